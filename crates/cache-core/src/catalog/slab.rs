@@ -1,0 +1,56 @@
+//! Storage of values in reusable slots.
+
+use std::ops::Index;
+
+use crate::Slot;
+
+/// Values in slots; freed slots are reused, last freed first.
+pub(super) struct Slab<T> {
+    places: Vec<Option<T>>,
+    free: Vec<Slot>,
+}
+
+impl<T> Slab<T> {
+    pub(super) const fn new() -> Self {
+        Self { places: Vec::new(), free: Vec::new() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.places.len() - self.free.len()
+    }
+
+    pub(super) fn insert(&mut self, value: T) -> Slot {
+        if let Some(slot) = self.free.pop() {
+            self.places[slot.index()] = Some(value);
+            return slot;
+        }
+        let slot = Slot(u32::try_from(self.places.len()).unwrap_or(u32::MAX));
+        self.places.push(Some(value));
+        slot
+    }
+
+    #[expect(clippy::expect_used, reason = "the catalog passes resident slots only")]
+    pub(super) fn remove(&mut self, slot: Slot) -> T {
+        let value = self.places[slot.index()].take().expect("a resident slot");
+        self.free.push(slot);
+        value
+    }
+
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = T> + use<T> {
+        self.free.clear();
+        std::mem::take(&mut self.places).into_iter().flatten()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Slot, &T)> {
+        (0..).map(Slot).zip(&self.places).filter_map(|(slot, place)| place.as_ref().map(|value| (slot, value)))
+    }
+}
+
+impl<T> Index<Slot> for Slab<T> {
+    type Output = T;
+
+    #[expect(clippy::expect_used, reason = "the catalog passes resident slots only")]
+    fn index(&self, slot: Slot) -> &T {
+        self.places[slot.index()].as_ref().expect("a resident slot")
+    }
+}

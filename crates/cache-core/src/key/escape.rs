@@ -1,0 +1,72 @@
+//! Percent-escaping of user text inside keys.
+//!
+//! Escaped are the separators `:` and `=`, the pattern characters `*` and `?`, `%` itself, and control
+//! characters. A key therefore never holds a literal `*` or `?`, and a [`KeyPattern`](super::KeyPattern) needs no
+//! escape syntax of its own.
+
+use std::fmt::{self, Write};
+
+const HEX: &[u8; 16] = b"0123456789ABCDEF";
+
+fn must_escape(c: char) -> bool {
+    matches!(c, ':' | '=' | '*' | '?' | '%') || c.is_control()
+}
+
+/// A writer that escapes what passes through it.
+pub(super) struct Escaping<'a>(pub(super) &'a mut String);
+
+impl Write for Escaping<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for c in text.chars() {
+            if must_escape(c) {
+                let mut utf8 = [0; 4];
+                for byte in c.encode_utf8(&mut utf8).bytes() {
+                    self.0.push('%');
+                    self.0.push(char::from(HEX[usize::from(byte >> 4)]));
+                    self.0.push(char::from(HEX[usize::from(byte & 15)]));
+                }
+            } else {
+                self.0.push(c);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Checks that `text` is what escaping prints (separators aside); the error is the offending byte's position.
+pub(super) fn check(text: &str) -> Result<(), usize> {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        if bytes[at] == b'%' {
+            at += check_escape(&text[at..]).ok_or(at)?;
+        } else {
+            let c = text[at..].chars().next().ok_or(at)?;
+            if must_escape(c) && !matches!(c, ':' | '=') {
+                return Err(at);
+            }
+            at += c.len_utf8();
+        }
+    }
+    Ok(())
+}
+
+/// The length of the escape at the start of `text`, if it is one that [`Escaping`] writes.
+fn check_escape(text: &str) -> Option<usize> {
+    let mut utf8 = [0u8; 4];
+    for (length, slot) in (1..).zip(0..4) {
+        let escape = text.as_bytes().get(slot * 3..slot * 3 + 3)?;
+        utf8[slot] = match escape {
+            [b'%', high, low] => (hex(*high)? << 4) | hex(*low)?,
+            _ => return None,
+        };
+        if let Ok(decoded) = std::str::from_utf8(&utf8[..length]) {
+            return decoded.chars().next().filter(|c| must_escape(*c)).map(|_| length * 3);
+        }
+    }
+    None
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    HEX.iter().position(|&d| d == digit).and_then(|at| u8::try_from(at).ok())
+}

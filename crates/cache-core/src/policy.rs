@@ -1,0 +1,77 @@
+//! `Policy`: which entry goes when there is no room, decided without keys, values, clocks or locks.
+
+mod fifo;
+mod kind;
+mod lru;
+mod queues;
+mod s3fifo;
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+pub use fifo::Fifo;
+pub use kind::PolicyKind;
+pub use lru::Lru;
+pub use s3fifo::S3Fifo;
+
+/// A place in a catalog, reused after its entry left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slot(pub u32);
+
+impl Slot {
+    /// The place as an index.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What a policy may know of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Facts {
+    /// Hash of the key, to recognise one that comes back.
+    pub hash: u64,
+    /// What the entry costs of the capacity.
+    pub weight: u64,
+    /// Wall time that making the value again takes.
+    pub cost: Duration,
+}
+
+/// Decides which entry goes when there is no room.
+///
+/// The owner adds up weights and calls [`evict`](Self::evict) until there is room again; a policy only orders.
+/// All methods are synchronous, never block, and take amortised constant or logarithmic time.
+///
+/// # Laws
+/// * `evict` names a resident slot and forgets it; it answers `None` exactly when nothing is resident. The newest
+///   slot is a legal answer: the newcomer is refused admission.
+/// * `insert` of a resident slot and `touch` or `remove` of an absent one change nothing.
+/// * `touch` changes no residency, and may run concurrently with other `touch`es.
+/// * What a policy remembers of evicted entries is bounded by the number of residents.
+/// * After `clear` it behaves as newly made with the same capacity.
+pub trait Policy: Debug + Send + Sync {
+    /// Notes a new resident.
+    fn insert(&mut self, slot: Slot, facts: Facts);
+
+    /// Notes a hit.
+    fn touch(&self, slot: Slot);
+
+    /// Forgets a resident, without a trace: it left for other reasons than capacity.
+    fn remove(&mut self, slot: Slot);
+
+    /// Chooses the next victim and forgets it as a resident.
+    fn evict(&mut self) -> Option<Slot>;
+
+    /// Notes a new capacity, in the unit of weights. It evicts nothing by itself.
+    fn resize(&mut self, capacity: u64);
+
+    /// Forgets everything.
+    fn clear(&mut self);
+
+    /// Number of residents.
+    fn len(&self) -> usize;
+
+    /// Whether nothing is resident.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}

@@ -1,0 +1,93 @@
+//! Queues of slots linked through one arena: every operation takes constant time.
+
+use super::Slot;
+
+const NIL: u32 = u32::MAX;
+
+#[derive(Debug, Clone, Copy)]
+struct Node {
+    previous: u32,
+    next: u32,
+    /// The queue that holds the slot; `N` when none does.
+    queue: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Ends {
+    front: u32,
+    back: u32,
+    len: usize,
+}
+
+const EMPTY: Ends = Ends { front: NIL, back: NIL, len: 0 };
+
+/// `N` queues; a slot is in at most one of them.
+#[derive(Debug)]
+pub(super) struct Queues<const N: usize> {
+    nodes: Vec<Node>,
+    ends: [Ends; N],
+}
+
+impl<const N: usize> Queues<N> {
+    pub(super) const fn new() -> Self {
+        Self { nodes: Vec::new(), ends: [EMPTY; N] }
+    }
+
+    /// Number of slots in `queue`.
+    pub(super) const fn len(&self, queue: usize) -> usize {
+        self.ends[queue].len
+    }
+
+    /// The queue that holds `slot`.
+    pub(super) fn queue_of(&self, slot: Slot) -> Option<usize> {
+        self.nodes.get(slot.index()).map(|node| node.queue).filter(|&queue| queue < N)
+    }
+
+    /// Appends `slot`, which is in no queue.
+    pub(super) fn push_back(&mut self, queue: usize, slot: Slot) {
+        debug_assert!(self.queue_of(slot).is_none(), "a slot is in one queue at most");
+        if slot.index() >= self.nodes.len() {
+            self.nodes.resize(slot.index() + 1, Node { previous: NIL, next: NIL, queue: N });
+        }
+        let back = self.ends[queue].back;
+        self.nodes[slot.index()] = Node { previous: back, next: NIL, queue };
+        match self.nodes.get_mut(back as usize) {
+            Some(last) => last.next = slot.0,
+            None => self.ends[queue].front = slot.0,
+        }
+        self.ends[queue].back = slot.0;
+        self.ends[queue].len += 1;
+    }
+
+    /// Takes the oldest slot of `queue`.
+    pub(super) fn pop_front(&mut self, queue: usize) -> Option<Slot> {
+        let front = self.ends[queue].front;
+        (front != NIL).then(|| {
+            self.remove(Slot(front));
+            Slot(front)
+        })
+    }
+
+    /// Takes `slot` out of its queue; which one that was.
+    pub(super) fn remove(&mut self, slot: Slot) -> Option<usize> {
+        let queue = self.queue_of(slot)?;
+        let Node { previous, next, .. } = self.nodes[slot.index()];
+        match self.nodes.get_mut(previous as usize) {
+            Some(before) => before.next = next,
+            None => self.ends[queue].front = next,
+        }
+        match self.nodes.get_mut(next as usize) {
+            Some(behind) => behind.previous = previous,
+            None => self.ends[queue].back = previous,
+        }
+        self.nodes[slot.index()].queue = N;
+        self.ends[queue].len -= 1;
+        Some(queue)
+    }
+
+    /// Empties all queues.
+    pub(super) fn clear(&mut self) {
+        self.nodes.clear();
+        self.ends = [EMPTY; N];
+    }
+}
