@@ -1,0 +1,95 @@
+//! `cargo xtask`: the development commands of this workspace.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks to its user")]
+
+mod bench;
+mod clip;
+mod deny;
+mod failure;
+mod lint;
+mod plan;
+mod process;
+mod test;
+mod tidy;
+mod tools;
+mod torture;
+mod workspace;
+
+use std::env;
+use std::process::ExitCode;
+
+use failure::Failure;
+
+const HELP: &str = "\
+Development commands of the Reelcache workspace.
+
+Usage: cargo xtask COMMAND [ARGS]
+
+  test [--quick] [ARGS]   find or install what the tests need, then run everything:
+                          tests, doctests, and a process killed while it writes.
+                          --quick runs the tests only; ARGS (filters and other
+                          arguments of the test runner) run those tests only.
+  lint                    formatting, tidy, clippy and rustdoc; warnings are errors
+  tidy                    the rules that no compiler checks: layers, licences, links,
+                          manifests, the shape of files (see CONTRIBUTING.md)
+  deny [--advisories]     licences, bans and sources of all dependencies by cargo-deny,
+                          which is installed below target/ when missing;
+                          --advisories also asks the advisory database (network)
+  torture file [--quick | --full] [--rounds N] [--entries N] [--seed S]
+                          kill -9 a writer of the file tier at random moments and check
+                          what is left; --full is 200 rounds of 100,000 entries
+  bench [ARGS]            the benchmarks
+  clip DIR                put a real film clip (Big Buck Bunny) into DIR
+  help                    this page
+
+Exit code: 0 when all is well, 2 for a command line that makes no sense, otherwise
+that of the first subprocess that failed, or 1.";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = env::args().skip(1).collect();
+    match dispatch(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+fn dispatch(args: &[String]) -> Result<(), Failure> {
+    let (command, rest) = args.split_first().ok_or_else(|| Failure::usage("which command?"))?;
+    match command.as_str() {
+        "bench" => bench::command(rest),
+        "clip" => clip::command(rest),
+        "deny" => deny::command(rest),
+        "lint" => lint::command(rest),
+        "test" => test::command(rest),
+        "tidy" => tidy::command(rest),
+        "torture" => torture::command(rest),
+        "help" | "--help" | "-h" => {
+            println!("{HELP}");
+            Ok(())
+        }
+        unknown => Err(Failure::usage(format!("there is no command `{unknown}`"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nonsense_is_a_usage_error() {
+        assert_eq!(dispatch(&[]).unwrap_err().code(), 2);
+        assert_eq!(dispatch(&["dance".to_owned()]).unwrap_err().code(), 2);
+    }
+
+    #[test]
+    fn help_names_every_command() {
+        for command in ["bench", "clip", "deny", "lint", "test", "tidy", "torture"] {
+            assert!(
+                HELP.contains(&format!("\n  {command} ")) || HELP.contains(&format!("\n  {command}\n")),
+                "{command}"
+            );
+        }
+    }
+}

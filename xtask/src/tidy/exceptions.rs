@@ -1,0 +1,58 @@
+//! The places where a rule does not hold, each with its reason.
+
+use super::finding::Finding;
+
+/// One rule that one place may break.
+#[derive(Debug)]
+pub(crate) struct Exception {
+    pub(crate) rule: &'static str,
+    pub(crate) place: &'static str,
+    pub(crate) reason: &'static str,
+}
+
+/// All exceptions of this workspace.
+pub(crate) const EXCEPTIONS: &[Exception] = &[
+    Exception { rule: "banned-words", place: "xtask/src/tidy/source.rs", reason: "lists the words it looks for" },
+    Exception {
+        rule: "banned-words",
+        place: "crates/gateway/src/serve/connections.rs",
+        reason: "pauses between accepts that fail: no event tells when the next can succeed",
+    },
+    Exception {
+        rule: "banned-words",
+        place: "crates/cache-testkit/src/faulty.rs",
+        reason: "a late answer is one of its faults; tests pause the clock that it waits on",
+    },
+    Exception { rule: "banned-words", place: "examples/typed.rs", reason: "the pause stands for a slow loader" },
+];
+
+/// `findings` without those that an exception covers, and with one for every exception that covers nothing.
+pub(crate) fn apply(findings: Vec<Finding>, exceptions: &[Exception]) -> Vec<Finding> {
+    let covers =
+        |exception: &Exception, finding: &Finding| exception.rule == finding.rule && exception.place == finding.place;
+    let needless = exceptions.iter().filter(|exception| !findings.iter().any(|finding| covers(exception, finding)));
+    let needless = needless.map(|Exception { rule, place, reason }| {
+        Finding::new("exceptions", place, format!("needs no exception from {rule} ({reason})"))
+    });
+    let needless: Vec<_> = needless.collect();
+    let broken = findings.into_iter().filter(|finding| !exceptions.iter().any(|exception| covers(exception, finding)));
+    broken.chain(needless).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: &[Exception] = &[Exception { rule: "length", place: "a.rs", reason: "a table" }];
+
+    #[test]
+    fn an_exception_covers_its_rule_at_its_place_only() {
+        let findings = || vec![Finding::new("length", "a.rs", "long"), Finding::new("length", "b.rs", "long")];
+        assert_eq!(apply(findings(), ONE), findings()[1..]);
+    }
+
+    #[test]
+    fn an_exception_that_covers_nothing_is_found() {
+        assert_eq!(apply(vec![], ONE)[0].rule, "exceptions");
+    }
+}
