@@ -48,7 +48,7 @@ impl BackendInfo {
 ///   [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) by backends that cannot drop it.
 /// * **`put` replaces atomically, and an older stamp never wins.** A put whose stamp is older than that of the
 ///   unexpired entry present succeeds and changes nothing; an equal stamp replaces. A put of an entry that has
-///   expired already stores nothing.
+///   expired already succeeds and changes nothing.
 /// * **A refusal changes nothing**: a body above `max_body` is
 ///   [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge) and the entry present stays. A put of an entry that the
 ///   budget or the policy does not admit succeeds, and the key then reads as absent.
@@ -81,8 +81,8 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// Stores `entry` under `key`.
     async fn put(&self, key: &Key, entry: Entry) -> Result<()>;
 
-    /// Stores many entries, one answer for each, in their order; not atomic as a whole. The provided version
-    /// puts one by one.
+    /// Stores many entries, one answer for each, in their order; not atomic as a whole. Entries of one key take
+    /// effect in their order. The provided version puts one by one.
     async fn put_many(&self, entries: Vec<(Key, Entry)>) -> Vec<Result<()>> {
         let mut answers = Vec::with_capacity(entries.len());
         for (key, entry) in entries {
@@ -97,7 +97,7 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// The unexpired entries below `prefix`, in no promised order.
     ///
     /// Entries that are there during the whole scan are seen once; those that come or go meanwhile may be seen.
-    /// An error item may be followed by further items.
+    /// An error item may be followed by further items. After `close` the first item is the error.
     fn scan(&self, prefix: &KeyPrefix) -> BoxStream<'_, Result<(Key, Meta)>>;
 
     /// What is held now. Exact, or said to be an estimate in the backend's own documentation.

@@ -13,7 +13,7 @@ use slab::Slab;
 
 use crate::{Cause, Facts, Policy, PolicyKind, Slot, Timestamp};
 
-/// How much a catalog may hold.
+/// How much a catalog may hold. A bound of zero on either holds nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Sum of weights.
@@ -74,7 +74,8 @@ pub struct Departure<K, T> {
 ///
 /// A catalog is synchronous, reads no clock and makes no hashes: callers pass both in. Weights are added up
 /// exactly, and [`weight`](Self::weight) and [`len`](Self::len) are within the limits after every call. An entry
-/// heavier than the whole budget is refused and evicts nothing. Everything that leaves is handed back.
+/// heavier than the whole budget is refused and evicts nothing; expired entries make room before live ones do.
+/// Everything that leaves is handed back.
 ///
 /// ```
 /// # use cache_core::{Catalog, Limits, Offer, PolicyKind, Timestamp};
@@ -92,7 +93,8 @@ pub struct Catalog<K, T> {
     /// Deadlines of the entries that have one.
     deadlines: BTreeSet<(Timestamp, Slot)>,
     limits: Limits,
-    weight: u64,
+    /// Wider than any limit: the sum passes the limit between an admission and the evictions that pay for it.
+    weight: u128,
 }
 
 struct Resident<K, T> {
@@ -121,10 +123,13 @@ impl<K: Eq, T> Catalog<K, T> {
     /// The entry present under the key leaves in any case: it is out of date. Amortised logarithmic time, plus one
     /// step for each departure.
     pub fn insert(&mut self, offer: Offer<K, T>, now: Timestamp) -> Vec<Departure<K, T>> {
-        let mut left = Vec::new();
-        left.extend(self.take(offer.hash, &offer.key, Cause::Replaced));
         let Offer { key, value, hash, weight, cost, expires } = offer;
-        if weight > self.limits.weight || self.limits.entries == 0 {
+        let mut left = Vec::new();
+        if let Some(slot) = self.find(hash, &key) {
+            let cause = if now < self.slots[slot].expires { Cause::Replaced } else { Cause::Expired };
+            left.push(self.release(slot, cause));
+        }
+        if weight > self.limits.weight || self.max_entries() == 0 {
             left.push(Departure { key, value, weight, cause: Cause::Refused });
             return left;
         }
@@ -132,8 +137,6 @@ impl<K: Eq, T> Catalog<K, T> {
             left.push(Departure { key, value, weight, cause: Cause::Expired });
             return left;
         }
-        // The sum may pass the limit until evict_over has run; it cannot wrap unless it passes u64 itself.
-        left.extend(self.make_room_below_wrap(weight));
         let slot = self.slots.insert(Resident { key, value, hash, weight, expires });
         let slots = &self.slots;
         self.index.insert_unique(hash, slot, |slot| slots[*slot].hash);
@@ -141,7 +144,11 @@ impl<K: Eq, T> Catalog<K, T> {
         if expires != Timestamp::NEVER {
             self.deadlines.insert((expires, slot));
         }
-        self.weight += weight;
+        self.weight += u128::from(weight);
+        while self.is_over() {
+            let Some(overdue) = self.release_overdue(now) else { break };
+            left.push(overdue);
+        }
         self.evict_over(Some(slot), &mut left);
         left
     }
@@ -173,19 +180,18 @@ impl<K: Eq, T> Catalog<K, T> {
     where
         K: Borrow<Q>,
     {
-        self.take(hash, key, Cause::Removed)
+        let slot = self.find(hash, key)?;
+        Some(self.release(slot, Cause::Removed))
     }
 
     /// Takes out up to `limit` entries whose time has come at `now`, the longest overdue first.
     pub fn expire(&mut self, now: Timestamp, limit: usize) -> Vec<Departure<K, T>> {
-        let mut left = Vec::new();
-        while left.len() < limit {
-            match self.deadlines.first() {
-                Some(&(expires, slot)) if now >= expires => left.push(self.release(slot, Cause::Expired)),
-                _ => break,
-            }
-        }
-        left
+        std::iter::from_fn(|| self.release_overdue(now)).take(limit).collect()
+    }
+
+    /// The next instant at which [`expire`](Self::expire) finds something, past ones included.
+    pub fn next_expiry(&self) -> Option<Timestamp> {
+        self.deadlines.first().map(|&(expires, _)| expires)
     }
 
     /// Takes everything out.
@@ -214,7 +220,7 @@ impl<K: Eq, T> Catalog<K, T> {
 
     /// Sum of the weights held, expired entries included until they are swept.
     pub const fn weight(&self) -> u64 {
-        self.weight
+        self.weight as u64
     }
 
     /// Number of entries held, expired ones included until they are swept.
@@ -229,10 +235,21 @@ impl<K: Eq, T> Catalog<K, T> {
 
     /// Keys and values unexpired at `now`, in no promised order.
     pub fn iter(&self, now: Timestamp) -> impl Iterator<Item = (&K, &T)> {
-        self.slots
-            .iter()
-            .filter(move |(_, resident)| now < resident.expires)
-            .map(|(_, resident)| (&resident.key, &resident.value))
+        self.page(0, self.places(), now)
+    }
+
+    /// Number of places: an upper bound for [`page`](Self::page).
+    pub fn places(&self) -> usize {
+        self.slots.places()
+    }
+
+    /// Keys and values unexpired at `now` in the places from `start` to `end`, the latter excluded.
+    ///
+    /// A key keeps its place as long as it is held, replacements included. Who reads a catalog in pages, changed
+    /// in between, sees each key that is held all the time exactly once.
+    pub fn page(&self, start: usize, end: usize, now: Timestamp) -> impl Iterator<Item = (&K, &T)> {
+        let residents = self.slots.range(start, end).filter(move |resident| now < resident.expires);
+        residents.map(|resident| (&resident.key, &resident.value))
     }
 
     /// Recounts everything; the first disagreement found, for tests.
@@ -241,8 +258,8 @@ impl<K: Eq, T> Catalog<K, T> {
     /// A description of what does not add up.
     #[doc(hidden)]
     pub fn validate(&self) -> Result<(), String> {
-        let weight: u64 = self.slots.iter().map(|(_, resident)| resident.weight).sum();
-        let deadlines = self.slots.iter().filter(|(_, resident)| resident.expires != Timestamp::NEVER).count();
+        let weight: u128 = self.slots.iter().map(|resident| u128::from(resident.weight)).sum();
+        let deadlines = self.slots.iter().filter(|resident| resident.expires != Timestamp::NEVER).count();
         let counts = [self.slots.len(), self.policy.len()];
         if weight != self.weight {
             return Err(format!("weights sum to {weight}, accounted {}", self.weight));
@@ -266,14 +283,6 @@ impl<K: Eq, T> Catalog<K, T> {
         self.index.find(hash, |&slot| self.slots[slot].key.borrow() == key).copied()
     }
 
-    fn take<Q: Eq + ?Sized>(&mut self, hash: u64, key: &Q, cause: Cause) -> Option<Departure<K, T>>
-    where
-        K: Borrow<Q>,
-    {
-        let slot = self.find(hash, key)?;
-        Some(self.release(slot, cause))
-    }
-
     /// Takes a resident out of everything.
     fn release(&mut self, slot: Slot, cause: Cause) -> Departure<K, T> {
         self.policy.remove(slot);
@@ -282,12 +291,23 @@ impl<K: Eq, T> Catalog<K, T> {
             place.remove();
         }
         self.deadlines.remove(&(resident.expires, slot));
-        self.weight -= resident.weight;
+        self.weight -= u128::from(resident.weight);
         resident.depart(cause)
     }
 
+    /// Takes out the longest overdue entry.
+    fn release_overdue(&mut self, now: Timestamp) -> Option<Departure<K, T>> {
+        let &(expires, slot) = self.deadlines.first()?;
+        (now >= expires).then(|| self.release(slot, Cause::Expired))
+    }
+
+    /// Entries without weight fit into any sum of weights: a capacity of zero holds none of them either.
+    fn max_entries(&self) -> u64 {
+        if self.limits.weight == 0 { 0 } else { self.limits.entries.min(slab::MAX_LEN) }
+    }
+
     fn is_over(&self) -> bool {
-        self.weight > self.limits.weight || self.len() as u64 > self.limits.entries
+        self.weight > u128::from(self.limits.weight) || self.len() as u64 > self.max_entries()
     }
 
     fn evict_over(&mut self, newest: Option<Slot>, left: &mut Vec<Departure<K, T>>) {
@@ -296,16 +316,6 @@ impl<K: Eq, T> Catalog<K, T> {
             let cause = if Some(victim) == newest { Cause::Refused } else { Cause::Capacity };
             left.push(self.release(victim, cause));
         }
-    }
-
-    /// Evicts while adding `weight` would pass `u64::MAX`.
-    fn make_room_below_wrap(&mut self, weight: u64) -> Vec<Departure<K, T>> {
-        let mut left = Vec::new();
-        while self.weight.checked_add(weight).is_none() {
-            let Some(victim) = self.policy.evict() else { break };
-            left.push(self.release(victim, Cause::Capacity));
-        }
-        left
     }
 }
 

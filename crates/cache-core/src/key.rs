@@ -104,7 +104,9 @@ impl Eq for Key {}
 
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash);
+        // The text, not its hash: that one is the same in every process, so keys of a stranger's making could be
+        // aimed at one bucket of a map.
+        self.text.hash(state);
     }
 }
 

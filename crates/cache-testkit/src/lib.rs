@@ -1,1 +1,46 @@
-//! Stub.
+//! What authors of a [`Backend`](cache_core::Backend) test it with: for this workspace and for everybody else.
+//!
+//! * [`conformance!`]: one named test for each rule of the contract, through every way to hold a backend
+//! * [`NaiveModel`]: a backend too simple to be wrong; with [`workload`] and [`compare`] it is the oracle of
+//!   randomised tests
+//! * [`Faulty`]: a wrapper that fails, delays, hangs, panics or corrupts as its [`Plan`] says, and counts calls
+//! * [`Rng`], [`body_of`], [`entry`], [`eventually`]: small helpers
+//!
+//! A backend crate runs the whole suite with one line in its tests:
+//!
+//! ```
+//! use cache_testkit::{Fixture, NaiveModel, conformance};
+//!
+//! conformance!(naive, |bench| async move { Ok(Fixture::new(NaiveModel::new(bench.clock))) });
+//! # fn main() {}
+//! ```
+//!
+//! What has to outlive the backend, such as a temporary directory, is kept with [`Fixture::keep`]. Bounded
+//! backends take their budget from [`Bench::limits`].
+
+mod bench;
+mod bodies;
+mod case;
+mod conformance;
+mod faulty;
+mod naive;
+mod ops;
+mod rng;
+pub mod suite;
+mod wait;
+
+pub use bench::{Bench, Conditions, Fixture, Opened};
+pub use bodies::{body_of, entry, writer_of};
+pub use case::Case;
+pub use faulty::{Fault, Faulty, Operation, Plan};
+pub use naive::NaiveModel;
+pub use ops::{Observation, Op, apply, compare, workload};
+pub use rng::Rng;
+pub use wait::eventually;
+
+/// What the expansion of [`conformance!`] names; no part of the interface.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::conformance::{Rule, Verdict, as_arc, as_box, check, direct};
+    pub use cache_core::Backend;
+}

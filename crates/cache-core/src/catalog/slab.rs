@@ -4,6 +4,9 @@ use std::ops::Index;
 
 use crate::Slot;
 
+/// The most values that an owner may keep at once; one more fits for a moment.
+pub(super) const MAX_LEN: u64 = u32::MAX as u64 - 1;
+
 /// Values in slots; freed slots are reused, last freed first.
 pub(super) struct Slab<T> {
     places: Vec<Option<T>>,
@@ -41,8 +44,18 @@ impl<T> Slab<T> {
         std::mem::take(&mut self.places).into_iter().flatten()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Slot, &T)> {
-        (0..).map(Slot).zip(&self.places).filter_map(|(slot, place)| place.as_ref().map(|value| (slot, value)))
+    pub(super) fn places(&self) -> usize {
+        self.places.len()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.places.iter().flatten()
+    }
+
+    /// The values in the places from `start` to `end`, the latter excluded, as far as there are places.
+    pub(super) fn range(&self, start: usize, end: usize) -> impl Iterator<Item = &T> {
+        let end = end.min(self.places.len());
+        self.places[start.min(end)..end].iter().flatten()
     }
 }
 

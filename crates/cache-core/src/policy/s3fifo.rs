@@ -9,22 +9,26 @@ use super::{Facts, Policy, Slot, queues::Queues};
 
 const SMALL: usize = 0;
 const MAIN: usize = 1;
+/// Holds the newest resident alone, until the next one comes.
+const NEWEST: usize = 2;
 /// Hits beyond this are not counted.
 const MAX_HITS: u8 = 3;
-/// The small queue's share of the resident weight is one in this many.
+/// The small queue's share of the queued weight is one in this many.
 const SMALL_SHARE: u128 = 10;
 
 /// S3-FIFO: newcomers wait in a small queue of a tenth of the weight; those hit more than once there move to the
 /// main queue, the rest leave and are remembered by hash, and a remembered key that comes back enters the main
-/// queue at once. Every operation takes amortised constant time; a hit is one atomic addition.
+/// queue at once. Every operation takes amortised constant time; a hit is one atomic load and at most one store.
 ///
-/// After Yang, Zhang, Qiu, Yue, Rashmi: "FIFO queues are all you need for cache eviction" (SOSP 2023). Weights
-/// instead of counts decide the small queue's share, of what is resident rather than of the capacity, so the
-/// policy needs to know no capacity.
+/// After Yang, Zhang, Qiu, Yue, Rashmi: "FIFO queues are all you need for cache eviction" (SOSP 2023), where room
+/// is made before the newcomer is queued; here the newest resident is a victim only when it is the last one, which
+/// is the same, so nobody is refused admission. Weights instead of counts decide the small queue's share, of what
+/// is queued rather than of the capacity, so the policy needs to know no capacity.
 #[derive(Debug)]
 pub struct S3Fifo {
-    queues: Queues<2>,
+    queues: Queues<3>,
     slots: Vec<Resident>,
+    /// Weights of [`SMALL`] and [`MAIN`]; an entry without weight counts as one, because it takes a place.
     weights: [u128; 2],
     ghosts: Ghosts,
 }
@@ -33,6 +37,8 @@ pub struct S3Fifo {
 struct Resident {
     hash: u64,
     weight: u64,
+    /// The queue after [`NEWEST`].
+    home: usize,
     hits: AtomicU8,
 }
 
@@ -62,9 +68,10 @@ impl S3Fifo {
         self.weights[SMALL] * SMALL_SHARE > self.weights[SMALL] + self.weights[MAIN] || self.queues.len(MAIN) == 0
     }
 
-    /// Evicts from the small queue, moving what earned it to the main queue.
+    /// Evicts from the small queue while it is over its share, moving what earned it to the main queue.
     fn evict_small(&mut self) -> Option<Slot> {
-        while let Some(slot) = self.pop(SMALL) {
+        while self.small_is_over_its_share() {
+            let slot = self.pop(SMALL)?;
             let resident = &mut self.slots[slot.index()];
             if *resident.hits.get_mut() <= 1 {
                 let hash = resident.hash;
@@ -102,34 +109,42 @@ impl Policy for S3Fifo {
         if self.queues.queue_of(slot).is_some() {
             return;
         }
+        if let Some(last) = self.queues.pop_front(NEWEST) {
+            self.push(self.slots[last.index()].home, last);
+        }
         if slot.index() >= self.slots.len() {
             self.slots.resize_with(slot.index() + 1, Resident::default);
         }
-        self.slots[slot.index()] = Resident { hash: facts.hash, weight: facts.weight, hits: AtomicU8::new(0) };
-        let queue = if self.ghosts.forget(facts.hash) { MAIN } else { SMALL };
-        self.push(queue, slot);
+        let home = if self.ghosts.forget(facts.hash) { MAIN } else { SMALL };
+        let weight = facts.weight.max(1);
+        self.slots[slot.index()] = Resident { hash: facts.hash, weight, home, hits: AtomicU8::new(0) };
+        self.queues.push_back(NEWEST, slot);
     }
 
     fn touch(&self, slot: Slot) {
         if self.queues.queue_of(slot).is_some() {
             let hits = &self.slots[slot.index()].hits;
-            // Most hits find the counter full; those must not write to a shared cache line.
-            if hits.load(Ordering::Relaxed) < MAX_HITS {
-                hits.fetch_add(1, Ordering::Relaxed);
+            // Most hits find the counter full; those must not write to a shared cache line. Hits that race may
+            // count as one.
+            let seen = hits.load(Ordering::Relaxed);
+            if seen < MAX_HITS {
+                hits.store(seen + 1, Ordering::Relaxed);
             }
         }
     }
 
     fn remove(&mut self, slot: Slot) {
         if let Some(queue) = self.queues.remove(slot) {
-            self.weights[queue] -= u128::from(self.slots[slot.index()].weight);
+            if let Some(weight) = self.weights.get_mut(queue) {
+                *weight -= u128::from(self.slots[slot.index()].weight);
+            }
             self.ghosts.trim(self.len());
         }
     }
 
     fn evict(&mut self) -> Option<Slot> {
-        let victim = if self.small_is_over_its_share() { self.evict_small() } else { None };
-        let victim = victim.or_else(|| self.evict_main()).or_else(|| self.evict_small());
+        // When the small queue is within its share, the main queue holds something.
+        let victim = self.evict_small().or_else(|| self.evict_main()).or_else(|| self.queues.pop_front(NEWEST));
         self.ghosts.trim(self.len());
         victim
     }
@@ -141,7 +156,7 @@ impl Policy for S3Fifo {
     }
 
     fn len(&self) -> usize {
-        self.queues.len(SMALL) + self.queues.len(MAIN)
+        self.queues.len(SMALL) + self.queues.len(MAIN) + self.queues.len(NEWEST)
     }
 }
 
@@ -155,6 +170,7 @@ struct Ghosts {
 
 impl Ghosts {
     fn remember(&mut self, hash: u64, residents: usize) {
+        // Keys of equal hashes share one memory.
         self.forget(hash);
         self.turn += 1;
         self.order.push_back((hash, self.turn));
@@ -180,5 +196,31 @@ impl Ghosts {
                 entry.remove();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn weights_are_zero_when_the_last_resident_has_left() {
+        let mut policy = S3Fifo::new();
+        for slot in (0..20).map(Slot) {
+            policy.insert(slot, Facts { hash: slot.0.into(), weight: slot.0.into(), cost: Duration::ZERO });
+            policy.touch(slot);
+            policy.touch(slot);
+        }
+        // Pressure moves the first ones to the main queue, so that both queues have something to lose.
+        policy.evict();
+        policy.insert(Slot(30), Facts { hash: 30, weight: u64::MAX, cost: Duration::ZERO });
+        policy.insert(Slot(31), Facts { hash: 31, weight: 1, cost: Duration::ZERO });
+        assert!(policy.weights.iter().all(|weight| *weight > 0));
+        for slot in (0..32).map(Slot) {
+            policy.remove(slot);
+        }
+        assert_eq!((policy.len(), policy.weights), (0, [0, 0]));
     }
 }

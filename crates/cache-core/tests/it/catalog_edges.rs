@@ -1,0 +1,145 @@
+//! The catalog at its edges, one rule each.
+
+use std::time::Duration;
+
+use cache_core::{Catalog, Cause, Limits, Offer, PolicyKind, Timestamp};
+
+fn at(millis: u64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+fn offer(key: u8, weight: u64, expires: Timestamp) -> Offer<u8, u8> {
+    Offer { key, value: key, hash: 0, weight, cost: Duration::ZERO, expires }
+}
+
+fn insert(catalog: &mut Catalog<u8, u8>, key: u8, weight: u64, expires: Timestamp) -> Vec<(u8, Cause)> {
+    let left = catalog.insert(offer(key, weight, expires), at(100));
+    assert_eq!(catalog.validate(), Ok(()));
+    left.into_iter().map(|departure| (departure.key, departure.cause)).collect()
+}
+
+#[test]
+fn an_entry_is_there_until_the_millisecond_before_its_deadline() {
+    for policy in PolicyKind::ALL {
+        let mut catalog = Catalog::new(Limits::weight(10), policy);
+        insert(&mut catalog, 1, 1, at(150));
+        assert_eq!(catalog.get(0, &1, at(149)), Some(&1));
+        assert_eq!(catalog.peek(0, &1, at(149)), Some(&1));
+        assert_eq!(catalog.iter(at(149)).count(), 1);
+        assert_eq!(catalog.expire(at(149), 9), []);
+        assert_eq!(catalog.get(0, &1, at(150)), None);
+        assert_eq!(catalog.peek(0, &1, at(150)), None);
+        assert_eq!(catalog.iter(at(150)).count(), 0);
+        assert_eq!(catalog.expire(at(150), 9).len(), 1);
+    }
+}
+
+#[test]
+fn an_entry_that_has_expired_already_is_not_kept() {
+    for policy in PolicyKind::ALL {
+        let mut catalog = Catalog::new(Limits::weight(10), policy);
+        assert_eq!(insert(&mut catalog, 1, 1, at(100)), [(1, Cause::Expired)]);
+        assert_eq!(insert(&mut catalog, 1, 1, at(101)), []);
+    }
+}
+
+#[test]
+fn a_zero_capacity_holds_nothing_not_even_what_has_no_weight() {
+    for policy in PolicyKind::ALL {
+        for limits in [Limits::weight(0), Limits::entries(0)] {
+            let mut catalog = Catalog::new(limits, policy);
+            for weight in [0, 1, u64::MAX] {
+                assert_eq!(insert(&mut catalog, 1, weight, Timestamp::NEVER), [(1, Cause::Refused)]);
+            }
+        }
+        let mut catalog = Catalog::new(Limits::weight(10), policy);
+        insert(&mut catalog, 1, 0, Timestamp::NEVER);
+        assert_eq!(catalog.resize(Limits::weight(0)).len(), 1);
+    }
+}
+
+#[test]
+fn what_is_heavier_than_the_capacity_displaces_only_its_own_key() {
+    for policy in PolicyKind::ALL {
+        let mut catalog = Catalog::new(Limits::weight(10), policy);
+        insert(&mut catalog, 1, 5, Timestamp::NEVER);
+        insert(&mut catalog, 2, 5, Timestamp::NEVER);
+        assert_eq!(insert(&mut catalog, 3, 11, Timestamp::NEVER), [(3, Cause::Refused)]);
+        assert_eq!(insert(&mut catalog, 2, u64::MAX, Timestamp::NEVER), [(2, Cause::Replaced), (2, Cause::Refused)]);
+        assert_eq!(catalog.weight(), 5);
+    }
+}
+
+#[test]
+fn weights_up_to_the_largest_add_up() {
+    for policy in PolicyKind::ALL {
+        let mut catalog = Catalog::new(Limits::weight(u64::MAX), policy);
+        assert_eq!(insert(&mut catalog, 1, u64::MAX, Timestamp::NEVER), []);
+        assert_eq!(insert(&mut catalog, 2, u64::MAX, Timestamp::NEVER), [(1, Cause::Capacity)]);
+        assert_eq!(insert(&mut catalog, 3, 0, Timestamp::NEVER), []);
+        assert_eq!(insert(&mut catalog, 4, 1, Timestamp::NEVER).last(), Some(&(2, Cause::Capacity)));
+    }
+}
+
+#[test]
+fn the_overdue_make_room_before_the_live() {
+    for policy in PolicyKind::ALL {
+        let mut catalog = Catalog::new(Limits::weight(10), policy);
+        catalog.insert(offer(1, 5, Timestamp::NEVER), at(0));
+        catalog.insert(offer(2, 5, at(50)), at(0));
+        assert_eq!(insert(&mut catalog, 3, 5, Timestamp::NEVER), [(2, Cause::Expired)]);
+        assert_eq!(catalog.weight(), 10);
+    }
+}
+
+#[test]
+fn keys_of_equal_hashes_are_different_keys() {
+    for policy in PolicyKind::ALL {
+        let mut catalog = Catalog::new(Limits::weight(255), policy);
+        for key in 0..=254 {
+            assert_eq!(insert(&mut catalog, key, 1, Timestamp::NEVER), []);
+        }
+        assert!(catalog.remove(0, &7).is_some());
+        assert_eq!(catalog.remove(0, &7), None);
+        assert!((0..=254).all(|key| catalog.get(0, &key, at(0)).copied() == (key != 7).then_some(key)));
+    }
+}
+
+#[test]
+fn a_scan_passes_by_what_was_hit_under_s3fifo() {
+    let mut catalog = Catalog::new(Limits::weight(100), PolicyKind::S3Fifo);
+    let mut offered = 0..;
+    let mut insert = |catalog: &mut Catalog<u32, ()>| {
+        let key = offered.next().unwrap();
+        let offer = Offer { key, value: (), hash: key.into(), weight: 1, cost: Duration::ZERO, expires: at(9) };
+        catalog.insert(offer, at(0));
+    };
+    for _ in 0..80 {
+        insert(&mut catalog);
+    }
+    for key in (0..80_u32).chain(0..80) {
+        catalog.get(key.into(), &key, at(0));
+    }
+    for _ in 0..10_000 {
+        insert(&mut catalog);
+    }
+    assert!((0..80_u32).all(|key| catalog.peek(key.into(), &key, at(0)).is_some()));
+}
+
+#[test]
+fn a_key_keeps_its_place_when_its_value_is_replaced() {
+    for policy in PolicyKind::ALL {
+        let mut catalog = Catalog::new(Limits::weight(255), policy);
+        for key in 0..20 {
+            insert(&mut catalog, key, 1, Timestamp::NEVER);
+        }
+        let first: Vec<u8> = catalog.page(0, 10, at(100)).map(|(key, _)| *key).collect();
+        for key in 0..20 {
+            insert(&mut catalog, key, 2, Timestamp::NEVER);
+        }
+        let (again, rest) = (catalog.page(0, 10, at(100)), catalog.page(10, usize::MAX, at(100)));
+        assert_eq!(again.map(|(key, _)| *key).collect::<Vec<_>>(), first);
+        assert!(rest.map(|(key, _)| *key).eq((0..20).filter(|key| !first.contains(key))));
+        assert_eq!(catalog.page(catalog.places(), usize::MAX, at(100)).count(), 0);
+    }
+}

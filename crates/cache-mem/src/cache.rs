@@ -1,0 +1,336 @@
+//! `MemCache`: typed values in this process, found under a shared lock.
+
+mod builder;
+mod shard;
+mod stats;
+mod terms;
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use cache_core::{Cause, Clock, Departure, Limits, Offer, Swept, Timestamp};
+use parking_lot::Mutex;
+
+pub use builder::MemCacheBuilder;
+pub use stats::MemStats;
+pub use terms::{Admission, Terms};
+
+use builder::{Listener, Weigher};
+use shard::{Shard, share};
+
+/// Places read under one lock by a scan, and entries dropped under one lock by a sweep.
+const BATCH: usize = 256;
+
+/// Typed values in this process, within a budget of weight and of entries.
+///
+/// A hit takes the shared lock of one shard, clones the value and returns: no allocation, no exclusive lock, no
+/// await. Values are therefore cheap to clone, typically an [`Arc`]. Expired values are never returned.
+///
+/// # Shards
+/// The capacity is split exactly over the shards, each with a lock and an eviction order of its own; a key
+/// belongs to one of them by a hash that is keyed at random, so nobody can aim at a shard. A value heavier than the
+/// share of its shard is [refused](Admission::Refused). [`MemCacheBuilder::max_weight`] promises a weight that every
+/// shard takes, and the number of shards follows from it: a cache that is small in these terms has one shard, and
+/// its eviction order is then exactly that of its policy.
+///
+/// # What runs where
+/// The weigher, the listener and the destructors of values run outside the locks and may use the cache; when one
+/// panics, the cache stays consistent. `Eq`, `Hash` and `Borrow` of the key, `Clone` of the value, the clock and
+/// predicates run under the lock of a shard and must not use the cache: it may deadlock.
+///
+/// ```
+/// # use cache_mem::MemCache;
+/// let cache: MemCache<String, u32> = MemCache::builder().entries(100).build();
+/// cache.insert("answer".to_owned(), 42);
+/// assert_eq!(cache.get("answer"), Some(42));
+/// assert_eq!(cache.remove("answer"), Some(42));
+/// assert_eq!(cache.get("answer"), None);
+/// ```
+pub struct MemCache<K, V> {
+    shards: Box<[Shard<K, V>]>,
+    hasher: RandomState,
+    clock: Arc<dyn Clock>,
+    weigher: Option<Weigher<K, V>>,
+    listener: Option<Listener<K, V>>,
+    /// Held while shares change, so that two resizes never mix.
+    limits: Mutex<Limits>,
+    /// Where the next sweep starts, so that a limited one never starves a shard.
+    next_sweep: AtomicUsize,
+}
+
+impl<K: Hash + Eq, V: Clone> MemCache<K, V> {
+    /// Starts a cache.
+    pub fn builder() -> MemCacheBuilder<K, V> {
+        MemCacheBuilder::new()
+    }
+
+    /// The value of `key`, counted as a hit by the policy.
+    pub fn get<Q>(&self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let (shard, hash) = self.place(key);
+        let state = shard.read();
+        state.catalog.get(hash, key, self.clock.now()).cloned()
+    }
+
+    /// The value of `key`, not counted as a hit.
+    pub fn peek<Q>(&self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let (shard, hash) = self.place(key);
+        let state = shard.read();
+        state.catalog.peek(hash, key, self.clock.now()).cloned()
+    }
+
+    /// Whether `key` has a value; not counted as a hit.
+    pub fn contains<Q>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let (shard, hash) = self.place(key);
+        let state = shard.read();
+        state.catalog.peek(hash, key, self.clock.now()).is_some()
+    }
+
+    /// Offers a value that never expires, with the weigher's weight, and no cost.
+    pub fn insert(&self, key: K, value: V) -> Admission {
+        self.insert_with(key, value, Terms::new())
+    }
+
+    /// Offers a value on `terms`. The value present leaves, even when the new one is not admitted: it is out of
+    /// date.
+    pub fn insert_with(&self, key: K, value: V, terms: Terms) -> Admission {
+        self.insert_if(key, value, terms, |_| true)
+    }
+
+    /// Offers a value on `terms` if `accepts` agrees, seeing the unexpired value present, with nothing in between.
+    pub fn insert_if(&self, key: K, value: V, terms: Terms, accepts: impl FnOnce(Option<&V>) -> bool) -> Admission {
+        let weight = terms.weight.unwrap_or_else(|| self.weigher.as_ref().map_or(1, |weigh| weigh(&key, &value)));
+        let (shard, hash) = self.place(&key);
+        let offer = Offer { key, value, hash, weight, cost: terms.cost, expires: terms.expires };
+        let mut state = shard.write();
+        let now = self.clock.now();
+        if !accepts(state.catalog.peek(hash, &offer.key, now)) {
+            // The offer outlives the lock: dropping its value may use the cache.
+            drop(state);
+            drop(offer);
+            return Admission::Declined;
+        }
+        let left = state.insert(offer, now);
+        drop(state);
+        // The offer departs last if at all, and nothing else does for these reasons after it.
+        let admission = match left.last() {
+            Some(last) if last.cause == Cause::Refused => Admission::Refused,
+            Some(last) if last.cause == Cause::Expired && now >= terms.expires => Admission::Expired,
+            _ => Admission::Stored,
+        };
+        self.dismiss(left);
+        admission
+    }
+
+    /// Takes the value of `key` out, if it has not expired.
+    pub fn remove<Q>(&self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.remove_if(key, |_| true)
+    }
+
+    /// Takes the unexpired value of `key` out if `agrees`, with nothing in between.
+    pub fn remove_if<Q>(&self, key: &Q, agrees: impl FnOnce(&V) -> bool) -> Option<V>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let (shard, hash) = self.place(key);
+        let mut state = shard.write();
+        let present = state.catalog.peek(hash, key, self.clock.now());
+        let cause = match present {
+            Some(value) if agrees(value) => Cause::Removed,
+            Some(_) => return None,
+            None => Cause::Expired,
+        };
+        let left = state.remove(hash, key, cause)?;
+        drop(state);
+        self.report(&left);
+        (cause == Cause::Removed).then_some(left.value)
+    }
+
+    /// Drops everything; how many values were held, expired ones included. Each lock is held for constant time.
+    pub fn clear(&self) -> u64 {
+        let mut count = 0;
+        for shard in &self.shards {
+            let left = shard.clear();
+            count += left.len() as u64;
+            self.dismiss(left);
+        }
+        count
+    }
+
+    /// Drops up to `limit` values that have expired at `now`, holding each lock for a bounded number of them.
+    pub fn sweep(&self, now: Timestamp, limit: usize) -> Swept {
+        let mut swept = Swept::default();
+        let start = self.next_sweep.fetch_add(1, Ordering::Relaxed) % self.shards.len();
+        let (behind, ahead) = self.shards.split_at(start);
+        for shard in ahead.iter().chain(behind) {
+            loop {
+                let budget = (limit - swept.expired as usize).min(BATCH);
+                let left = shard.write().expire(now, budget);
+                let count = left.len();
+                swept += Swept::new(count as u64, left.iter().map(|departure| departure.weight).sum(), false);
+                self.dismiss(left);
+                if count < budget || budget == 0 {
+                    break;
+                }
+            }
+        }
+        let overdue = |shard: &Shard<K, V>| shard.read().catalog.next_expiry().is_some_and(|expires| now >= expires);
+        swept.more = self.shards.iter().any(overdue);
+        swept
+    }
+
+    /// Sets new limits, split over the same shards. Shrinking holds the lock of a shard while its share is evicted.
+    pub fn resize(&self, limits: Limits) {
+        let mut current = self.limits.lock();
+        *current = limits;
+        let mut left = Vec::new();
+        for (shard, share) in self.shards.iter().zip(shares(limits, self.shards.len())) {
+            left.extend(shard.write().resize(share));
+        }
+        drop(current);
+        self.dismiss(left);
+    }
+
+    /// What `pick` makes of each unexpired key and value, in no promised order.
+    ///
+    /// Keys that are held during the whole scan are seen once; those that come or go meanwhile may be seen. A
+    /// bounded number is picked under a lock at a time, and held in memory.
+    pub fn scan<'a, T: 'a>(&'a self, mut pick: impl FnMut(&K, &V) -> Option<T> + 'a) -> impl Iterator<Item = T> + 'a {
+        let mut position = Some(Position::default());
+        let pages = std::iter::from_fn(move || {
+            let (page, next) = self.page(position?, &mut pick);
+            position = next;
+            Some(page)
+        });
+        pages.flatten()
+    }
+
+    /// One step of a scan, and where the next one starts.
+    pub(crate) fn page<T>(
+        &self,
+        at: Position,
+        mut pick: impl FnMut(&K, &V) -> Option<T>,
+    ) -> (Vec<T>, Option<Position>) {
+        let Some(shard) = self.shards.get(at.shard) else { return (Vec::new(), None) };
+        let state = shard.read();
+        let end = at.place.saturating_add(BATCH);
+        let page = state.catalog.page(at.place, end, self.clock.now());
+        let picked = page.filter_map(|(key, value)| pick(key, value)).collect();
+        let next = if end < state.catalog.places() {
+            Position { place: end, ..at }
+        } else {
+            Position { shard: at.shard + 1, place: 0 }
+        };
+        (picked, (next.shard < self.shards.len()).then_some(next))
+    }
+
+    /// Number of values held, expired ones included until they are swept.
+    pub fn len(&self) -> usize {
+        self.stats().entries as usize
+    }
+
+    /// Whether nothing is held.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Sum of the weights held, expired values included until they are swept.
+    pub fn weight(&self) -> u64 {
+        self.stats().weight
+    }
+
+    /// The limits of the whole cache.
+    pub fn limits(&self) -> Limits {
+        *self.limits.lock()
+    }
+
+    /// The number of shards.
+    pub fn shards(&self) -> usize {
+        self.shards.len()
+    }
+
+    /// What is held, and what became of the rest; consistent for each shard, and exact while nothing is written.
+    pub fn stats(&self) -> MemStats {
+        let mut stats = MemStats::default();
+        for shard in &self.shards {
+            stats += shard.read().stats();
+        }
+        stats
+    }
+
+    /// Recounts everything; the first disagreement found, for tests.
+    ///
+    /// # Errors
+    /// A description of what does not add up.
+    #[doc(hidden)]
+    pub fn validate(&self) -> Result<(), String> {
+        let limits = self.limits.lock();
+        let shares = shares(*limits, self.shards.len());
+        self.shards.iter().zip(shares).try_for_each(|(shard, share)| shard.read().validate(share))
+    }
+
+    /// The shard and the hash of `key`.
+    fn place<Q: Hash + ?Sized>(&self, key: &Q) -> (&Shard<K, V>, u64) {
+        let hash = self.hasher.hash_one(key);
+        // The bits in the middle: a catalog's table uses those at both ends.
+        let middle = u64::from((hash >> 24) as u32);
+        let index = (middle * self.shards.len() as u64) >> u32::BITS;
+        (&self.shards[index as usize], hash)
+    }
+
+    /// Reports and drops what left, outside of every lock.
+    fn dismiss(&self, left: impl IntoIterator<Item = Departure<K, V>>) {
+        for departure in left {
+            self.report(&departure);
+        }
+    }
+
+    fn report(&self, left: &Departure<K, V>) {
+        if let Some(listener) = &self.listener {
+            listener(&left.key, &left.value, left.cause);
+        }
+    }
+}
+
+impl<K, V> fmt::Debug for MemCache<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemCache")
+            .field("limits", &*self.limits.lock())
+            .field("shards", &self.shards.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where a scan stands.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Position {
+    shard: usize,
+    place: usize,
+}
+
+/// The share of each of `shards`; they add up to `limits`.
+fn shares(limits: Limits, shards: usize) -> impl Iterator<Item = Limits> {
+    (0..shards).map(move |index| Limits {
+        weight: share(limits.weight, shards, index),
+        entries: share(limits.entries, shards, index),
+    })
+}

@@ -1,0 +1,164 @@
+//! `MemCacheBuilder`: how a cache is set up.
+
+use std::fmt;
+use std::hash::{Hash, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use cache_core::{Cause, Clock, Limits, PolicyKind, SystemClock};
+use parking_lot::Mutex;
+
+use super::shard::Shard;
+use super::{MemCache, shares};
+
+pub(super) type Weigher<K, V> = Box<dyn Fn(&K, &V) -> u64 + Send + Sync>;
+pub(super) type Listener<K, V> = Box<dyn Fn(&K, &V, Cause) + Send + Sync>;
+
+/// More shards than this serve no machine better.
+const MAX_SHARDS: usize = 64;
+/// Shards for each processor: with several, two threads seldom meet.
+const SHARDS_PER_PROCESSOR: usize = 4;
+/// Below this number of values in a share, a common eviction order is worth more than a lock of its own.
+const MIN_SHARE: u64 = 4096;
+/// A share holds this many values of the promised weight, so that one of them never displaces most of the others.
+const HEAVIEST_PER_SHARE: u64 = 4;
+
+/// Sets up a [`MemCache`].
+#[must_use = "a builder is not a cache until it is built"]
+pub struct MemCacheBuilder<K, V> {
+    capacity: Option<u64>,
+    entries: Option<u64>,
+    max_weight: Option<u64>,
+    policy: PolicyKind,
+    shards: Option<usize>,
+    clock: Option<Arc<dyn Clock>>,
+    weigher: Option<Weigher<K, V>>,
+    listener: Option<Listener<K, V>>,
+}
+
+impl<K: Hash + Eq, V: Clone> MemCacheBuilder<K, V> {
+    /// Number of values held when neither [`capacity`](Self::capacity) nor [`entries`](Self::entries) is set.
+    pub const DEFAULT_ENTRIES: u64 = 10_000;
+
+    pub(super) fn new() -> Self {
+        Self {
+            capacity: None,
+            entries: None,
+            max_weight: None,
+            policy: PolicyKind::default(),
+            shards: None,
+            clock: None,
+            weigher: None,
+            listener: None,
+        }
+    }
+
+    /// Bounds the sum of weights. Zero holds nothing.
+    pub fn capacity(mut self, weight: u64) -> Self {
+        self.capacity = Some(weight);
+        self
+    }
+
+    /// Bounds the number of values. Zero holds nothing.
+    pub fn entries(mut self, entries: u64) -> Self {
+        self.entries = Some(entries);
+        self
+    }
+
+    /// Promises that a value of this weight, and any lighter one, is admitted by an empty cache; at most the
+    /// capacity. The number of shards is kept low enough for that. Without this, it is 1 for a cache without
+    /// weigher, and the capacity, which means one shard, for a cache with one.
+    pub fn max_weight(mut self, weight: u64) -> Self {
+        self.max_weight = Some(weight);
+        self
+    }
+
+    /// Chooses who leaves when there is no room. The default is [`PolicyKind::S3Fifo`].
+    pub fn policy(mut self, policy: PolicyKind) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Sets the number of shards, lowered where shares would be too small for one value of
+    /// [`max_weight`](Self::max_weight).
+    ///
+    /// Without this, it is four for each processor, at most 64, as far as each share holds 4,096 values, and four of
+    /// the weight promised.
+    pub fn shards(mut self, shards: usize) -> Self {
+        self.shards = Some(shards);
+        self
+    }
+
+    /// Sets what a value takes of the capacity; without one, each takes 1. A value of weight 0 is bounded by
+    /// [`entries`](Self::entries) alone. Called once for each insertion, outside the locks.
+    pub fn weigher(mut self, weigher: impl Fn(&K, &V) -> u64 + Send + Sync + 'static) -> Self {
+        self.weigher = Some(Box::new(weigher));
+        self
+    }
+
+    /// Sets the source of time. The default is a [`SystemClock`].
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Sets who hears of every value that left, or was refused, and why.
+    ///
+    /// It runs on the thread whose call made the value leave, after the fact and outside the locks, so news of one
+    /// key may arrive out of order. When it panics, the panic reaches that caller, and what left together with the
+    /// value is dropped unreported. It does not hear of what is held when the cache itself is dropped.
+    pub fn listener(mut self, listener: impl Fn(&K, &V, Cause) + Send + Sync + 'static) -> Self {
+        self.listener = Some(Box::new(listener));
+        self
+    }
+
+    /// The cache.
+    pub fn build(self) -> MemCache<K, V> {
+        let limits = self.limits();
+        let count = self.shard_count(limits);
+        MemCache {
+            shards: shares(limits, count).map(|share| Shard::new(share, self.policy)).collect(),
+            hasher: RandomState::new(),
+            clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
+            weigher: self.weigher,
+            listener: self.listener,
+            limits: Mutex::new(limits),
+            next_sweep: AtomicUsize::new(0),
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        match (self.capacity, self.entries) {
+            (None, None) => Limits::entries(Self::DEFAULT_ENTRIES),
+            (weight, entries) => Limits { weight: weight.unwrap_or(u64::MAX), entries: entries.unwrap_or(u64::MAX) },
+        }
+    }
+
+    fn shard_count(&self, limits: Limits) -> usize {
+        let unweighed = if self.weigher.is_some() { limits.weight } else { 1 };
+        let heaviest = self.max_weight.unwrap_or(unweighed).max(1);
+        let (wanted, per_share, entries_per_share) = match self.shards {
+            Some(shards) => (shards, heaviest, 1),
+            None => (default_shards(), heaviest.saturating_mul(HEAVIEST_PER_SHARE).max(MIN_SHARE), MIN_SHARE),
+        };
+        let most = (limits.weight / per_share).min(limits.entries / entries_per_share);
+        wanted.min(usize::try_from(most).unwrap_or(usize::MAX)).clamp(1, MAX_SHARDS)
+    }
+}
+
+impl<K, V> fmt::Debug for MemCacheBuilder<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemCacheBuilder")
+            .field("capacity", &self.capacity)
+            .field("entries", &self.entries)
+            .field("max_weight", &self.max_weight)
+            .field("policy", &self.policy)
+            .field("shards", &self.shards)
+            .field("clock", &self.clock)
+            .finish_non_exhaustive()
+    }
+}
+
+fn default_shards() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get) * SHARDS_PER_PROCESSOR
+}

@@ -1,0 +1,128 @@
+//! `Shard`: one catalog with its counts behind one lock.
+
+use std::borrow::Borrow;
+use std::fmt;
+
+use cache_core::{Catalog, Cause, Departure, Limits, Offer, PolicyKind, Timestamp};
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::MemStats;
+
+/// A part of a cache. Aligned so that the locks of two shards never share a cache line.
+#[repr(align(128))]
+pub(super) struct Shard<K, V> {
+    state: RwLock<State<K, V>>,
+    policy: PolicyKind,
+}
+
+/// What the lock of a shard guards.
+pub(super) struct State<K, V> {
+    pub(super) catalog: Catalog<K, V>,
+    /// Counts alone; what is held is the catalog's to say.
+    stats: MemStats,
+}
+
+impl<K: Eq, V> Shard<K, V> {
+    pub(super) fn new(limits: Limits, policy: PolicyKind) -> Self {
+        let state = State { catalog: Catalog::new(limits, policy), stats: MemStats::default() };
+        Self { state: RwLock::new(state), policy }
+    }
+
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, State<K, V>> {
+        self.state.read()
+    }
+
+    pub(super) fn write(&self) -> RwLockWriteGuard<'_, State<K, V>> {
+        self.state.write()
+    }
+
+    /// Takes everything out; the lock is held only while a new catalog takes the place of the old one.
+    pub(super) fn clear(&self) -> Vec<Departure<K, V>> {
+        let mut state = self.state.write();
+        let fresh = Catalog::new(state.catalog.limits(), self.policy);
+        let mut old = std::mem::replace(&mut state.catalog, fresh);
+        state.stats.cleared += old.len() as u64;
+        drop(state);
+        old.clear()
+    }
+}
+
+impl<K: Eq, V> State<K, V> {
+    pub(super) fn insert(&mut self, offer: Offer<K, V>, now: Timestamp) -> Vec<Departure<K, V>> {
+        let left = self.catalog.insert(offer, now);
+        self.stats.inserted += 1;
+        self.count(left)
+    }
+
+    /// Takes `key` out for `cause`.
+    pub(super) fn remove<Q: Eq + ?Sized>(&mut self, hash: u64, key: &Q, cause: Cause) -> Option<Departure<K, V>>
+    where
+        K: Borrow<Q>,
+    {
+        let left = self.catalog.remove(hash, key)?;
+        self.stats.count(cause);
+        Some(Departure { cause, ..left })
+    }
+
+    pub(super) fn expire(&mut self, now: Timestamp, limit: usize) -> Vec<Departure<K, V>> {
+        let left = self.catalog.expire(now, limit);
+        self.count(left)
+    }
+
+    pub(super) fn resize(&mut self, limits: Limits) -> Vec<Departure<K, V>> {
+        let left = self.catalog.resize(limits);
+        self.count(left)
+    }
+
+    pub(super) fn stats(&self) -> MemStats {
+        MemStats { entries: self.catalog.len() as u64, weight: self.catalog.weight(), ..self.stats }
+    }
+
+    /// Recounts everything.
+    pub(super) fn validate(&self, share: Limits) -> Result<(), String> {
+        self.catalog.validate()?;
+        let stats = self.stats();
+        if stats.inserted != stats.departed() + stats.entries {
+            return Err(format!("{stats:?} does not add up"));
+        }
+        if self.catalog.limits() != share {
+            return Err(format!("the share is {:?}, should be {share:?}", self.catalog.limits()));
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, left: Vec<Departure<K, V>>) -> Vec<Departure<K, V>> {
+        for departure in &left {
+            self.stats.count(departure.cause);
+        }
+        left
+    }
+}
+
+impl<K, V> fmt::Debug for Shard<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shard").field("policy", &self.policy).finish_non_exhaustive()
+    }
+}
+
+/// The part of `total` that the shard `index` of `shards` gets; the parts add up to `total`.
+pub(super) fn share(total: u64, shards: usize, index: usize) -> u64 {
+    let shards = shards as u64;
+    total / shards + u64::from((index as u64) < total % shards)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_add_up_and_differ_by_one_at_most() {
+        for total in [0, 1, 7, 64, 1_000_003, u64::MAX] {
+            for shards in [1, 2, 3, 7, 64] {
+                let shares = (0..shards).map(|index| share(total, shards, index));
+                assert_eq!(shares.clone().sum::<u64>(), total);
+                assert!(shares.clone().max() <= shares.min().map(|least| least.saturating_add(1)));
+            }
+        }
+    }
+}

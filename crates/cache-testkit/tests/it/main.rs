@@ -1,0 +1,9 @@
+//! Tests of the testkit: the suite passes what is right and fails what is broken.
+
+mod bounded;
+mod detached;
+mod faulty;
+mod flawed;
+mod model;
+mod suite_fails;
+mod suite_passes;
