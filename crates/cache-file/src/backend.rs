@@ -1,0 +1,271 @@
+//! `FileBackend`: the contract over the engine, without blocking the runtime.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use cache_core::{
+    Backend, BackendInfo, Clock, Entry, Error, ErrorKind, Key, KeyPrefix, Meta, Result, Swept, Timestamp, Usage,
+};
+use futures_util::stream::{self, BoxStream, StreamExt};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+
+use crate::config::FileConfig;
+use crate::dir::Layout;
+use crate::engine::{Answer, Found, Request, Shared, Writer};
+use crate::error::closed;
+use crate::lock::DirLock;
+use crate::queue::Queue;
+use crate::report::{DiskUsage, OpenReport};
+
+/// Reads that run on the blocking pool at the same time.
+const READERS: usize = 64;
+/// Keys that one step of `get_many` reads on one thread.
+const BATCH: usize = 32;
+/// Steps of `get_many` at the same time.
+const BATCHES: usize = 4;
+
+/// A persistent [`Backend`] in one directory: an index, and volumes for the longer entries.
+///
+/// Reads run on tokio's blocking pool, at most 64 at once; writes are queued, at most 256 and 128 MiB, for one
+/// thread that commits them in groups. Calls wait for their turn and for the medium without a limit of their own:
+/// bound them from outside. Works on any tokio runtime; needs neither its timer nor its I/O driver.
+///
+/// [`usage`](Backend::usage) is exact: an entry weighs its record in a volume, in blocks of 4 KiB, and its record in
+/// the index, plus 32 bytes. What the directory takes on disk is [`disk`](Self::disk); it stays within the capacity,
+/// beyond it by the index pages and the replaced entries of one running group at most.
+///
+/// Dropping it without [`close`](Backend::close) carries out what is queued, then releases the directory, from the
+/// writing thread.
+pub struct FileBackend {
+    shared: Arc<Shared>,
+    queue: Queue,
+    readers: Arc<Semaphore>,
+    report: OpenReport,
+}
+
+impl FileBackend {
+    /// Opens the directory of `config`, whatever is in it; makes it when it is not there.
+    ///
+    /// Damaged parts are dropped or moved to `quarantine/`, and space that no entry names is given back:
+    /// [`report`](Self::report) tells. Takes milliseconds for each 10,000 entries; making a lost index again reads all
+    /// volumes.
+    ///
+    /// # Errors
+    /// `Invalid` for values out of range. `Unavailable` when another process has the directory open (told within
+    /// 0.1 s), when the path is no directory or may not be written, or when the disk fails or is full.
+    ///
+    /// # Cancellation
+    /// The opening goes on in the background, then releases the directory.
+    pub async fn open(config: FileConfig) -> Result<Self> {
+        config.validate()?;
+        let name = config.name.clone();
+        let opened = spawn_blocking(move || Self::open_blocking(config)).await;
+        opened.unwrap_or_else(|error| Err(lost(error))).map_err(|error| error.with_backend(name).with_operation("open"))
+    }
+
+    fn open_blocking(config: FileConfig) -> Result<Self> {
+        let layout = Layout { root: config.path.clone(), fs: config.fs.clone() };
+        layout.create()?;
+        let lock = DirLock::take(&layout.lock(), &layout.root)?;
+        layout.tag();
+        let name = config.name.clone();
+        let (writer, report) = Writer::open(config)?;
+        let shared = writer.shared().clone();
+        let queue = Queue::start(writer, lock, &name)?;
+        let readers = Arc::new(Semaphore::new(READERS));
+        Ok(Self { shared, queue, readers, report })
+    }
+
+    /// What was found when the directory was opened.
+    pub fn report(&self) -> OpenReport {
+        self.report
+    }
+
+    /// What the directory took on disk after the last group of writes.
+    pub fn disk(&self) -> DiskUsage {
+        self.shared.disk()
+    }
+
+    fn check_open(&self) -> Result<()> {
+        if self.queue.is_closing() { Err(closed()) } else { Ok(()) }
+    }
+
+    /// Runs `work` on the blocking pool. Dropping the future lets it end there.
+    async fn read<T: Send + 'static>(&self, work: impl FnOnce(&Shared) -> Result<T> + Send + 'static) -> Result<T> {
+        self.check_open()?;
+        let turn = self.readers.clone().acquire_owned().await.map_err(|_| closed())?;
+        let shared = self.shared.clone();
+        let done = spawn_blocking(move || {
+            let answer = work(&shared);
+            drop(turn);
+            answer
+        });
+        let answer = done.await.unwrap_or_else(|error| Err(lost(error)));
+        // What a closing backend reads is of no use to anybody.
+        self.check_open()?;
+        answer
+    }
+
+    async fn write(&self, request: Request, len: usize) -> Result<Answer> {
+        self.check_open()?;
+        self.queue.write(request, len).await
+    }
+
+    /// Turns what was found into the answer; an entry that does not verify is dropped first.
+    async fn resolve<T>(&self, key: &Key, found: Found<T>) -> Result<Option<T>> {
+        match found {
+            Found::Whole(whole) => Ok(Some(whole)),
+            Found::Absent => Ok(None),
+            Found::Corrupt(generation) => {
+                tracing::warn!(%key, "an entry did not verify and is dropped");
+                self.write(Request::Discard(key.clone(), generation), 0).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    fn named<'a>(&'a self, operation: &'static str, key: &'a Key) -> impl Fn(Error) -> Error + 'a {
+        move |error| error.with_backend(self.shared.config.name.clone()).with_operation(operation).with_key(key)
+    }
+
+    fn may_hold(&self, key: &Key) -> bool {
+        self.shared.may_hold(key, self.shared.config.clock.now())
+    }
+
+    async fn get_found(&self, key: &Key) -> Result<Option<Entry>> {
+        self.check_open()?;
+        if !self.may_hold(key) {
+            return Ok(None);
+        }
+        let wanted = key.clone();
+        let found = self.read(move |shared| shared.get(&wanted)).await?;
+        self.resolve(key, found).await
+    }
+
+    async fn get_batch(&self, keys: Vec<Key>) -> Vec<Result<Option<Entry>>> {
+        let wanted = keys.clone();
+        let read = self.read(move |shared| Ok(wanted.iter().map(|key| shared.get(key)).collect::<Vec<_>>())).await;
+        let found = match read {
+            Ok(found) => found,
+            Err(error) => return keys.iter().map(|key| Err(self.named("get", key)(error.clone()))).collect(),
+        };
+        let mut answers = Vec::with_capacity(keys.len());
+        for (key, found) in keys.iter().zip(found) {
+            let answer = match found {
+                Ok(found) => self.resolve(key, found).await,
+                Err(error) => Err(error),
+            };
+            answers.push(answer.map_err(self.named("get", key)));
+        }
+        answers
+    }
+
+    async fn put_one(&self, key: Key, entry: Entry) -> Result<()> {
+        entry.check_body(Entry::MAX_BODY).map_err(self.named("put", &key))?;
+        let len = entry.body.len();
+        self.write(Request::Put(key.clone(), entry), len).await.map(drop).map_err(self.named("put", &key))
+    }
+}
+
+#[async_trait]
+impl Backend for FileBackend {
+    fn info(&self) -> BackendInfo {
+        let mut info = BackendInfo::new(self.shared.config.name.clone());
+        info.durable = true;
+        info
+    }
+
+    async fn stat(&self, key: &Key) -> Result<Option<Meta>> {
+        self.check_open().map_err(self.named("stat", key))?;
+        if !self.may_hold(key) {
+            return Ok(None);
+        }
+        let wanted = key.clone();
+        let found = self.read(move |shared| shared.stat(&wanted)).await.map_err(self.named("stat", key))?;
+        self.resolve(key, found).await.map_err(self.named("stat", key))
+    }
+
+    async fn get(&self, key: &Key) -> Result<Option<Entry>> {
+        self.get_found(key).await.map_err(self.named("get", key))
+    }
+
+    async fn get_many(&self, keys: &[Key]) -> Vec<Result<Option<Entry>>> {
+        // Collected first: a stream over borrowed chunks would tie the future to their lifetime.
+        let batches: Vec<Vec<Key>> = keys.chunks(BATCH).map(<[Key]>::to_vec).collect();
+        let batches = stream::iter(batches).map(|keys| self.get_batch(keys));
+        let answers: Vec<_> = batches.buffered(BATCHES).collect().await;
+        answers.into_iter().flatten().collect()
+    }
+
+    async fn put(&self, key: &Key, entry: Entry) -> Result<()> {
+        self.put_one(key.clone(), entry).await
+    }
+
+    async fn put_many(&self, entries: Vec<(Key, Entry)>) -> Vec<Result<()>> {
+        // All at once, in order: one group takes them.
+        let puts = entries.into_iter().map(|(key, entry)| self.put_one(key, entry));
+        futures_util::future::join_all(puts).await
+    }
+
+    async fn remove(&self, key: &Key) -> Result<bool> {
+        match self.write(Request::Remove(key.clone()), 0).await.map_err(self.named("remove", key))? {
+            Answer::Removed(there) => Ok(there),
+            Answer::Done | Answer::Swept(_) => Ok(false),
+        }
+    }
+
+    fn scan(&self, prefix: &KeyPrefix) -> BoxStream<'_, Result<(Key, Meta)>> {
+        let steps = stream::unfold(Some((prefix.clone(), None::<Bytes>)), move |state| async move {
+            let (prefix, after) = state?;
+            let wanted = prefix.clone();
+            let page = self.read(move |shared| shared.scan(&wanted, after.as_ref())).await;
+            let (items, next) = match page {
+                Ok(page) => (page.found.into_iter().map(Ok).collect(), page.next),
+                Err(error) => {
+                    let name = self.shared.config.name.clone();
+                    (vec![Err(error.with_backend(name).with_operation("scan"))], None)
+                }
+            };
+            Some((stream::iter(items), next.map(|after| (prefix, Some(after)))))
+        });
+        steps.flatten().boxed()
+    }
+
+    async fn usage(&self) -> Result<Usage> {
+        self.check_open()
+            .map_err(|error| error.with_backend(self.shared.config.name.clone()).with_operation("usage"))?;
+        Ok(self.shared.usage())
+    }
+
+    async fn sweep(&self, now: Timestamp, limit: usize) -> Result<Swept> {
+        let named = |error: Error| error.with_backend(self.shared.config.name.clone()).with_operation("sweep");
+        match self.write(Request::Sweep(now, limit), 0).await.map_err(named)? {
+            Answer::Swept(swept) => Ok(swept),
+            Answer::Done | Answer::Removed(_) => Ok(Swept::default()),
+        }
+    }
+
+    /// Cancelling it leaves the backend closed; the directory is released all the same.
+    async fn close(&self) -> Result<()> {
+        self.queue.close().await;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for FileBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileBackend")
+            .field("name", &self.shared.config.name)
+            .field("path", &self.shared.config.path)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Blocking work that gave no answer: it panicked, or the runtime is shutting down.
+fn lost(error: tokio::task::JoinError) -> Error {
+    let kind = if error.is_cancelled() { ErrorKind::Unavailable } else { ErrorKind::Internal };
+    Error::new(kind, "the work on the blocking pool ended without an answer").with_source(error)
+}

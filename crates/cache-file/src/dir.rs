@@ -1,0 +1,204 @@
+//! `Layout`: what is where in the cache directory.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cache_core::Result;
+use tracing::warn;
+
+use crate::error::from_io;
+use crate::fs::{Fs, FsFile, OpenMode};
+
+/// How many damaged files are kept for a look.
+const QUARANTINED: usize = 2;
+/// How often an opening may end in a crash before the index is suspected.
+const TRUSTED_CRASHES: u32 = 1;
+const TAG: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55\n\
+    # This is a cache directory of Reelcache: what is in it can be made again.\n\
+    # For information about cache directory tags see https://bford.info/cachedir/\n";
+
+/// What is where in the cache directory.
+#[derive(Debug, Clone)]
+pub(crate) struct Layout {
+    pub(crate) root: PathBuf,
+    pub(crate) fs: Arc<dyn Fs>,
+}
+
+impl Layout {
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.root.join("lock")
+    }
+
+    pub(crate) fn index(&self) -> PathBuf {
+        self.root.join("index.redb")
+    }
+
+    /// An index that is being made: one that crashed halfway cannot be opened.
+    pub(crate) fn new_index(&self) -> PathBuf {
+        self.root.join("index.redb.new")
+    }
+
+    pub(crate) fn volumes(&self) -> PathBuf {
+        self.root.join("volumes")
+    }
+
+    pub(crate) fn volume(&self, number: u32) -> PathBuf {
+        self.volumes().join(format!("{number:08}.vol"))
+    }
+
+    fn quarantine(&self) -> PathBuf {
+        self.root.join("quarantine")
+    }
+
+    fn marker(&self) -> PathBuf {
+        self.root.join("opening")
+    }
+
+    /// Makes the directory with its fixed parts.
+    pub(crate) fn create(&self) -> Result<()> {
+        for dir in [self.root.clone(), self.volumes()] {
+            self.fs.create_dir(&dir).map_err(|error| from_io(name_plain_file(error), &dir))?;
+        }
+        Ok(())
+    }
+
+    /// Marks the directory for tools that leave caches out of backups. Failing to is no reason not to start.
+    pub(crate) fn tag(&self) {
+        let path = self.root.join("CACHEDIR.TAG");
+        if self.fs.open(&path, OpenMode::Existing).is_ok() {
+            return;
+        }
+        if let Err(error) = self.fs.open(&path, OpenMode::Create).and_then(|file| file.write_at(TAG, 0)) {
+            warn!(%error, path = %path.display(), "the directory is not marked as a cache");
+        }
+    }
+
+    /// Volumes by number. Other names in their directory are left alone; what stands in the place of one is moved
+    /// away.
+    pub(crate) fn list_volumes(&self) -> Result<Vec<(u32, Arc<dyn FsFile>)>> {
+        let dir = self.volumes();
+        let listed = self.fs.list(&dir).map_err(|error| from_io(error, &dir))?;
+        let mut volumes = Vec::new();
+        for found in listed {
+            let Some(number) = found.name.to_str().and_then(volume_number) else { continue };
+            let path = self.volume(number);
+            if !found.is_file {
+                self.set_aside(&path)?;
+                continue;
+            }
+            volumes.push((number, self.fs.open(&path, OpenMode::Existing).map_err(|error| from_io(error, &path))?));
+        }
+        volumes.sort_unstable_by_key(|(number, _)| *number);
+        Ok(volumes)
+    }
+
+    /// Notes that an opening begins; whether earlier ones crashed so often that the index must not be opened.
+    ///
+    /// The index library can end the process over a damaged file. One crash is forgiven: the process may as well have
+    /// been killed, and entries kept in the index would be lost.
+    pub(crate) fn begin_opening(&self) -> bool {
+        let marker = self.marker();
+        let crashes = match self.fs.open(&marker, OpenMode::Existing) {
+            Ok(file) => {
+                let mut count = [0];
+                // A marker without its content was written by an opening that was killed just then.
+                file.read_at(&mut count, 0).map_or(1, |()| u32::from(count[0].saturating_sub(b'0')))
+            }
+            Err(_) => 0,
+        };
+        let suspect = crashes > TRUSTED_CRASHES;
+        let count = if suspect { b'1' } else { b'1' + crashes as u8 };
+        if let Err(error) = self.fs.open(&marker, OpenMode::Create).and_then(|file| file.write_at(&[count, b'\n'], 0)) {
+            warn!(%error, "the opening is not marked");
+        }
+        suspect
+    }
+
+    /// Notes that the opening has not crashed.
+    pub(crate) fn end_opening(&self) {
+        let marker = self.marker();
+        let Err(error) = self.fs.delete(&marker) else { return };
+        if error.kind() == io::ErrorKind::NotFound {
+            return;
+        }
+        let cleared = self.fs.open(&marker, OpenMode::Existing).and_then(|file| file.write_at(b"0", 0));
+        if cleared.is_err() {
+            warn!(%error, "the mark of an opening stays");
+        }
+    }
+
+    /// Moves a damaged file out of the way and deletes the oldest ones that were moved before.
+    pub(crate) fn set_aside(&self, path: &Path) -> Result<()> {
+        let dir = self.quarantine();
+        self.fs.create_dir(&dir).map_err(|error| from_io(error, &dir))?;
+        let mut kept = self.quarantined();
+        let number = kept.last().map_or(1, |(number, _)| number + 1);
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let target = dir.join(format!("{number:08}-{name}"));
+        self.fs.rename(path, &target).map_err(|error| from_io(error, path))?;
+        warn!(from = %path.display(), to = %target.display(), "a damaged file was moved to quarantine");
+        kept.push((number, target));
+        for (_, oldest) in kept.iter().rev().skip(QUARANTINED) {
+            if let Err(error) = self.fs.delete(oldest) {
+                warn!(%error, path = %oldest.display(), "a file in quarantine could not be deleted");
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes on disk of what is in quarantine.
+    pub(crate) fn quarantined_bytes(&self) -> u64 {
+        let files = self.quarantined().into_iter();
+        files.filter_map(|(_, path)| self.fs.open(&path, OpenMode::Existing).ok()?.allocated().ok()).sum()
+    }
+
+    /// Deletes what is in quarantine when it takes more than `bytes`.
+    pub(crate) fn bound_quarantine(&self, bytes: u64) -> u64 {
+        let held = self.quarantined_bytes();
+        if held <= bytes {
+            return held;
+        }
+        for (_, path) in self.quarantined() {
+            if let Err(error) = self.fs.delete(&path) {
+                warn!(%error, path = %path.display(), "a file in quarantine could not be deleted");
+            }
+        }
+        self.quarantined_bytes()
+    }
+
+    fn quarantined(&self) -> Vec<(u64, PathBuf)> {
+        let dir = self.quarantine();
+        let listed = self.fs.list(&dir).unwrap_or_default().into_iter();
+        let mut files: Vec<_> = listed
+            .filter_map(|found| Some((found.name.to_str()?.split_once('-')?.0.parse().ok()?, dir.join(&found.name))))
+            .collect();
+        files.sort_unstable();
+        files
+    }
+}
+
+fn volume_number(name: &str) -> Option<u32> {
+    let digits = name.strip_suffix(".vol")?;
+    let number = digits.parse().ok()?;
+    (number > 0 && format!("{number:08}") == digits).then_some(number)
+}
+
+/// `create_dir` says "exists" when a file stands in the directory's place.
+fn name_plain_file(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::AlreadyExists { io::ErrorKind::NotADirectory.into() } else { error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_as_written_are_volumes() {
+        assert_eq!(volume_number("00000001.vol"), Some(1));
+        assert_eq!(volume_number("4294967295.vol"), Some(u32::MAX));
+        for name in ["1.vol", "00000000.vol", "+0000001.vol", "00000001", "00000001.vol.old", "x.vol"] {
+            assert_eq!(volume_number(name), None, "{name}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! `Shared`: what readers and the writer of one directory have in common. Everything below here blocks.
+
+mod budget;
+mod group;
+mod load;
+mod read;
+mod rebuild;
+mod reclaim;
+mod scan;
+mod write;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use cache_core::{Catalog, Key, Meta, Offer, Stamp, Timestamp, Usage};
+use parking_lot::{Mutex, RwLock};
+
+pub(crate) use group::{Answer, Request};
+pub(crate) use read::Found;
+pub(crate) use write::Writer;
+
+use crate::config::FileConfig;
+use crate::dir::Layout;
+use crate::fs::FsFile;
+use crate::index::Index;
+use crate::report::DiskUsage;
+use crate::volume::Place;
+
+/// What readers and the writer of one directory have in common.
+///
+/// The writer alone changes it. Locks are taken in the order `live`, `index`.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: FileConfig,
+    layout: Layout,
+    live: RwLock<Live>,
+    /// Absent while it is opened anew, and after the end.
+    index: RwLock<Option<Index>>,
+    counters: Counters,
+    disk: Mutex<DiskUsage>,
+}
+
+/// What is served now.
+#[derive(Debug)]
+struct Live {
+    catalog: Catalog<Key, Ref>,
+    /// Entries that stand in for those of the same key which the running group writes.
+    shadows: HashMap<Key, Ref>,
+    files: HashMap<u32, Arc<dyn FsFile>>,
+}
+
+/// What the catalog holds for an entry.
+#[derive(Debug, Clone)]
+struct Ref {
+    /// Different for every entry ever held.
+    generation: u64,
+    stamp: Stamp,
+    expires: Timestamp,
+    cost: Duration,
+    /// Set when the index has it.
+    spot: OnceLock<Spot>,
+}
+
+/// Where the bytes of an entry are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Spot {
+    Inline,
+    Volume(Place),
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    evicted: AtomicU64,
+    expired: AtomicU64,
+    corrupt: AtomicU64,
+}
+
+impl Shared {
+    /// The figures of the contract. One short lock.
+    pub(crate) fn usage(&self) -> Usage {
+        let mut usage = Usage::default();
+        {
+            let live = self.live.read();
+            usage.entries = live.catalog.len() as u64;
+            usage.bytes = live.catalog.weight();
+        }
+        usage.capacity = Some(self.config.capacity);
+        usage.max_entries = Some(self.config.entries);
+        usage.evicted = self.counters.evicted.load(Ordering::Relaxed);
+        usage.expired = self.counters.expired.load(Ordering::Relaxed);
+        usage.corrupt = self.counters.corrupt.load(Ordering::Relaxed);
+        usage
+    }
+
+    /// What the directory took on disk after the last group of writes.
+    pub(crate) fn disk(&self) -> DiskUsage {
+        *self.disk.lock()
+    }
+}
+
+impl Live {
+    /// What serves `key` at `now`, with the file that it is in.
+    fn seen(&self, key: &Key, now: Timestamp) -> Option<&Ref> {
+        match self.shadows.get(key) {
+            Some(shadow) => (now < shadow.expires).then_some(shadow),
+            None => self.catalog.get(key.hash64(), key, now),
+        }
+    }
+}
+
+impl Ref {
+    fn new(generation: u64, meta: &Meta) -> Self {
+        let (stamp, expires, cost) = (meta.stamp, meta.expires(), meta.cost);
+        Self { generation, stamp, expires, cost, spot: OnceLock::new() }
+    }
+
+    fn at(self, spot: Spot) -> Self {
+        Self { spot: OnceLock::from(spot), ..self }
+    }
+
+    fn place(&self) -> Option<Place> {
+        match self.spot.get() {
+            Some(Spot::Volume(place)) => Some(*place),
+            _ => None,
+        }
+    }
+
+    fn offer(self, key: Key, weight: u64) -> Offer<Key, Self> {
+        Offer { hash: key.hash64(), key, weight, cost: self.cost, expires: self.expires, value: self }
+    }
+}

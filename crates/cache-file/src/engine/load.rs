@@ -1,0 +1,263 @@
+//! Loading: from whatever is in the directory to a catalog that says what is served.
+
+use std::collections::HashMap;
+use std::io;
+use std::ops::Bound;
+
+use bytes::Bytes;
+use cache_core::{Catalog, Cause, Key, Result, Stamp, Timestamp};
+use rustix::io::Errno;
+use tracing::warn;
+
+use super::{Live, Ref, Spot, rebuild};
+use crate::config::{Durability, FileConfig};
+use crate::dir::Layout;
+use crate::error::{IndexError, from_io};
+use crate::fs::OpenMode;
+use crate::index::Index;
+use crate::index::record::{self, Indexed};
+use crate::report::{IndexOrigin, OpenReport};
+use crate::volume::record::BLOCK;
+use crate::volume::{Place, Volume, Volumes, has_header};
+
+/// Records read from the index at once.
+const PAGE: usize = 1024;
+
+/// What is in a directory.
+pub(super) struct Loaded {
+    pub(super) index: Index,
+    pub(super) live: Live,
+    pub(super) volumes: Volumes,
+    pub(super) report: OpenReport,
+}
+
+/// What the index says, before the catalog has been asked.
+#[derive(Default)]
+struct Survey {
+    /// Oldest first after sorting: the policy sees entries in the order in which they were written.
+    entries: Vec<(Stamp, Key, Ref, u64)>,
+    /// Keys to be taken out of the index.
+    dropped: Vec<Bytes>,
+}
+
+/// Loads a directory that the caller has locked. Entries get generations after `generation`.
+pub(super) fn load(config: &FileConfig, layout: &Layout, generation: &mut u64) -> Result<Loaded> {
+    let mut volumes = open_volumes(config, layout)?;
+    let suspect = layout.begin_opening();
+    let found = find_index(config, layout, &mut volumes, suspect);
+    // An error is no crash: the next opening trusts the index as this one did.
+    layout.end_opening();
+    let (mut index, mut report, survey) = found?;
+    let mut dropped = survey.dropped;
+    let catalog = admit(config, survey.entries, generation, &mut dropped, &mut report);
+    let changes = dropped.iter().map(|key| (&**key, None));
+    if !dropped.is_empty()
+        && let Err(error) = index.apply(changes)
+    {
+        // They are not served, and the next start drops them again.
+        warn!(?error, "entries that ended could not be taken out of the index");
+        drop(index);
+        let path = layout.index();
+        let file = layout.fs.open(&path, OpenMode::Existing).map_err(|error| from_io(error, &path))?;
+        index = Index::open(file, config.durability).map_err(|error| error.into_error(&path))?;
+    }
+    for (_, volume) in volumes.iter_mut() {
+        volume.live = 0;
+    }
+    for (_, entry) in catalog.iter(Timestamp::EPOCH) {
+        volumes.claim(entry.place());
+    }
+    let files = volumes.files();
+    Ok(Loaded { index, live: Live { catalog, shadows: HashMap::new(), files }, volumes, report })
+}
+
+fn open_volumes(config: &FileConfig, layout: &Layout) -> Result<Volumes> {
+    let mut volumes = Volumes::new(layout.clone(), config.durability, config.volume_len);
+    for (number, file) in layout.list_volumes()? {
+        let measured = file.len().and_then(|len| Ok((len, file.allocated()?)));
+        let (len, allocated) = measured.map_err(|error| from_io(error, &layout.volume(number)))?;
+        let tail = len.next_multiple_of(BLOCK);
+        volumes.adopt(number, Volume { file, tail, live: 0, allocated });
+    }
+    Ok(volumes)
+}
+
+/// An index, found or made, and what it says.
+fn find_index(
+    config: &FileConfig,
+    layout: &Layout,
+    volumes: &mut Volumes,
+    suspect: bool,
+) -> Result<(Index, OpenReport, Survey)> {
+    match open_index(config, layout, volumes, suspect)? {
+        Some((index, origin)) => survey_index(config, layout, index, origin, volumes),
+        None => rebuilt(config, layout, volumes),
+    }
+}
+
+/// The index as it is found; `None` when it has to be made from the volumes.
+fn open_index(
+    config: &FileConfig,
+    layout: &Layout,
+    volumes: &Volumes,
+    suspect: bool,
+) -> Result<Option<(Index, IndexOrigin)>> {
+    let path = layout.index();
+    let file = match layout.fs.open(&path, OpenMode::Existing) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if !volumes.is_empty() {
+                return Ok(None);
+            }
+            let index = create(config, layout, &[])?;
+            return Ok(Some((index, IndexOrigin::Created)));
+        }
+        Err(error) if is_refusal(&error) => return Err(from_io(error, &path)),
+        Err(error) => {
+            warn!(%error, path = %path.display(), "something else stands in the place of the index");
+            layout.set_aside(&path)?;
+            return Ok(None);
+        }
+    };
+    if !suspect {
+        match Index::open(file, config.durability) {
+            Ok(index) => {
+                let origin = if index.recovered { IndexOrigin::Recovered } else { IndexOrigin::Opened };
+                return Ok(Some((index, origin)));
+            }
+            Err(IndexError::Io(error)) if is_refusal(&error) => return Err(from_io(error, &path)),
+            Err(error) => warn!(?error, path = %path.display(), "the index is damaged"),
+        }
+    }
+    layout.set_aside(&path)?;
+    Ok(None)
+}
+
+/// Makes a new index with `records` and puts it into place when it is whole.
+pub(super) fn create(config: &FileConfig, layout: &Layout, records: &[(Bytes, Bytes)]) -> Result<Index> {
+    let (path, target) = (layout.new_index(), layout.index());
+    let file = layout.fs.open(&path, OpenMode::Create).map_err(|error| from_io(error, &path))?;
+    let index = Index::create(file, config.durability).map_err(|error| error.into_error(&path))?;
+    index
+        .apply(records.iter().map(|(key, record)| (&**key, Some(record.clone()))))
+        .map_err(|error| error.into_error(&path))?;
+    layout.fs.rename(&path, &target).map_err(|error| from_io(error, &target))?;
+    if config.durability == Durability::Power {
+        // The directory may be as new as the index in it.
+        for dir in [Some(&*layout.root), layout.root.parent().filter(|dir| dir.is_absolute())].into_iter().flatten() {
+            layout.fs.sync_dir(dir).map_err(|error| from_io(error, dir))?;
+        }
+    }
+    Ok(index)
+}
+
+fn survey_index(
+    config: &FileConfig,
+    layout: &Layout,
+    index: Index,
+    origin: IndexOrigin,
+    volumes: &mut Volumes,
+) -> Result<(Index, OpenReport, Survey)> {
+    let mut report = OpenReport { index: origin, ..OpenReport::default() };
+    match survey(config, &index, volumes, &mut report) {
+        Ok(survey) => Ok((index, report, survey)),
+        Err(IndexError::Io(error)) if is_refusal(&error) => Err(from_io(error, &layout.index())),
+        Err(error) => {
+            warn!(?error, "the index is damaged");
+            drop(index);
+            layout.set_aside(&layout.index())?;
+            rebuilt(config, layout, volumes)
+        }
+    }
+}
+
+fn rebuilt(config: &FileConfig, layout: &Layout, volumes: &mut Volumes) -> Result<(Index, OpenReport, Survey)> {
+    let records = rebuild::scan(volumes, layout)?;
+    let index = create(config, layout, &records)?;
+    let mut report = OpenReport { index: IndexOrigin::Rebuilt, ..OpenReport::default() };
+    let survey = survey(config, &index, volumes, &mut report).map_err(|error| error.into_error(&layout.index()))?;
+    Ok((index, report, survey))
+}
+
+/// Reads all of the index.
+fn survey(
+    config: &FileConfig,
+    index: &Index,
+    volumes: &Volumes,
+    report: &mut OpenReport,
+) -> Result<Survey, IndexError> {
+    let now = config.clock.now();
+    // A clean stop leaves nothing that the index names and the volumes lack.
+    let check_headers = report.index == IndexOrigin::Recovered;
+    let mut survey = Survey::default();
+    let mut start = Bound::Unbounded;
+    loop {
+        let page = index.page(start.as_ref().map(|key: &Bytes| &**key), PAGE)?;
+        let Some((last, _)) = page.last() else { return Ok(survey) };
+        start = Bound::Excluded(last.clone());
+        for (bytes, stored) in page {
+            let charge = record::stored_charge(&bytes, &stored);
+            let name = std::str::from_utf8(&bytes).ok().and_then(|text| Key::parse(text).ok());
+            let (Some(key), Ok(indexed)) = (name, record::decode(&bytes, &stored)) else {
+                report.corrupt += 1;
+                survey.dropped.push(bytes);
+                continue;
+            };
+            let meta = indexed.meta();
+            let (spot, weight) = match &indexed {
+                Indexed::Inline(_) => (Spot::Inline, charge),
+                Indexed::Volume(place, _) => (Spot::Volume(*place), charge.saturating_add(place.space())),
+            };
+            if meta.is_expired(now) {
+                report.expired += 1;
+                survey.dropped.push(bytes);
+            } else if matches!(spot, Spot::Volume(place) if !is_there(place, &bytes, volumes, check_headers)) {
+                report.dangling += 1;
+                survey.dropped.push(bytes);
+            } else {
+                survey.entries.push((meta.stamp, key, Ref::new(0, meta).at(spot), weight));
+            }
+        }
+    }
+}
+
+/// Offers what was found to the catalog, oldest first.
+fn admit(
+    config: &FileConfig,
+    mut entries: Vec<(Stamp, Key, Ref, u64)>,
+    generation: &mut u64,
+    dropped: &mut Vec<Bytes>,
+    report: &mut OpenReport,
+) -> Catalog<Key, Ref> {
+    entries.sort_unstable_by(|one, other| (one.0, &one.1).cmp(&(other.0, &other.1)));
+    let now = config.clock.now();
+    let mut catalog = Catalog::new(config.limits(), config.policy);
+    for (_, key, mut entry, weight) in entries {
+        *generation += 1;
+        entry.generation = *generation;
+        for left in catalog.insert(entry.offer(key, weight), now) {
+            match left.cause {
+                Cause::Expired => report.expired += 1,
+                _ => report.evicted += 1,
+            }
+            dropped.push(Bytes::copy_from_slice(left.key.as_str().as_bytes()));
+        }
+    }
+    catalog
+}
+
+fn is_there(place: Place, key: &[u8], volumes: &Volumes, check_header: bool) -> bool {
+    let Some(volume) = volumes.get(place.volume) else { return false };
+    place.offset.is_multiple_of(BLOCK)
+        && place.end() <= volume.tail
+        && (!check_header || has_header(&*volume.file, place, key))
+}
+
+/// Whether an error speaks of the medium or the rights, not of what is in the file or stands in its place.
+fn is_refusal(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    // A symbolic link, and a socket.
+    let stand_ins = [Errno::LOOP, Errno::NXIO].map(|errno| Some(errno.raw_os_error()));
+    let contents = [Kind::UnexpectedEof, Kind::InvalidData, Kind::InvalidInput, Kind::IsADirectory];
+    !contents.contains(&error.kind()) && !stand_ins.contains(&error.raw_os_error())
+}

@@ -1,0 +1,124 @@
+//! Reads: catalog, bytes, verification, and what to think of bytes that do not verify.
+
+use std::io;
+
+use bytes::Bytes;
+use cache_core::{Entry, Key, Meta, Result, Timestamp};
+
+use super::{Live, Ref, Shared, Spot};
+use crate::error::{IndexError, from_io, offline};
+use crate::index::record::{self, Indexed};
+use crate::volume::{Place, record as volume_record};
+
+/// How often a read that met a write begins again before it keeps the writer from publishing.
+const FREE_ATTEMPTS: u32 = 3;
+
+/// What a read found.
+#[derive(Debug)]
+pub(crate) enum Found<T> {
+    /// This.
+    Whole(T),
+    /// Nothing to serve.
+    Absent,
+    /// Bytes that do not verify, of the entry with this generation.
+    Corrupt(u64),
+}
+
+impl Shared {
+    /// Whether `key` could be served at `now`, without input or output.
+    pub(crate) fn may_hold(&self, key: &Key, now: Timestamp) -> bool {
+        let live = self.live.read();
+        live.shadows.contains_key(key) || live.catalog.peek(key.hash64(), key, now).is_some()
+    }
+
+    /// The entry of `key`.
+    pub(crate) fn get(&self, key: &Key) -> Result<Found<Entry>> {
+        let found = self.attempt(key, |seen, live| match seen.spot.get() {
+            None => Ok(None),
+            Some(Spot::Volume(place)) => {
+                let entry = self.read_volume(key, *place, live)?;
+                Ok(entry.filter(|entry| entry.meta.stamp == seen.stamp))
+            }
+            Some(Spot::Inline) => match self.read_index(key)? {
+                None => Ok(None),
+                Some(Indexed::Inline(entry)) => Ok(Some(entry)),
+                // The index is ahead of the catalog for the moment of a publication.
+                Some(Indexed::Volume(place, _)) => self.read_volume(key, place, live),
+            },
+        })?;
+        Ok(self.unexpired(found, |entry| &entry.meta))
+    }
+
+    /// The meta of `key`.
+    pub(crate) fn stat(&self, key: &Key) -> Result<Found<Meta>> {
+        let found = self.attempt(key, |_, _| Ok(self.read_index(key)?.map(|indexed| indexed.meta().clone())))?;
+        Ok(self.unexpired(found, |meta| meta))
+    }
+
+    /// Runs `fetch` on what serves `key` until it finds something, or nothing was written meanwhile.
+    ///
+    /// Space is given back only after its entry has left the catalog. So bytes that do not verify while the same
+    /// entry is still there are damaged; otherwise they were only written over.
+    fn attempt<T>(&self, key: &Key, fetch: impl Fn(&Ref, Option<&Live>) -> Result<Option<T>>) -> Result<Found<T>> {
+        let now = self.config.clock.now();
+        let current = || self.live.read().seen(key, now).cloned();
+        let Some(mut seen) = current() else { return Ok(Found::Absent) };
+        for _ in 0..FREE_ATTEMPTS {
+            if let Some(whole) = fetch(&seen, None)? {
+                return Ok(Found::Whole(whole));
+            }
+            match current() {
+                None => return Ok(Found::Absent),
+                // Not in the index yet, and nothing before it.
+                Some(again) if again.spot.get().is_none() => return Ok(Found::Absent),
+                Some(again) if again.generation == seen.generation && seen.spot.get().is_some() => {
+                    return Ok(Found::Corrupt(seen.generation));
+                }
+                Some(again) => seen = again,
+            }
+        }
+        let live = self.live.read();
+        match live.seen(key, now) {
+            Some(seen) if seen.spot.get().is_some() => {
+                let found = fetch(seen, Some(&live))?;
+                Ok(found.map_or(Found::Corrupt(seen.generation), Found::Whole))
+            }
+            _ => Ok(Found::Absent),
+        }
+    }
+
+    /// The record of `key` in the index, if it is there and verifies.
+    fn read_index(&self, key: &Key) -> Result<Option<Indexed>> {
+        let index = self.index.read();
+        let key = key.as_str().as_bytes();
+        match index.as_ref().ok_or_else(offline)?.get(key) {
+            Ok(record) => Ok(record.and_then(|record| record::decode(key, &record).ok())),
+            Err(IndexError::Damaged(_)) => Ok(None),
+            Err(error) => Err(error.into_error(&self.layout.index())),
+        }
+    }
+
+    /// The entry in a volume, if it is there and verifies.
+    fn read_volume(&self, key: &Key, place: Place, live: Option<&Live>) -> Result<Option<Entry>> {
+        let file = match live {
+            Some(live) => live.files.get(&place.volume).cloned(),
+            None => self.live.read().files.get(&place.volume).cloned(),
+        };
+        let Some(file) = file else { return Ok(None) };
+        let mut bytes = vec![0; place.len as usize];
+        match file.read_at(&mut bytes, place.offset) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+            Err(error) => return Err(from_io(error, &self.layout.volume(place.volume))),
+        }
+        Ok(volume_record::decode(place, key.as_str().as_bytes(), &Bytes::from(bytes)).ok())
+    }
+
+    /// What was found, unless its time came while it was read.
+    fn unexpired<T>(&self, found: Found<T>, meta: impl Fn(&T) -> &Meta) -> Found<T> {
+        match found {
+            Found::Whole(whole) if meta(&whole).is_expired(self.config.clock.now()) => Found::Absent,
+            found => found,
+        }
+    }
+}

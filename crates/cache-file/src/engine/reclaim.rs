@@ -1,0 +1,56 @@
+//! Reclaiming: space in volumes that no entry names goes back to the file system.
+
+use std::collections::BTreeMap;
+
+use cache_core::{Catalog, Key, Timestamp};
+use tracing::warn;
+
+use super::Ref;
+use crate::volume::{Place, Volume, Volumes, erase};
+
+/// Cuts tails off, erases gaps and deletes volumes without entries; the bytes on disk that came back.
+///
+/// Such space is what a killed process appended and never committed, or freed in the index and not yet on disk.
+pub(super) fn reclaim(volumes: &mut Volumes, catalog: &Catalog<Key, Ref>) -> u64 {
+    let mut named: BTreeMap<u32, Vec<Place>> = BTreeMap::new();
+    for place in catalog.iter(Timestamp::EPOCH).filter_map(|(_, entry)| entry.place()) {
+        named.entry(place.volume).or_default().push(place);
+    }
+    let before = volumes.allocated();
+    let mut dead = Vec::new();
+    for (number, volume) in volumes.iter_mut() {
+        match named.get_mut(&number) {
+            Some(places) => tidy(number, volume, places),
+            None => dead.push(number),
+        }
+    }
+    for number in dead {
+        volumes.delete(number);
+    }
+    volumes.touch_all();
+    before.saturating_sub(volumes.allocated())
+}
+
+fn tidy(number: u32, volume: &mut Volume, places: &mut [Place]) {
+    places.sort_unstable();
+    let mut end = 0;
+    let has_gaps = volume.allocated > volume.live;
+    for place in places {
+        if place.offset > end && has_gaps {
+            erase_gap(volume, end, place.offset);
+        }
+        end = place.end();
+    }
+    // The length ends with the last record, which need not fill its last block.
+    if volume.tail > end
+        && let Err(error) = volume.file.set_len(end)
+    {
+        warn!(volume = number, %error, "the tail of a volume could not be cut off");
+        return;
+    }
+    volume.tail = end;
+}
+
+fn erase_gap(volume: &Volume, start: u64, end: u64) {
+    erase(&*volume.file, start, end - start);
+}

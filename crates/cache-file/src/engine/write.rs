@@ -1,0 +1,271 @@
+//! `Writer`: carries groups of writes out in an order that survives a crash at any point.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cache_core::{Catalog, Limits, PolicyKind, Result};
+use tracing::warn;
+
+use super::group::{Answer, Departed, Plan, Prepared, Request};
+use super::{Counters, Live, Shared, load, reclaim};
+use crate::config::FileConfig;
+use crate::dir::Layout;
+use crate::error::{IndexError, from_io, is_full};
+use crate::index::Change;
+use crate::report::OpenReport;
+use crate::volume::Volumes;
+
+/// Bytes evicted at least when the disk is full.
+const RELIEF: u64 = 256 << 10;
+
+/// The one that changes a directory.
+///
+/// A group goes: decide in the catalog, append bodies, commit one transaction of the index, publish, give freed space
+/// back, answer. What the index names is always written before; what it no longer names is erased after.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    pub(super) shared: Arc<Shared>,
+    pub(super) volumes: Volumes,
+    generation: u64,
+    /// Set while index and catalog may disagree: nothing is written before both were loaded again.
+    broken: bool,
+    /// Bytes of the index that became free since it was compacted.
+    pub(super) loosened: u64,
+    /// Bytes on disk of what is in quarantine.
+    pub(super) quarantined: u64,
+}
+
+impl Writer {
+    /// Opens what is in the directory of `config`, which the caller has locked.
+    pub(crate) fn open(config: FileConfig) -> Result<(Self, OpenReport)> {
+        let layout = Layout { root: config.path.clone(), fs: config.fs.clone() };
+        let mut generation = 0;
+        let loaded = load::load(&config, &layout, &mut generation)?;
+        let shared = Shared {
+            config,
+            layout,
+            live: loaded.live.into(),
+            index: Some(loaded.index).into(),
+            counters: Counters::default(),
+            disk: parking_lot::Mutex::default(),
+        };
+        let shared = Arc::new(shared);
+        let mut writer =
+            Self { shared, volumes: loaded.volumes, generation, broken: false, loosened: 0, quarantined: 0 };
+        let report = writer.settle_in(loaded.report);
+        Ok((writer, report))
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Carries out `requests` together; one answer for each, in their order.
+    ///
+    /// After an error nothing of the group is acknowledged: its keys read as before, or as absent. A full disk is
+    /// answered by evicting and trying once more.
+    pub(crate) fn carry_out(&mut self, requests: &[Request]) -> Vec<Result<Answer>> {
+        let mut done = self.attempt(requests);
+        if let Err(error) = &done
+            && is_full(error)
+            && !self.broken
+            && self.relieve(requests.iter().map(Request::len).sum())
+        {
+            done = self.attempt(requests);
+        }
+        done.unwrap_or_else(|error| requests.iter().map(|_| Err(error.clone())).collect())
+    }
+
+    fn attempt(&mut self, requests: &[Request]) -> Result<Vec<Result<Answer>>> {
+        if self.broken {
+            self.recover()?;
+        }
+        let prepared: Vec<_> = requests.iter().map(|request| self.prepare(request)).collect();
+        let mut plan = Plan::default();
+        let answers = {
+            let now = self.shared.config.clock.now();
+            let mut live = self.shared.live.write();
+            let answers = prepared.into_iter().map(|request| Ok(plan.apply(&mut live, request?, now))).collect();
+            plan.cast_shadows(&mut live);
+            answers
+        };
+        let committed = self.commit(plan);
+        if committed.is_ok() {
+            self.fit();
+        }
+        self.mend();
+        committed.map(|()| answers)
+    }
+
+    /// Makes room for `incoming` bytes and some more on a disk that is full; whether that worked.
+    ///
+    /// The index needs space to forget something, so here space comes first: should the commit fail, the index names
+    /// places where nothing is, which reads as absent, as evicted entries may.
+    fn relieve(&mut self, incoming: u64) -> bool {
+        let limits = {
+            let live = self.shared.live.read();
+            let weight = live.catalog.weight();
+            let room = incoming.saturating_mul(2).max(weight / 32).max(RELIEF);
+            Limits { weight: weight.saturating_sub(room), ..live.catalog.limits() }
+        };
+        let mut plan = Plan::default();
+        plan.depart_all(self.shared.live.write().catalog.resize(limits));
+        if plan.is_empty() {
+            return false;
+        }
+        for place in plan.before.values().filter_map(|departed| departed.entry.place()) {
+            self.volumes.vacate(place);
+        }
+        match self.commit(plan) {
+            // Back to the limit of the capacity: what comes next is to be admitted.
+            Ok(()) => self.fit(),
+            Err(error) => {
+                warn!(%error, "the disk is full, and entries could not be evicted");
+                self.mend();
+                return false;
+            }
+        }
+        !self.broken
+    }
+
+    /// Opens the index again if it failed.
+    fn mend(&mut self) {
+        if self.broken
+            && let Err(error) = self.recover()
+        {
+            warn!(%error, "the index could not be opened again; the next write tries again");
+        }
+    }
+
+    /// Ends the writer: the index is closed in order.
+    pub(crate) fn close(self) {
+        let index = self.shared.index.write().take();
+        drop(index);
+        *self.shared.live.write() = Live::empty();
+    }
+
+    fn prepare(&mut self, request: &Request) -> Result<Prepared> {
+        self.generation += 1;
+        Prepared::new(request, self.generation, self.shared.config.inline_max)
+    }
+
+    /// Brings a plan to disk and shows it to readers, or takes it back.
+    pub(super) fn commit(&mut self, mut plan: Plan) -> Result<()> {
+        if plan.is_empty() {
+            plan.count(&self.shared);
+            return Ok(());
+        }
+        let room = self.shared.config.capacity.saturating_sub(self.shared.disk().total());
+        if plan.incoming() > room {
+            self.make_room(&mut plan)?;
+        }
+        let mark = self.volumes.mark();
+        if let Err(error) = self.append(&mut plan) {
+            self.volumes.roll_back(mark);
+            self.share_files();
+            let now = self.shared.config.clock.now();
+            self.broken = !plan.roll_back(&mut self.shared.live.write(), now);
+            return Err(error);
+        }
+        self.share_files();
+        let written = plan.bodies.iter().map(|(key, body)| {
+            let key = key.as_str().as_bytes();
+            (key, Some(body.record(key)))
+        });
+        self.apply(written.chain(plan.ended().map(|key| (key.as_str().as_bytes(), None))))?;
+        plan.publish(&mut self.shared.live.write());
+        plan.count(&self.shared);
+        self.free(plan.before.into_values());
+        Ok(())
+    }
+
+    /// Carries out first what a plan ends, so that disk use stays within the capacity while its bodies are written.
+    fn make_room(&mut self, plan: &mut Plan) -> Result<()> {
+        if plan.ended().next().is_none() {
+            return Ok(());
+        }
+        self.apply(plan.ended().map(|key| (key.as_str().as_bytes(), None)))?;
+        let ended = plan.take_ended();
+        self.free(ended);
+        Ok(())
+    }
+
+    fn append(&mut self, plan: &mut Plan) -> Result<()> {
+        let volumes = &mut self.volumes;
+        let mut write = || {
+            for (key, body) in &mut plan.bodies {
+                body.append(|envelope| volumes.append(key.as_str().as_bytes(), envelope))?;
+            }
+            volumes.sync()
+        };
+        write().map_err(|error| from_io(error, &self.shared.layout.volumes()))
+    }
+
+    /// Commits changes of the index. After a failure nobody knows what it holds: everything is to be loaded again.
+    fn apply<'a>(&mut self, changes: impl Iterator<Item = Change<'a>>) -> Result<()> {
+        let applied = match &*self.shared.index.read() {
+            Some(index) => index.apply(changes),
+            None => Err(IndexError::Io(std::io::Error::other("the index is not open"))),
+        };
+        let Err(error) = applied else { return Ok(()) };
+        self.broken = true;
+        Err(error.into_error(&self.shared.layout.index()))
+    }
+
+    /// Gives the space of entries back that the index does not name any more.
+    fn free(&mut self, departed: impl IntoIterator<Item = Departed>) {
+        for Departed { entry, weight } in departed {
+            let place = entry.place();
+            self.loosened += weight - place.map_or(0, |place| place.space().min(weight));
+            if let Some(place) = place {
+                self.volumes.free(place);
+            }
+        }
+        self.share_files();
+    }
+
+    fn share_files(&mut self) {
+        if let Some(files) = self.volumes.changed_files() {
+            self.shared.live.write().files = files;
+        }
+    }
+
+    /// Loads index and catalog again; what is on disk is the truth.
+    fn recover(&mut self) -> Result<()> {
+        let loaded = {
+            let mut index = self.shared.index.write();
+            drop(index.take());
+            let loaded = load::load(&self.shared.config, &self.shared.layout, &mut self.generation)?;
+            *index = Some(loaded.index);
+            (loaded.live, loaded.volumes, loaded.report)
+        };
+        let (live, mut volumes, report) = loaded;
+        *self.shared.live.write() = live;
+        volumes.succeed(&self.volumes);
+        self.volumes = volumes;
+        self.broken = false;
+        let report = self.settle_in(report);
+        warn!(?report, "the index was opened again after a failure");
+        Ok(())
+    }
+
+    /// Puts a loaded directory in order: reclaims what nobody names, fits into the budget, counts.
+    fn settle_in(&mut self, mut report: OpenReport) -> OpenReport {
+        let live = &self.shared.live;
+        self.quarantined = self.shared.layout.bound_quarantine(self.shared.config.capacity / 16);
+        report.reclaimed = reclaim::reclaim(&mut self.volumes, &live.read().catalog);
+        self.share_files();
+        let before = self.shared.usage().evicted;
+        self.fit();
+        report.evicted += self.shared.usage().evicted - before;
+        report.entries = self.shared.usage().entries;
+        report
+    }
+}
+
+impl Live {
+    fn empty() -> Self {
+        let catalog = Catalog::new(Limits::weight(0), PolicyKind::Fifo);
+        Self { catalog, shadows: HashMap::new(), files: HashMap::new() }
+    }
+}

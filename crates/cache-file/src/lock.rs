@@ -1,0 +1,79 @@
+//! `DirLock`: one process for one directory.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use cache_core::{Error, ErrorKind, Result};
+use rustix::fs::OFlags;
+
+use crate::error::from_io;
+
+/// How long an opener waits for a backend of its own process that is on its way out.
+const PATIENCE: Duration = Duration::from_millis(80);
+const STEP: Duration = Duration::from_millis(2);
+
+/// The lock of a directory, released when dropped or when the process ends, however it ends.
+#[derive(Debug)]
+pub(crate) struct DirLock {
+    _file: File,
+}
+
+impl DirLock {
+    /// Takes the lock in the file `path`, waiting 80 ms at most.
+    ///
+    /// # Errors
+    /// `Unavailable` when another backend holds it.
+    pub(crate) fn take(path: &Path, root: &Path) -> Result<Self> {
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
+            .open(path)
+            .map_err(|error| from_io(error, path))?;
+        let start = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) => {
+                    let holder = holder(&mut file);
+                    if holder != Some(std::process::id()) || start.elapsed() >= PATIENCE {
+                        return Err(in_use(root, holder));
+                    }
+                    std::thread::park_timeout(STEP);
+                }
+                Err(TryLockError::Error(error)) => return Err(from_io(error, path)),
+            }
+        }
+        // Who holds the lock is told for convenience alone: a full disk must not keep it from being held.
+        let _ = note_holder(&mut file);
+        Ok(Self { _file: file })
+    }
+}
+
+fn note_holder(file: &mut File) -> io::Result<()> {
+    file.set_len(0)?;
+    io::Seek::rewind(file)?;
+    writeln!(file, "{}", std::process::id())
+}
+
+fn holder(file: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    io::Seek::rewind(file).ok()?;
+    file.take(32).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+fn in_use(root: &Path, holder: Option<u32>) -> Error {
+    let who = holder.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"));
+    let root = root.display();
+    Error::new(
+        ErrorKind::Unavailable,
+        format!("the cache directory {root} is in use by {who}: end it, or choose another directory"),
+    )
+}

@@ -1,0 +1,280 @@
+//! `Volumes`: the append-only files that hold the longer entries, and the space they take.
+
+pub(crate) mod record;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use bytes::{BufMut, Bytes};
+use tracing::warn;
+
+use crate::config::Durability;
+use crate::dir::Layout;
+use crate::fs::{FsFile, OpenMode};
+use record::{BLOCK, HEADER, aligned};
+
+/// Bodies up to this length are copied behind their header, to be written at once.
+const COPIED: usize = 64 << 10;
+
+/// Where a record lies: `len` bytes at `offset`, which is a multiple of [`BLOCK`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) volume: u32,
+    pub(crate) offset: u64,
+    pub(crate) len: u32,
+}
+
+impl Place {
+    /// The space that the record takes.
+    pub(crate) const fn space(self) -> u64 {
+        aligned(self.len as u64)
+    }
+
+    /// Where its space ends; the greatest number for a place that cannot be.
+    pub(crate) const fn end(self) -> u64 {
+        self.offset.saturating_add(self.space())
+    }
+}
+
+/// One volume as its writer knows it.
+#[derive(Debug)]
+pub(crate) struct Volume {
+    pub(crate) file: Arc<dyn FsFile>,
+    /// Where the next record begins.
+    pub(crate) tail: u64,
+    /// Space of the records that count.
+    pub(crate) live: u64,
+    /// What the file took on disk when it was last asked.
+    pub(crate) allocated: u64,
+}
+
+/// All volumes, in the hands of the one writer.
+#[derive(Debug)]
+pub(crate) struct Volumes {
+    layout: Layout,
+    durability: Durability,
+    volume_len: u64,
+    by_number: BTreeMap<u32, Volume>,
+    /// The highest number ever used: numbers are not used twice while the backend is open.
+    last: u32,
+    /// Appended to since the last sync.
+    unsynced: BTreeSet<u32>,
+    /// Changed since they were last measured.
+    touched: BTreeSet<u32>,
+    /// Whether volumes came or went since the readers were told.
+    changed: bool,
+}
+
+/// A state to fall back to when a group fails before its commit.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mark {
+    last: u32,
+    tail: u64,
+    live: u64,
+}
+
+impl Volumes {
+    pub(crate) fn new(layout: Layout, durability: Durability, volume_len: u64) -> Self {
+        let (unsynced, touched) = (BTreeSet::new(), BTreeSet::new());
+        Self { layout, durability, volume_len, by_number: BTreeMap::new(), last: 0, unsynced, touched, changed: false }
+    }
+
+    /// Takes a volume over that was found on disk.
+    pub(crate) fn adopt(&mut self, number: u32, volume: Volume) {
+        self.by_number.insert(number, volume);
+        self.last = self.last.max(number);
+    }
+
+    /// Never uses the numbers up to that of `other` again: readers may hold places in them.
+    pub(crate) fn succeed(&mut self, other: &Self) {
+        self.last = self.last.max(other.last);
+    }
+
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_number.is_empty()
+    }
+
+    pub(crate) fn get(&self, number: u32) -> Option<&Volume> {
+        self.by_number.get(&number)
+    }
+
+    /// Counts the record at `place`, if it is in a volume, as live.
+    pub(crate) fn claim(&mut self, place: Option<Place>) {
+        if let Some(place) = place
+            && let Some(volume) = self.by_number.get_mut(&place.volume)
+        {
+            volume.live += place.space();
+        }
+    }
+
+    /// Has every volume measured again.
+    pub(crate) fn touch_all(&mut self) {
+        self.touched = self.by_number.keys().copied().collect();
+    }
+
+    /// The files, for readers.
+    pub(crate) fn files(&self) -> HashMap<u32, Arc<dyn FsFile>> {
+        self.by_number.iter().map(|(number, volume)| (*number, volume.file.clone())).collect()
+    }
+
+    /// The files, if volumes came or went since this was asked last.
+    pub(crate) fn changed_files(&mut self) -> Option<HashMap<u32, Arc<dyn FsFile>>> {
+        std::mem::take(&mut self.changed).then(|| self.files())
+    }
+
+    /// The volumes by number, to be put in order before the first write.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (u32, &mut Volume)> {
+        self.by_number.iter_mut().map(|(number, volume)| (*number, volume))
+    }
+
+    /// Sum of the space of the records that count.
+    pub(crate) fn live(&self) -> u64 {
+        self.by_number.values().map(|volume| volume.live).sum()
+    }
+
+    /// What all volumes take on disk; asks the file system about those that changed.
+    pub(crate) fn allocated(&mut self) -> u64 {
+        for number in std::mem::take(&mut self.touched) {
+            let Some(volume) = self.by_number.get_mut(&number) else { continue };
+            match volume.file.allocated() {
+                Ok(allocated) => volume.allocated = allocated,
+                Err(error) => warn!(volume = number, %error, "the length of a volume on disk is unknown"),
+            }
+        }
+        self.by_number.values().map(|volume| volume.allocated).sum()
+    }
+
+    pub(crate) fn mark(&self) -> Mark {
+        let (tail, live) = self.by_number.get(&self.last).map_or((0, 0), |volume| (volume.tail, volume.live));
+        Mark { last: self.last, tail, live }
+    }
+
+    /// Forgets and cuts off what was appended since `mark`.
+    pub(crate) fn roll_back(&mut self, mark: Mark) {
+        while let Some((&number, _)) = self.by_number.range((Bound::Excluded(mark.last), Bound::Unbounded)).next_back()
+        {
+            self.delete(number);
+        }
+        let Some(volume) = self.by_number.get_mut(&mark.last) else { return };
+        volume.tail = mark.tail;
+        volume.live = mark.live;
+        self.touched.insert(mark.last);
+        if let Err(error) = volume.file.set_len(mark.tail) {
+            warn!(volume = mark.last, %error, "the tail of a failed write stays until it is written over");
+        }
+    }
+
+    /// Appends a record of `key`. It counts as live at once; nothing names it yet.
+    pub(crate) fn append(&mut self, key: &[u8], envelope: &[Bytes; 2]) -> io::Result<Place> {
+        let envelope_len = envelope[0].len() + envelope[1].len();
+        let len = record::len(key, envelope_len as u64);
+        let number = self.room_for(aligned(len))?;
+        self.touched.insert(number);
+        self.unsynced.insert(number);
+        let Some(volume) = self.by_number.get_mut(&number) else { return Err(io::ErrorKind::NotFound.into()) };
+        let place = Place { volume: number, offset: volume.tail, len: len as u32 };
+        let mut front = record::front(number, place.offset, key, envelope_len as u32);
+        front.put_slice(&envelope[0]);
+        if envelope[1].len() <= COPIED {
+            front.put_slice(&envelope[1]);
+        } else {
+            // The body first: a header without its body would look like a record.
+            volume.file.write_at(&envelope[1], place.offset + front.len() as u64)?;
+        }
+        volume.file.write_at(&front, place.offset)?;
+        volume.tail = place.end();
+        volume.live += place.space();
+        Ok(place)
+    }
+
+    /// Makes what was appended survive what the durability promises.
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
+        let unsynced = std::mem::take(&mut self.unsynced);
+        if self.durability == Durability::Process {
+            return Ok(());
+        }
+        for volume in unsynced.iter().filter_map(|number| self.by_number.get(number)) {
+            volume.file.sync()?;
+        }
+        Ok(())
+    }
+
+    /// Gives the space of a record back that no index names any more.
+    ///
+    /// Failures are logged: the next start reclaims what they left.
+    pub(crate) fn free(&mut self, place: Place) {
+        let Some(volume) = self.by_number.get_mut(&place.volume) else { return };
+        volume.live = volume.live.saturating_sub(place.space());
+        if volume.live == 0 && place.volume != self.last {
+            self.delete(place.volume);
+        } else {
+            self.touched.insert(place.volume);
+            erase(&*volume.file, place.offset, place.space());
+        }
+    }
+
+    /// Erases a record that is to be freed, ahead of its time.
+    pub(crate) fn vacate(&mut self, place: Place) {
+        if let Some(volume) = self.by_number.get(&place.volume) {
+            self.touched.insert(place.volume);
+            erase(&*volume.file, place.offset, place.space());
+        }
+    }
+
+    /// Deletes the file of a volume and forgets it.
+    pub(crate) fn delete(&mut self, number: u32) {
+        self.by_number.remove(&number);
+        self.changed = true;
+        if let Err(error) = self.layout.fs.delete(&self.layout.volume(number)) {
+            warn!(volume = number, %error, "a volume without entries could not be deleted");
+        }
+    }
+
+    /// The volume that the next `space` bytes go to.
+    fn room_for(&mut self, space: u64) -> io::Result<u32> {
+        if let Some(volume) = self.by_number.get(&self.last)
+            && (volume.tail == 0 || volume.tail + space <= self.volume_len)
+        {
+            return Ok(self.last);
+        }
+        let number =
+            self.last.checked_add(1).ok_or_else(|| io::Error::other("there are no numbers for volumes left"))?;
+        let file = self.layout.fs.open(&self.layout.volume(number), OpenMode::Create)?;
+        if self.durability == Durability::Power {
+            self.layout.fs.sync_dir(&self.layout.volumes())?;
+        }
+        self.changed = true;
+        let full = std::mem::replace(&mut self.last, number);
+        self.by_number.insert(number, Volume { file, tail: 0, live: 0, allocated: 0 });
+        if self.by_number.get(&full).is_some_and(|volume| volume.live == 0) {
+            self.delete(full);
+        }
+        Ok(number)
+    }
+}
+
+/// Makes a range read as nothing that a rebuilt index would take for a record, and gives its space back if possible.
+pub(crate) fn erase(file: &dyn FsFile, offset: u64, space: u64) {
+    let Err(error) = file.punch(offset, space) else { return };
+    if error.kind() != io::ErrorKind::Unsupported {
+        warn!(%error, offset, space, "space could not be given back");
+    }
+    // Every block could begin a record, but only the first of a record does.
+    if let Err(error) = file.write_at(&[0; HEADER], offset) {
+        warn!(%error, offset, "a record without an entry could not be erased");
+    }
+}
+
+/// Whether a record of `key` could begin at `place` and does.
+pub(crate) fn has_header(file: &dyn FsFile, place: Place, key: &[u8]) -> bool {
+    let mut front = vec![0; (HEADER + key.len()).min(place.len as usize)];
+    file.read_at(&mut front, place.offset).is_ok()
+        && front.get(HEADER..) == Some(key)
+        && record::header(place.volume, place.offset, &front)
+            .is_some_and(|header| header.record() == place.len as usize)
+}
+
+const _: () = assert!(BLOCK.is_power_of_two(), "offsets are checked by remainder");

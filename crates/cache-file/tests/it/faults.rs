@@ -1,0 +1,212 @@
+//! Failing disks: nothing false is acknowledged, reads go on, writes resume without a restart.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use cache_core::{Backend, Entry, ErrorKind};
+use cache_file::{Durability, FileBackend, FileConfig, IndexOrigin};
+
+use crate::faulty_fs::FaultyFs;
+use crate::support::{blocks, config, entry, fill, is_whole, key, mixed};
+
+/// Entries there before anything fails.
+const BASE: usize = 12;
+
+fn faulty(dir: &Path, fs: &FaultyFs, durability: Durability) -> FileConfig {
+    config(dir).fs(Arc::new(fs.clone())).durability(durability).volume_len(128 << 10)
+}
+
+/// What each key may hold: one entry, or several after a write that failed.
+#[derive(Default)]
+struct Model(BTreeMap<usize, Vec<Option<Entry>>>);
+
+impl Model {
+    fn wrote(&mut self, number: usize, value: Option<Entry>, done: bool) {
+        let held = self.0.entry(number).or_insert_with(|| vec![None]);
+        if done {
+            held.clear();
+        } else if !held.contains(&None) {
+            held.push(None);
+        }
+        held.push(value);
+    }
+
+    /// Every key reads as it may; keys that no write failed on read exactly, unless the index is away.
+    async fn holds(&self, backend: &FileBackend, healed: bool, what: &str) {
+        for (number, allowed) in &self.0 {
+            match backend.get(&key(*number)).await {
+                Ok(found) => assert!(allowed.contains(&found), "{what}: key {number}: {:?}", found.map(|it| it.meta)),
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::Unavailable, "{what}: {error}");
+                    let inline = allowed.iter().flatten().any(|entry| entry.len() <= 2_048);
+                    assert!(inline && !healed, "{what}: key {number}: {error}");
+                }
+            }
+        }
+    }
+}
+
+/// Puts, overwrites and removes of all kinds, each alone in its group.
+async fn work(backend: &FileBackend, model: &mut Model, what: &str) {
+    for step in 0..14_usize {
+        let number = [0, 20, 1, 21, 2, 22, 3, 23, 20, 21, 22, 23, 4, 5][step];
+        let (value, done) = if matches!(step, 8 | 9 | 12 | 13) {
+            (None, backend.remove(&key(number)).await.map(drop))
+        } else {
+            let entry = entry(100 + step as u64, [200, 6_000, 1_500, 90_000][step % 4]);
+            (Some(entry.clone()), backend.put(&key(number), entry).await)
+        };
+        if let Err(error) = &done {
+            assert_eq!(error.kind(), ErrorKind::Unavailable, "{what}: {error}");
+        }
+        model.wrote(number, value, done.is_ok());
+        model.holds(backend, false, what).await;
+    }
+}
+
+async fn sweep(durability: Durability, count: u64) {
+    for first in 1.. {
+        let what = &format!("{durability:?}: {count} failures from call {first}");
+        let dir = tempfile::tempdir().unwrap();
+        let fs = FaultyFs::default();
+        let backend = FileBackend::open(faulty(dir.path(), &fs, durability)).await.unwrap();
+        fill(&backend, BASE).await;
+        let mut model = Model::default();
+        for number in 0..BASE {
+            model.wrote(number, Some(mixed(number)), true);
+        }
+        fs.fail(first, count);
+        work(&backend, &mut model, what).await;
+        let failed = fs.heal();
+        for number in 40..44 {
+            backend.put(&key(number), mixed(number)).await.unwrap();
+            model.wrote(number, Some(mixed(number)), true);
+        }
+        model.holds(&backend, true, what).await;
+        backend.close().await.unwrap();
+        let backend = FileBackend::open(faulty(dir.path(), &fs, durability)).await.unwrap();
+        assert_ne!(backend.report().index, IndexOrigin::Rebuilt, "{what}");
+        model.holds(&backend, true, what).await;
+        assert_eq!(backend.usage().await.unwrap().corrupt, 0, "{what}");
+        assert_eq!(backend.disk().volumes, backend.disk().records, "{what}");
+        if !failed {
+            assert!(first > 20, "only {first} calls were made");
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_failed_change_anywhere_is_survived() {
+    sweep(Durability::Process, 1).await;
+}
+
+#[tokio::test]
+async fn a_disk_that_stays_broken_is_survived() {
+    sweep(Durability::Process, u64::MAX).await;
+}
+
+#[tokio::test]
+async fn one_failed_change_or_sync_anywhere_is_survived() {
+    sweep(Durability::Power, 1).await;
+}
+
+#[tokio::test]
+async fn an_opening_that_fails_anywhere_harms_nothing() {
+    for count in [1, u64::MAX] {
+        for first in 1.. {
+            let dir = tempfile::tempdir().unwrap();
+            let fs = FaultyFs::default();
+            let backend = FileBackend::open(faulty(dir.path(), &fs, Durability::Process)).await.unwrap();
+            fill(&backend, BASE).await;
+            backend.close().await.unwrap();
+            // Three times: an error is no crash, however often it comes.
+            for _ in 0..3 {
+                fs.fail(first, count);
+                match FileBackend::open(faulty(dir.path(), &fs, Durability::Process)).await {
+                    Ok(backend) => backend.close().await.unwrap(),
+                    Err(error) => assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}"),
+                }
+            }
+            let failed = fs.heal();
+            let backend = FileBackend::open(faulty(dir.path(), &fs, Durability::Process)).await.unwrap();
+            assert_ne!(backend.report().index, IndexOrigin::Rebuilt, "{count} failures from call {first}");
+            is_whole(&backend, BASE).await;
+            if !failed {
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn on_a_full_disk_entries_are_evicted_and_writes_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let fs = FaultyFs::default();
+    fs.limit(dir.path(), 3 << 19);
+    let backend = FileBackend::open(faulty(dir.path(), &fs, Durability::Process)).await.unwrap();
+    for step in 0..200_usize {
+        backend.put(&key(step), entry(step as u64 + 1, [30_000, 5_000, 700][step % 3])).await.unwrap();
+        assert_eq!(backend.usage().await.unwrap().corrupt, 0);
+    }
+    let usage = backend.usage().await.unwrap();
+    assert!(usage.evicted > 0 && usage.entries > 20, "{usage:?}");
+    for step in 0..200_usize {
+        let found = backend.get(&key(step)).await.unwrap();
+        assert!(found.is_none_or(|found| found == entry(step as u64 + 1, [30_000, 5_000, 700][step % 3])));
+        backend.remove(&key(step)).await.unwrap();
+    }
+    assert_eq!(backend.usage().await.unwrap().entries, 0);
+    assert_eq!(backend.disk().volumes, 0);
+}
+
+#[tokio::test]
+async fn without_holes_the_budget_holds_and_dead_volumes_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let fs = FaultyFs::default();
+    fs.refuse_holes();
+    let capacity = 2 << 20;
+    let backend = FileBackend::open(faulty(dir.path(), &fs, Durability::Process).capacity(capacity)).await.unwrap();
+    for step in 0..300_usize {
+        backend.put(&key(step), entry(1, 30_000)).await.unwrap();
+        assert!(backend.disk().total() <= capacity, "step {step}: {:?}", backend.disk());
+    }
+    assert!(backend.usage().await.unwrap().entries > 10);
+    assert!(blocks(&dir.path().join("volumes")) <= capacity);
+}
+
+#[tokio::test]
+async fn a_removed_entry_without_holes_does_not_come_back_with_a_new_index() {
+    let dir = tempfile::tempdir().unwrap();
+    let fs = FaultyFs::default();
+    fs.refuse_holes();
+    let backend = FileBackend::open(faulty(dir.path(), &fs, Durability::Process)).await.unwrap();
+    fill(&backend, BASE).await;
+    backend.remove(&key(2)).await.unwrap();
+    backend.close().await.unwrap();
+    fs::remove_file(dir.path().join("index.redb")).unwrap();
+    let backend = FileBackend::open(faulty(dir.path(), &fs, Durability::Process)).await.unwrap();
+    assert_eq!(backend.get(&key(2)).await.unwrap(), None);
+    assert_eq!(backend.get(&key(6)).await.unwrap(), Some(mixed(6)));
+}
+
+#[tokio::test]
+async fn a_directory_without_permission_is_named() {
+    if rustix_is_root() {
+        // Root may write everywhere: a read-only file system would be needed.
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o500)).unwrap();
+    let error = FileBackend::open(config(dir.path())).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.to_string().contains("no permission"), "{error}");
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
+}
+
+fn rustix_is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|meta| std::os::unix::fs::MetadataExt::uid(&meta) == 0)
+}
