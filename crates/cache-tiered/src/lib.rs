@@ -1,1 +1,33 @@
-//! Stub.
+//! Tiers composed into one backend, and a typed read-through cache over them.
+//!
+//! * [`Tiered`]: several backends as one, the nearest asked first; itself a [`Backend`](cache_core::Backend)
+//! * [`Cache`]: typed values, loaded once and found again in the nearest tier
+//!
+//! ```
+//! use cache_core::{DAY, HOUR, Key, Result, ttl};
+//! use cache_mem::MemBackend;
+//! use cache_tiered::{Cache, Tiered};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<()> {
+//! let near = MemBackend::builder(1 << 20).name("near").build();
+//! let far = MemBackend::builder(64 << 20).name("far").build();
+//! let tiers = Tiered::builder().tier(near).tier(far).build()?;
+//! let titles = Cache::<String>::builder("titles").lifetime(ttl(2 * HOUR).stale(DAY)).tiers(tiers.clone()).build()?;
+//!
+//! let key = Key::of("video").part("a3f4b2c1").build()?;
+//! let hit = titles.get_or_load(&key, |_| async { Ok::<_, std::io::Error>("Big Buck Bunny".to_owned()) }).await?;
+//! assert_eq!(hit.value.as_str(), "Big Buck Bunny");
+//!
+//! titles.close().await?;
+//! cache_core::Backend::close(&tiers).await
+//! # }
+//! ```
+
+mod cache;
+mod fence;
+mod guard;
+mod tiered;
+
+pub use cache::{Cache, CacheBuilder, CacheStats, Codec, Hit, Load, Origin};
+pub use tiered::{Found, Lookup, PromotionStats, TierOptions, TierStats, Tiered, TieredBuilder, TieredStats};

@@ -1,0 +1,91 @@
+//! `TieredBuilder`: how a stack is set up.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use cache_core::{Backend, BackendInfo, Clock, Error, ErrorKind, Result, SystemClock};
+use tokio::sync::Semaphore;
+
+use super::promote::Queue;
+use super::tier::Tier;
+use super::{Inner, TierOptions, Tiered, WRITES};
+use crate::fence::Fence;
+
+/// Sets up a [`Tiered`].
+#[derive(Debug)]
+#[must_use = "a builder is not a stack until it is built"]
+pub struct TieredBuilder {
+    name: Arc<str>,
+    tiers: Vec<(Arc<dyn Backend>, TierOptions)>,
+    queue: usize,
+    clock: Arc<dyn Clock>,
+}
+
+impl TieredBuilder {
+    pub(super) fn new() -> Self {
+        Self { name: Arc::from("tiered"), tiers: Vec::new(), queue: 4096, clock: Arc::new(SystemClock::new()) }
+    }
+
+    /// Sets the name in statistics and errors. The default is `"tiered"`.
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Adds a tier below those added before, with the default options.
+    pub fn tier(self, backend: impl Backend) -> Self {
+        self.tier_with(backend, TierOptions::new())
+    }
+
+    /// Adds a tier below those added before.
+    pub fn tier_with(mut self, backend: impl Backend, options: TierOptions) -> Self {
+        self.tiers.push((Arc::new(backend), options));
+        self
+    }
+
+    /// Bounds the promotions waiting to be done; further ones are dropped and counted. The default is 4,096. They
+    /// hold at most 256 MiB of bodies together, whatever this bound.
+    pub fn queue(mut self, promotions: usize) -> Self {
+        self.queue = promotions;
+        self
+    }
+
+    /// Sets the source of time. The default is a [`SystemClock`].
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The stack.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] when there is no tier, or when two of them have the same name.
+    pub fn build(self) -> Result<Tiered> {
+        let invalid = |message| Err(Error::new(ErrorKind::Invalid, message).with_backend(self.name.clone()));
+        let clock = self.clock;
+        let tiers = self.tiers.into_iter().map(|(backend, options)| Tier::new(backend, &options, clock.clone()));
+        let tiers: Vec<Tier> = tiers.collect();
+        if tiers.is_empty() {
+            return invalid("a stack needs at least one tier".to_owned());
+        }
+        let mut names = HashSet::new();
+        if let Some(twice) = tiers.iter().map(Tier::name).find(|name| !names.insert(*name)) {
+            return invalid(format!("two tiers are named {twice}: name one with TierOptions::name"));
+        }
+        let mut info = BackendInfo::new(self.name.clone());
+        info.durable = tiers.iter().any(|tier| tier.info.durable);
+        info.shared = tiers.iter().any(|tier| tier.info.shared);
+        info.max_body = tiers.iter().map(|tier| tier.info.max_body).max().unwrap_or_default();
+        info.native_ttl = tiers.iter().all(|tier| tier.info.native_ttl);
+        Ok(Tiered(Arc::new(Inner {
+            info,
+            tiers,
+            clock,
+            fence: Fence::default(),
+            queue: Queue::new(self.queue),
+            writes: Arc::new(Semaphore::new(WRITES as usize)),
+            closed: AtomicBool::new(false),
+        })))
+    }
+}

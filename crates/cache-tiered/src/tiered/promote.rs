@@ -1,0 +1,207 @@
+//! Work behind reads: promotions and repairs, in a bounded queue.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use cache_core::{Entry, ErrorKind, Key};
+use futures_util::future::join_all;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::suspects::Suspects;
+use super::{Inner, Tiered, WRITE_LIMIT};
+use crate::fence::Watch;
+
+/// The most bytes of bodies that wait.
+const MOST_BYTES: u64 = 256 << 20;
+
+/// Something to do behind a read.
+#[derive(Debug)]
+pub(super) enum Job {
+    Promote(Box<Promotion>),
+    /// Removes what a tier cannot or must not serve.
+    Repair {
+        key: Key,
+        tier: usize,
+    },
+}
+
+/// Copies an entry to the tiers above `below`, unless its key was written since it was watched.
+#[derive(Debug)]
+pub(super) struct Promotion {
+    pub(super) key: Key,
+    pub(super) entry: Entry,
+    pub(super) below: usize,
+    pub(super) watch: Watch,
+}
+
+/// Jobs waiting for the worker, a task that lives while there are any.
+#[derive(Debug)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    most: usize,
+    idle: Notify,
+    pub(super) done: AtomicU64,
+    pub(super) dropped: AtomicU64,
+    pub(super) overtaken: AtomicU64,
+    pub(super) failed: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    jobs: VecDeque<Job>,
+    bytes: u64,
+    working: bool,
+}
+
+impl Queue {
+    pub(super) fn new(most: usize) -> Self {
+        Self {
+            state: Mutex::default(),
+            most,
+            idle: Notify::new(),
+            done: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+            overtaken: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+        }
+    }
+
+    /// Waits until nothing is queued or under way.
+    pub(super) async fn idle(&self) {
+        loop {
+            let idle = self.idle.notified();
+            if !self.state.lock().working {
+                return;
+            }
+            idle.await;
+        }
+    }
+
+    /// Number of jobs waiting.
+    pub(super) fn len(&self) -> usize {
+        self.state.lock().jobs.len()
+    }
+
+    /// Takes a job in; whether a worker has to be started. `None` when there is no room.
+    fn push(&self, job: Job) -> Option<bool> {
+        let mut state = self.state.lock();
+        let bytes = state.bytes + job.len();
+        if state.jobs.len() >= self.most || (bytes > MOST_BYTES && !state.jobs.is_empty()) {
+            return None;
+        }
+        state.bytes = bytes;
+        state.jobs.push_back(job);
+        Some(!std::mem::replace(&mut state.working, true))
+    }
+
+    fn pop(&self) -> Option<Job> {
+        let mut state = self.state.lock();
+        let job = state.jobs.pop_front();
+        match &job {
+            Some(job) => state.bytes -= job.len(),
+            None => state.working = false,
+        }
+        job
+    }
+
+    /// Ends the work for want of a worker.
+    fn abandon(&self) {
+        let mut state = self.state.lock();
+        state.working = false;
+        state.bytes = 0;
+        // Dropped outside of the lock: jobs hold watches.
+        let jobs = std::mem::take(&mut state.jobs);
+        drop(state);
+        self.dropped.fetch_add(jobs.len() as u64, Ordering::Relaxed);
+    }
+}
+
+impl Job {
+    fn len(&self) -> u64 {
+        match self {
+            Self::Promote(promotion) => promotion.entry.len(),
+            Self::Repair { .. } => 0,
+        }
+    }
+}
+
+impl Tiered {
+    pub(super) fn enqueue(&self, job: Job) {
+        match self.0.queue.push(job) {
+            Some(true) => {
+                let worker = Worker { stack: self.0.clone(), finished: false };
+                tokio::spawn(worker.run());
+            }
+            Some(false) => {}
+            None => {
+                self.0.queue.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Tries again what tiers failed to remove, up to `limit` keys of each.
+    pub(super) fn repair_suspects(&self, limit: usize) {
+        for (tier, suspects) in self.0.tiers.iter().map(|tier| &tier.suspects).enumerate() {
+            for key in suspects.some(limit.min(Suspects::MOST)) {
+                self.enqueue(Job::Repair { key, tier });
+            }
+        }
+    }
+}
+
+/// Does jobs until there are none. Dropped before that, with its runtime, it leaves the queue empty and usable.
+struct Worker {
+    stack: Arc<Inner>,
+    finished: bool,
+}
+
+impl Worker {
+    async fn run(mut self) {
+        while let Some(job) = self.stack.queue.pop() {
+            match job {
+                Job::Promote(promotion) => self.promote(*promotion).await,
+                Job::Repair { key, tier } => self.repair(&key, tier).await,
+            }
+        }
+        self.finished = true;
+    }
+
+    async fn promote(&self, promotion: Promotion) {
+        let Promotion { key, entry, below, watch } = promotion;
+        let queue = &self.stack.queue;
+        let Some(turn) = watch.claim(WRITE_LIMIT).await else {
+            queue.overtaken.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        let above = self.stack.tiers[..below].iter().filter(|tier| tier.admits(entry.len()));
+        let answers = join_all(above.map(|tier| tier.promote(&key, &entry))).await;
+        drop(turn);
+        let counter = if answers.iter().any(Result::is_err) { &queue.failed } else { &queue.done };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    async fn repair(&self, key: &Key, tier: usize) {
+        let tier = &self.stack.tiers[tier];
+        let Ok(_turn) = self.stack.fence.turn(key, WRITE_LIMIT).await else { return };
+        // Looked at once more: it may have been replaced since.
+        let corrupt = async || {
+            let look = tier.call("get", tier.patience, tier.backend.get(key)).await;
+            look.is_err_and(|error| error.kind() == ErrorKind::Corrupt)
+        };
+        if tier.suspects.contains(key) || corrupt().await {
+            // A failure leaves the key suspect.
+            let _ = tier.remove(key).await;
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.stack.queue.abandon();
+        }
+        self.stack.queue.idle.notify_waiters();
+    }
+}

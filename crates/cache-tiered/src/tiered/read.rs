@@ -1,0 +1,185 @@
+//! Reads through a stack, with what each tier answered.
+
+use std::sync::Arc;
+
+use cache_core::{Entry, Error, Freshness, Key, Outcome, Result};
+
+use super::promote::{Job, Promotion};
+use super::tier::{Answer, Part, Tier};
+use super::{Inner, Tiered};
+use crate::fence::Watch;
+
+/// What a stack found under a key, and what each tier answered.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Lookup {
+    /// What may be served.
+    pub found: Option<Found>,
+    /// The answers of the tiers that were asked, in their order.
+    pub outcomes: Vec<(Arc<str>, Outcome)>,
+    /// Why nothing can be said about the key, when no tier could.
+    pub error: Option<Error>,
+}
+
+/// An entry and where it was found.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Found {
+    /// The entry.
+    pub entry: Entry,
+    /// Position of the tier, 0 for the nearest.
+    pub tier: usize,
+    /// Name of the tier.
+    pub name: Arc<str>,
+    /// Whether the entry is fresh or only stands in.
+    pub freshness: Freshness,
+}
+
+impl Lookup {
+    /// What was found.
+    ///
+    /// # Errors
+    /// When no tier could say whether it holds the key.
+    pub fn into_found(self) -> Result<Option<Found>> {
+        match self.error {
+            Some(error) if self.found.is_none() => Err(error),
+            _ => Ok(self.found),
+        }
+    }
+}
+
+impl Tiered {
+    /// Looks `key` up and tells what each tier answered. Costs at most one call of each tier. Cancelling it has no
+    /// effect.
+    pub async fn lookup(&self, key: &Key) -> Lookup {
+        self.seek(key, "get").await.into_lookup(&self.0)
+    }
+
+    /// Looks many keys up: one lookup for each, in their order. Costs at most one call of each tier, for the keys
+    /// still missing there. Cancelling it has no effect.
+    pub async fn lookup_many(&self, keys: &[Key]) -> Vec<Lookup> {
+        let mut seeks: Vec<Seek<Entry>> = keys.iter().map(|_| Seek::default()).collect();
+        if let Err(error) = self.check_open("get_many") {
+            return seeks.into_iter().map(|seek| seek.failed(error.clone()).into_lookup(&self.0)).collect();
+        }
+        for (index, tier) in self.0.tiers.iter().enumerate() {
+            let open: Vec<usize> = (0..keys.len()).filter(|at| !seeks[*at].is_done()).collect();
+            if open.is_empty() {
+                break;
+            }
+            let missing: Vec<Key> = open.iter().map(|at| keys[*at].clone()).collect();
+            self.watch_all(index, &missing, open.iter().copied(), &mut seeks);
+            for (at, answer) in open.into_iter().zip(tier.read_many(&missing).await) {
+                self.take(&mut seeks[at], &keys[at], index, answer);
+            }
+        }
+        seeks.into_iter().map(|seek| seek.into_lookup(&self.0)).collect()
+    }
+
+    pub(super) async fn seek<T: Part>(&self, key: &Key, operation: &'static str) -> Seek<T> {
+        let mut seek = Seek::default();
+        if let Err(error) = self.check_open(operation) {
+            return seek.failed(error.with_key(key));
+        }
+        for (index, tier) in self.0.tiers.iter().enumerate() {
+            if index == 1 {
+                seek.watch = Some(self.watch(key));
+            }
+            let answer = tier.read(key).await;
+            self.take(&mut seek, key, index, answer);
+            if seek.is_done() {
+                break;
+            }
+        }
+        seek
+    }
+
+    /// Watches what may be promoted from the tier that is asked next: nothing is, from the nearest.
+    fn watch_all(&self, tier: usize, keys: &[Key], at: impl Iterator<Item = usize>, seeks: &mut [Seek<Entry>]) {
+        if tier == 1 {
+            for (key, at) in keys.iter().zip(at) {
+                seeks[at].watch = Some(self.watch(key));
+            }
+        }
+    }
+
+    /// Notes an answer, and sends after it what has to be done in the background.
+    fn take<T: Part>(&self, seek: &mut Seek<T>, key: &Key, tier: usize, answer: Answer<T>) {
+        if answer.outcome == Outcome::Corrupt {
+            self.enqueue(Job::Repair { key: key.clone(), tier });
+        }
+        seek.note(&self.0.tiers[tier], tier, answer);
+        if let Some((_, value, Freshness::Fresh)) = &seek.best
+            && let Some(entry) = value.entry()
+            && self.0.tiers[..tier].iter().any(|above| above.admits(entry.len()))
+            && let Some(watch) = seek.watch.take()
+        {
+            let promotion = Promotion { key: key.clone(), entry: entry.clone(), below: tier, watch };
+            self.enqueue(Job::Promote(Box::new(promotion)));
+        }
+    }
+}
+
+/// A read on its way through the tiers.
+#[derive(Debug)]
+pub(super) struct Seek<T> {
+    best: Option<(usize, T, Freshness)>,
+    outcomes: Vec<(Arc<str>, Outcome)>,
+    /// Whether a tier could say whether it holds the key.
+    answered: bool,
+    error: Option<Error>,
+    watch: Option<Watch>,
+}
+
+impl<T> Default for Seek<T> {
+    fn default() -> Self {
+        Self { best: None, outcomes: Vec::new(), answered: false, error: None, watch: None }
+    }
+}
+
+impl<T: Part> Seek<T> {
+    fn is_done(&self) -> bool {
+        matches!(self.best, Some((_, _, Freshness::Fresh)))
+    }
+
+    fn failed(mut self, error: Error) -> Self {
+        self.error = Some(error);
+        self
+    }
+
+    fn note(&mut self, tier: &Tier, index: usize, answer: Answer<T>) {
+        self.outcomes.push((tier.name().clone(), answer.outcome));
+        if let Some((value, freshness)) = answer.value {
+            let better = self
+                .best
+                .as_ref()
+                .is_none_or(|(_, best, _)| freshness == Freshness::Fresh || value.meta().stamp > best.meta().stamp);
+            if better {
+                self.best = Some((index, value, freshness));
+            }
+        }
+        match answer.error {
+            Some(error) if answer.outcome != Outcome::Corrupt => self.error = self.error.take().or(Some(error)),
+            _ => self.answered = true,
+        }
+    }
+
+    /// Where the best answer came from, what it is and how fresh.
+    pub(super) fn into_found(self) -> Result<Option<(usize, T, Freshness)>> {
+        match self.error {
+            Some(error) if self.best.is_none() && !self.answered => Err(error),
+            _ => Ok(self.best),
+        }
+    }
+}
+
+impl Seek<Entry> {
+    fn into_lookup(self, stack: &Inner) -> Lookup {
+        let error = if self.answered { None } else { self.error };
+        let found = self.best.map(|(tier, entry, freshness)| {
+            let name = stack.tiers[tier].name().clone();
+            Found { entry, tier, name, freshness }
+        });
+        Lookup { found, outcomes: self.outcomes, error }
+    }
+}

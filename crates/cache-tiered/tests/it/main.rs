@@ -1,0 +1,14 @@
+//! Integration tests of cache-tiered.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod codec;
+mod conformance;
+mod freshness;
+mod invalidation;
+mod kit;
+mod loads;
+mod promotion;
+mod reads;
+mod stores;
+mod writes;
