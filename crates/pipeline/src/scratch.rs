@@ -1,0 +1,144 @@
+//! `Scratch`: a directory for one run, removed afterwards, even when the process was killed.
+
+use std::fs::{DirEntry, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use cache_core::{Error, ErrorKind, Result};
+use tempfile::TempDir;
+use tokio::runtime::Handle;
+
+use crate::source::shown;
+
+const PREFIX: &str = "reelcache-scratch-";
+const LOCK: &str = "lock";
+
+/// A directory of our own. Whoever holds the lock on the file inside is alive; without it the directory is left
+/// over and the next [`Scratch::create`] removes it.
+#[derive(Debug)]
+pub(crate) struct Scratch {
+    path: PathBuf,
+    /// Present until dropped.
+    held: Option<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    // Dropped in this order: gone first, unlocked then.
+    dir: TempDir,
+    _lock: File,
+}
+
+impl Scratch {
+    /// A new directory in `parent`, after removing those that dead processes left there. Blocking.
+    pub(crate) fn create(parent: &Path) -> Result<Self> {
+        remove_leftovers(parent);
+        // A process that removes leftovers may take the directory before it is locked.
+        for _ in 0..5 {
+            match hold(parent) {
+                Ok(Some(held)) => return Ok(Self { path: held.dir.path().to_owned(), held: Some(held) }),
+                Ok(None) => {}
+                Err(error) => return Err(cannot_create(parent, &error)),
+            }
+        }
+        Err(cannot_create(parent, &io::Error::other("it keeps being removed")))
+    }
+
+    /// Where the files go.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let held = self.held.take();
+        // Thousands of unlinks are no work for a runtime's worker.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn_blocking(move || drop(held));
+        }
+    }
+}
+
+/// A locked directory; `None` when somebody took it for a leftover.
+fn hold(parent: &Path) -> io::Result<Option<Held>> {
+    let dir = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent)?;
+    let path = dir.path().join(LOCK);
+    let lock = match File::create_new(&path) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let ours = lock.try_lock().is_ok() && path.try_exists()?;
+    Ok(ours.then_some(Held { dir, _lock: lock }))
+}
+
+/// Best effort: what cannot be removed is somebody else's or will be tried again.
+fn remove_leftovers(parent: &Path) {
+    let Ok(entries) = std::fs::read_dir(parent) else { return };
+    for entry in entries.flatten() {
+        let is_ours = entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes());
+        if is_ours && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_if_left_over(&entry);
+        }
+    }
+}
+
+fn remove_if_left_over(entry: &DirEntry) {
+    let path = entry.path();
+    match File::open(path.join(LOCK)) {
+        Ok(lock) => {
+            if lock.try_lock().is_ok() && std::fs::remove_dir_all(&path).is_ok() {
+                tracing::debug!(path = %shown(&path), "removed a scratch directory that was left over");
+            }
+        }
+        // Killed before it made the lock; removes nothing but an empty directory.
+        Err(_) => drop(std::fs::remove_dir(&path)),
+    }
+}
+
+fn cannot_create(parent: &Path, error: &io::Error) -> Error {
+    let parent = shown(parent);
+    let message = format!("no scratch directory can be made in {parent}: {error}: set another one or free space");
+    Error::new(ErrorKind::Unavailable, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(parent: &Path) -> usize {
+        std::fs::read_dir(parent).unwrap().count()
+    }
+
+    #[test]
+    fn a_directory_is_removed_when_dropped() {
+        let parent = tempfile::tempdir().unwrap();
+        let scratch = Scratch::create(parent.path()).unwrap();
+        std::fs::write(scratch.path().join("1.jpg"), "frame").unwrap();
+        drop(scratch);
+        assert_eq!(names(parent.path()), 0);
+    }
+
+    #[test]
+    fn leftovers_of_the_dead_go_and_those_of_the_living_stay() {
+        let parent = tempfile::tempdir().unwrap();
+        let alive = Scratch::create(parent.path()).unwrap();
+        let dead = parent.path().join("reelcache-scratch-dead");
+        std::fs::create_dir(&dead).unwrap();
+        std::fs::write(dead.join(LOCK), "").unwrap();
+        std::fs::write(dead.join("7.jpg"), "frame").unwrap();
+        std::fs::create_dir(parent.path().join("reelcache-scratch-empty")).unwrap();
+        std::fs::create_dir(parent.path().join("other")).unwrap();
+        let second = Scratch::create(parent.path()).unwrap();
+        assert!(!dead.exists());
+        assert!(alive.path().exists() && second.path().exists());
+        assert_eq!(names(parent.path()), 3);
+    }
+
+    #[test]
+    fn a_parent_that_does_not_exist_is_a_clear_error() {
+        let error = Scratch::create(Path::new("/nowhere/at/all")).unwrap_err();
+        assert!(error.message().contains("/nowhere/at/all"));
+    }
+}

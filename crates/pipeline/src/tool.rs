@@ -1,0 +1,173 @@
+//! One run of an external program: bounded in time, in output and in what it may leave behind.
+
+use std::error::Error as StdError;
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use cache_core::{Error, ErrorKind, Result};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+use crate::source::shown;
+
+/// How much of what a program wrote to standard error is kept: its end.
+const STDERR_TAIL: usize = 4 << 10;
+
+/// A program that is needed is not installed. Found below an [`Error`] with [`is_tool_missing`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ToolMissing {
+    /// What was to be started.
+    pub program: PathBuf,
+}
+
+impl fmt::Display for ToolMissing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no program {} was found", shown(&self.program))
+    }
+}
+
+impl StdError for ToolMissing {}
+
+/// Whether `error`, or a cause of it, is a missing program: the user has to install something.
+pub fn is_tool_missing(error: &Error) -> bool {
+    let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error.is::<ToolMissing>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// A program and the bounds of one run.
+#[derive(Debug)]
+pub(crate) struct Tool<'a> {
+    pub(crate) program: &'a Path,
+    /// How the program is called in messages, whatever its path.
+    pub(crate) name: &'static str,
+    /// What to set to use another program.
+    pub(crate) variable: &'static str,
+    /// The program is killed when it takes longer.
+    pub(crate) limit: Duration,
+    /// The program is killed when it prints more, in bytes.
+    pub(crate) max_stdout: usize,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: Vec<u8>,
+    /// The end of standard error as one line of printable text; empty when there was none.
+    pub(crate) complaint: String,
+}
+
+impl Tool<'_> {
+    /// Runs the program to its end. Dropping the future kills it.
+    ///
+    /// # Errors
+    /// A missing program, one that cannot be started, takes too long or prints too much. An unsuccessful exit is
+    /// not an error here.
+    pub(crate) async fn run(&self, arguments: Vec<OsString>) -> Result<Finished> {
+        let child = Command::new(self.program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| self.not_started(&error))?;
+        timeout(self.limit, self.attend(child)).await.unwrap_or_else(|_| {
+            let (name, limit) = (self.name, self.limit.as_secs_f64());
+            Err(Error::new(ErrorKind::Timeout, format!("{name} did not finish within {limit} s and was stopped")))
+        })
+    }
+
+    async fn attend(&self, mut child: Child) -> Result<Finished> {
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let outputs = async { tokio::try_join!(read_all(stdout, self.max_stdout), read_tail(stderr, STDERR_TAIL)) };
+        let (stdout, tail) = outputs.await.map_err(|error| self.broken(&error))?;
+        let status = child.wait().await.map_err(|error| self.broken(&error))?;
+        Ok(Finished { status, stdout, complaint: one_line(&tail) })
+    }
+
+    fn not_started(&self, error: &io::Error) -> Error {
+        let (name, variable) = (self.name, self.variable);
+        if error.kind() == io::ErrorKind::NotFound {
+            let message = format!(
+                "{name} was not found: install it (Debian, Ubuntu: apt-get install ffmpeg; macOS: brew install \
+                 ffmpeg) or set {variable} to its path"
+            );
+            let missing = ToolMissing { program: self.program.to_owned() };
+            return Error::new(ErrorKind::Unavailable, message).with_source(missing);
+        }
+        let program = shown(self.program);
+        Error::new(ErrorKind::Unavailable, format!("{name} cannot be started ({program}): {error}"))
+    }
+
+    fn broken(&self, error: &io::Error) -> Error {
+        Error::new(ErrorKind::Unavailable, format!("{} was stopped: {error}", self.name))
+    }
+}
+
+/// Everything that `from` yields; an error as soon as that is more than `max` bytes.
+async fn read_all(from: Option<impl AsyncRead + Unpin>, max: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Some(from) = from {
+        from.take(max as u64 + 1).read_to_end(&mut bytes).await?;
+    }
+    if bytes.len() > max { Err(io::Error::other(format!("it printed more than {max} bytes"))) } else { Ok(bytes) }
+}
+
+/// The last `max` bytes that `from` yields.
+async fn read_tail(from: Option<impl AsyncRead + Unpin>, max: usize) -> io::Result<Vec<u8>> {
+    let mut tail = Vec::with_capacity(2 * max);
+    let Some(mut from) = from else { return Ok(tail) };
+    while from.read_buf(&mut tail).await? > 0 {
+        if tail.len() >= max {
+            tail.drain(..tail.len() - max);
+        }
+    }
+    Ok(tail)
+}
+
+/// Lines joined by `; `, bytes that are no text and control characters replaced.
+fn one_line(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let lines = text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty());
+    let mut joined = lines.collect::<Vec<_>>().join("; ");
+    if joined.contains(char::is_control) {
+        joined = joined.replace(char::is_control, "\u{FFFD}");
+    }
+    joined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_complaint_is_one_printable_line() {
+        assert_eq!(one_line(b"a\r\n\nb\x1b[0m\xFF\n"), "a; b\u{FFFD}[0m\u{FFFD}");
+        assert_eq!(one_line(b""), "");
+    }
+
+    #[tokio::test]
+    async fn the_tail_is_the_end_and_bounded() {
+        let long = [vec![b'x'; 100_000], b"the end".to_vec()].concat();
+        assert_eq!(read_tail(Some(&long[..]), 7).await.unwrap(), b"the end");
+    }
+
+    #[tokio::test]
+    async fn more_output_than_allowed_is_an_error() {
+        assert!(read_all(Some(&b"1234"[..]), 3).await.is_err());
+        assert_eq!(read_all(Some(&b"1234"[..]), 4).await.unwrap(), b"1234");
+    }
+}

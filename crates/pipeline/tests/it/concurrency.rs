@@ -1,0 +1,64 @@
+//! Many callers, and callers that leave.
+
+use std::fs;
+
+use pipeline::KeyframeParams;
+
+use super::support::{Home, frames, until};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn twenty_callers_of_one_video_share_one_extraction() {
+    let mut home = Home::new();
+    home.count_runs();
+    let clip = home.clip("clip.mp4", 3);
+    let cache = home.cache();
+    let callers: Vec<_> = (0..20)
+        .map(|_| {
+            let (cache, clip) = (cache.clone(), clip.clone());
+            tokio::spawn(async move { frames(&cache, &clip).await })
+        })
+        .collect();
+    let mut results = Vec::new();
+    for caller in callers {
+        results.push(caller.await.unwrap());
+    }
+    assert_eq!(home.runs(), 1);
+    assert!(results.windows(2).all(|pair| pair[0] == pair[1]));
+    until("the scratch directory is empty", || home.scratch_entries() == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_that_leaves_disturbs_nobody() {
+    let mut home = Home::new();
+    let (started, go) = (home.mkfifo("started"), home.mkfifo("go"));
+    let body = format!("echo > '{}'\nread line < '{}'\nexec ffmpeg \"$@\"", started.display(), go.display());
+    home.ffmpeg.ffmpeg = home.script("waiting", &body);
+    let clip = home.clip("clip.mp4", 2);
+    let cache = home.cache();
+    let spawn = || {
+        let (cache, clip) = (cache.clone(), clip.clone());
+        tokio::spawn(async move { cache.process(&clip, &KeyframeParams::default()).await })
+    };
+    let first = spawn();
+    tokio::task::spawn_blocking(move || fs::read(started)).await.unwrap().unwrap();
+    let second = spawn();
+    tokio::task::yield_now().await;
+    first.abort();
+    assert!(first.await.unwrap_err().is_cancelled(), "leaves at once");
+    tokio::task::spawn_blocking(move || fs::write(go, "\n")).await.unwrap().unwrap();
+    assert_eq!(second.await.unwrap().unwrap().stages[3].entries, 2);
+}
+
+#[tokio::test]
+async fn what_a_killed_process_left_in_scratch_is_removed_by_the_next_extraction() {
+    let home = Home::new();
+    let left = home.path("scratch").join("reelcache-scratch-dead");
+    fs::create_dir(&left).unwrap();
+    fs::write(left.join("lock"), "").unwrap();
+    fs::write(left.join("0.jpg"), "half a fra").unwrap();
+    let other = home.path("scratch").join("somebody else's");
+    fs::create_dir(&other).unwrap();
+    home.process(&home.clip("clip.mp4", 1)).await;
+    assert!(!left.exists());
+    assert!(other.exists());
+}

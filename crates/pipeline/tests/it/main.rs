@@ -1,0 +1,14 @@
+//! The pipeline with the real ffmpeg, and with programs that misbehave.
+
+#![expect(clippy::expect_used, reason = "a helper of a test may fail the test")]
+
+mod bad_input;
+mod concurrency;
+mod gone;
+mod memo;
+mod names;
+mod support;
+mod tiers;
+mod times;
+mod tools;
+mod warm;

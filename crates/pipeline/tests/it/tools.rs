@@ -1,0 +1,137 @@
+//! Programs that are missing, fail, hang or lie: a clear error, and nothing wrong cached.
+
+use std::time::Duration;
+
+use cache_core::{Error, ErrorKind};
+use pipeline::{KeyframeParams, is_tool_missing};
+
+use super::support::{Home, until};
+
+async fn failure(home: &Home) -> Error {
+    let clip = home.path("clip.mp4");
+    let error = home.cache().process(&clip, &KeyframeParams::default()).await.expect_err("a failure");
+    assert!(!error.to_string().contains(char::is_control), "{error}");
+    error
+}
+
+/// The programs work again: the failure was not remembered.
+async fn assert_recovers(mut home: Home) {
+    home.ffmpeg = pipeline::Ffmpeg::default();
+    let report = home.process(&home.path("clip.mp4")).await;
+    assert_eq!(&*report.stages[2].origin, "loaded");
+    until("the scratch directory is empty", || home.scratch_entries() == 0).await;
+}
+
+fn home() -> Home {
+    let home = Home::new();
+    home.clip("clip.mp4", 2);
+    home
+}
+
+#[tokio::test]
+async fn a_missing_program_is_recognisable_and_says_what_to_install() {
+    let mut first = home();
+    first.ffmpeg.ffprobe = first.path("no-ffprobe");
+    let error = failure(&first).await;
+    assert!(is_tool_missing(&error), "{error:?}");
+    assert!(error.to_string().contains("ffprobe was not found: install it"), "{error}");
+    assert!(error.to_string().contains("REELCACHE_FFPROBE"), "{error}");
+
+    let mut second = home();
+    second.ffmpeg.ffmpeg = second.path("no-ffmpeg");
+    let error = failure(&second).await;
+    assert!(is_tool_missing(&error), "{error:?}");
+    assert!(error.to_string().contains("ffmpeg was not found: install it"), "{error}");
+    assert_recovers(second).await;
+}
+
+#[tokio::test]
+async fn a_program_that_is_no_program_is_not_called_missing() {
+    let mut home = home();
+    home.ffmpeg.ffmpeg = home.path("clip.mp4");
+    let error = failure(&home).await;
+    assert!(!is_tool_missing(&error));
+    assert!(error.to_string().contains("cannot be started"), "{error}");
+}
+
+#[tokio::test]
+async fn a_program_that_hangs_is_stopped() {
+    let mut home = home();
+    let fifo = home.mkfifo("never");
+    let pid = home.path("pid");
+    let body = format!("echo $$ > '{}'\nread line < '{}'", pid.display(), fifo.display());
+    home.ffmpeg.ffmpeg = home.script("hanging", &body);
+    home.ffmpeg.extract_limit = Duration::from_millis(300);
+    let error = failure(&home).await;
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(error.to_string().contains("did not finish within 0.3 s"), "{error}");
+    let pid = std::fs::read_to_string(pid).expect("it was started");
+    let process = std::path::Path::new("/proc").join(pid.trim());
+    until("the program is gone", || !process.exists()).await;
+    assert_recovers(home).await;
+}
+
+#[tokio::test]
+async fn the_end_of_what_a_failing_program_complains_of_is_in_the_error() {
+    let mut home = home();
+    let body = "i=0; while [ $i -lt 3000 ]; do echo \"noise $i\" >&2; i=$((i+1)); done\nprintf '\\377\\033[2J out of luck\\n' >&2; exit 9";
+    home.ffmpeg.ffmpeg = home.script("failing", body);
+    let error = failure(&home).await;
+    let text = error.to_string();
+    assert!(text.ends_with("out of luck"), "{text}");
+    assert!(text.len() < 6000, "{} bytes", text.len());
+    assert_recovers(home).await;
+}
+
+#[tokio::test]
+async fn a_program_that_is_killed_is_an_error() {
+    let mut home = home();
+    home.ffmpeg.ffmpeg = home.script("killed", "kill -9 $$");
+    assert!(failure(&home).await.to_string().contains("signal"), "says how it ended");
+    assert_recovers(home).await;
+}
+
+#[tokio::test]
+async fn a_program_that_writes_nothing_is_an_error() {
+    let mut home = home();
+    home.ffmpeg.ffmpeg = home.script("idle", "exit 0");
+    assert!(failure(&home).await.to_string().contains("no keyframe"));
+    assert_recovers(home).await;
+}
+
+#[tokio::test]
+async fn a_program_that_writes_fewer_frames_than_it_says_is_an_error() {
+    let mut home = home();
+    home.ffmpeg.ffmpeg = home.script("lying", "echo 'frame:0 pts:0 pts_time:0'");
+    assert!(failure(&home).await.to_string().contains("cannot be read"));
+    assert_recovers(home).await;
+}
+
+#[tokio::test]
+async fn a_program_that_writes_garbage_is_an_error() {
+    let mut home = home();
+    let body = "for last; do :; done\nlast=${last#file:}\necho garbage > \"${last%/*}/0.jpg\"\necho 'frame:0 pts:0 pts_time:0'";
+    home.ffmpeg.ffmpeg = home.script("garbage", body);
+    assert!(failure(&home).await.to_string().contains("no complete JPEG"));
+    assert_recovers(home).await;
+}
+
+#[tokio::test]
+async fn a_full_scratch_disk_is_an_error_that_says_so() {
+    let mut home = home();
+    home.ffmpeg.ffmpeg =
+        home.script("full", "echo 'av_interleaved_write_frame(): No space left on device' >&2; exit 228");
+    let error = failure(&home).await;
+    assert!(error.to_string().contains("no space left for frames"), "{error}");
+    assert_recovers(home).await;
+}
+
+#[tokio::test]
+async fn a_description_that_is_endless_or_no_json_is_an_error() {
+    let mut home = home();
+    home.ffmpeg.ffprobe = home.script("endless", "exec cat /dev/zero");
+    assert!(failure(&home).await.to_string().contains("printed more than"));
+    home.ffmpeg.ffprobe = home.script("no-json", "echo no json");
+    assert!(failure(&home).await.to_string().contains("printed something else"));
+    assert_recovers(home).await;
+}
