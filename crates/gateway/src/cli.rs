@@ -1,0 +1,113 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, value_parser};
+
+use crate::units::ByteCount;
+
+/// A multi-tier read-through cache for media.
+#[derive(Debug, Parser)]
+#[command(name = "reelcache", version, about, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
+    #[command(flatten)]
+    pub(crate) cache: CacheArgs,
+}
+
+const EXIT_CODES: &str = "Without a command it serves. Exit codes: 0 done, 1 failed, 2 wrong usage, \
+3 bad input file, 4 a program such as ffmpeg is missing, 5 the cache directory cannot be used.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve health, figures and a first page over HTTP (the default)
+    Serve(ServeArgs),
+    /// Extract the keyframes of videos, or find them in the cache
+    Process(ProcessArgs),
+}
+
+/// Where the cache is and how much it may hold.
+#[derive(Debug, Args)]
+pub(crate) struct CacheArgs {
+    /// Directory of the file tier [default: reelcache in the user's cache directory]
+    #[arg(long, global = true, env = "REELCACHE_DIR", value_name = "DIR")]
+    pub(crate) cache_dir: Option<PathBuf>,
+
+    /// Budget of the file tier
+    #[arg(long, global = true, default_value = "10GiB", value_name = "BYTES")]
+    pub(crate) disk: ByteCount,
+
+    /// Budget of the memory tier
+    #[arg(long, global = true, default_value = "256MiB", value_name = "BYTES")]
+    pub(crate) memory: ByteCount,
+}
+
+/// Arguments of `serve`.
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Address to listen on; loopback only
+    #[arg(long, default_value = "127.0.0.1:7878", value_name = "ADDRESS")]
+    pub(crate) listen: SocketAddr,
+}
+
+impl Default for ServeArgs {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 7878)) }
+    }
+}
+
+/// Arguments of `process`.
+#[derive(Debug, Args)]
+pub(crate) struct ProcessArgs {
+    /// Video files; one named twice is answered from memory the second time
+    #[arg(required = true, value_name = "VIDEO")]
+    pub(crate) videos: Vec<PathBuf>,
+
+    /// Most keyframes to keep
+    #[arg(long, default_value_t = 3000, value_name = "COUNT", value_parser = value_parser!(u32).range(1..=100_000))]
+    pub(crate) max_frames: u32,
+
+    /// JPEG quality, from 2 (best) to 31
+    #[arg(long, default_value_t = 3, value_name = "2-31", value_parser = value_parser!(u8).range(2..=31))]
+    pub(crate) quality: u8,
+
+    /// Scale wider frames down to this many pixels
+    #[arg(long, value_name = "PIXELS", value_parser = value_parser!(u32).range(16..=65_500))]
+    pub(crate) max_width: Option<u32>,
+
+    /// Write the frames and keyframes.json to this directory, a folder for each video
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Print one line of JSON for each video instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn without_a_command_it_serves_on_loopback() {
+        let cli = Cli::try_parse_from(["reelcache"]).unwrap();
+        assert!(cli.command.is_none());
+        assert!(ServeArgs::default().listen.ip().is_loopback());
+    }
+
+    #[test]
+    fn unknown_flags_are_errors() {
+        assert!(Cli::try_parse_from(["reelcache", "process", "a.mp4", "--max-frame", "3"]).is_err());
+        assert!(Cli::try_parse_from(["reelcache", "process"]).is_err());
+    }
+}

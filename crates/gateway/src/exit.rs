@@ -1,0 +1,45 @@
+//! Exit codes: what kind of failure it was, for scripts.
+
+use std::process::ExitCode;
+
+use cache_core::{Error, ErrorKind};
+
+/// How a command ended. Usage errors exit with 2, as the argument parser does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Everything asked for was done.
+    Done,
+    /// It failed in a way not listed below.
+    Failed,
+    /// An input file is missing, unreadable or not a video.
+    Input,
+    /// A program that is needed is not installed.
+    ToolMissing,
+    /// The cache directory cannot be used: in use by another process, read-only, not a directory.
+    Directory,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Input => 3,
+            Exit::ToolMissing => 4,
+            Exit::Directory => 5,
+        })
+    }
+}
+
+impl Exit {
+    /// The code for an error of a stage.
+    pub(crate) fn of(error: &Error) -> Self {
+        if pipeline::is_tool_missing(error) {
+            return Self::ToolMissing;
+        }
+        match error.kind() {
+            ErrorKind::Invalid => Self::Input,
+            _ => Self::Failed,
+        }
+    }
+}

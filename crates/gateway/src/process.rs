@@ -1,0 +1,92 @@
+//! `reelcache process`: the keyframes of videos, from the cache where they are there.
+
+mod export;
+mod json;
+mod table;
+
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use cache_core::{Backend, Result};
+use pipeline::{ArtifactCache, ArtifactOptions, KeyframeParams, Report};
+
+use crate::cli::ProcessArgs;
+use crate::exit::Exit;
+use crate::stack::Stack;
+use export::Export;
+
+/// How long promotions may hold up the next video.
+const SETTLE_LIMIT: Duration = Duration::from_secs(5);
+
+/// Processes the videos one after another and shows where everything came from.
+///
+/// A video that fails is reported and does not keep the others from being processed; the exit code is that of the
+/// first failure.
+pub(crate) async fn run(stack: Stack, args: &ProcessArgs) -> Result<Exit> {
+    let processed = process_all(&stack, args).await;
+    // What was stored is to survive whatever became of the rest.
+    stack.tiers.close().await?;
+    processed
+}
+
+async fn process_all(stack: &Stack, args: &ProcessArgs) -> Result<Exit> {
+    let params = KeyframeParams { max_frames: args.max_frames, quality: args.quality, max_width: args.max_width };
+    params.validate()?;
+    let artifacts = ArtifactCache::new(stack.tiers.clone(), ArtifactOptions::default())?;
+    let mut exit = Exit::Done;
+    for video in &args.videos {
+        let failed = match process(&artifacts, video, &params, args).await {
+            Ok(report) => show(&report, args).err().map(|_| Exit::Failed),
+            Err(error) => {
+                crate::report(&error);
+                Some(Exit::of(&error))
+            }
+        };
+        if let (Exit::Done, Some(failed)) = (exit, failed) {
+            exit = failed;
+        }
+        // The copies to memory belong to this video: one named again is to find them.
+        if let Err(error) = stack.tiers.settle(SETTLE_LIMIT).await {
+            tracing::debug!(%error, "going on before everything was promoted");
+        }
+    }
+    artifacts.close().await?;
+    Ok(exit)
+}
+
+async fn process(
+    artifacts: &ArtifactCache,
+    video: &Path,
+    params: &KeyframeParams,
+    args: &ProcessArgs,
+) -> Result<Report> {
+    let mut run = artifacts.open(video, params).await?;
+    let mut export = args.out.as_deref().map(|out| Export::begin(out, video)).transpose()?;
+    while let Some(frames) = run.next_frames().await? {
+        if let Some(export) = &mut export {
+            export.write(frames).await?;
+        }
+    }
+    let report = run.into_report();
+    if let Some(export) = export {
+        export.finish(&report).await?;
+    }
+    Ok(report)
+}
+
+fn show(report: &Report, args: &ProcessArgs) -> io::Result<()> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let write = if args.json { json::write } else { table::write };
+    write(&mut out, report)?;
+    out.flush()?;
+    if report.not_kept > 0 {
+        let total = report.keyframes.frames.len();
+        let why = report.refusal.as_ref().map_or_else(|| "the budget is too small".to_owned(), ToString::to_string);
+        crate::complain(&format!(
+            "{} of {total} frames could not be kept, and will be extracted again next time: {why}",
+            report.not_kept
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! The routes and their handlers.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{Html, IntoResponse};
+use axum::routing::get;
+use axum::{Json, Router, middleware};
+
+use super::stats::Snapshot;
+use super::{guard, page};
+use crate::stack::Stack;
+
+pub(super) fn router(stack: Arc<Stack>) -> Router {
+    Router::new()
+        .route("/", get(first_page))
+        .route("/style.css", get(style))
+        .route("/health", get(health))
+        .route("/api/cache-stats", get(cache_stats))
+        .layer(middleware::from_fn(guard::check))
+        .with_state(Server { stack, started: std::time::Instant::now() })
+}
+
+#[derive(Debug, Clone)]
+struct Server {
+    stack: Arc<Stack>,
+    started: std::time::Instant,
+}
+
+impl Server {
+    async fn snapshot(&self) -> Snapshot {
+        Snapshot::take(&self.stack, self.started.elapsed()).await
+    }
+}
+
+/// Answers as long as the process can answer; the state of the tiers is in the statistics.
+async fn health() -> Json<serde_json::Value> {
+    Json(serde_json::json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }))
+}
+
+async fn cache_stats(State(server): State<Server>) -> Json<Snapshot> {
+    Json(server.snapshot().await)
+}
+
+async fn first_page(State(server): State<Server>) -> Html<String> {
+    Html(page::render(&server.snapshot().await))
+}
+
+async fn style() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("page/style.css"))
+}

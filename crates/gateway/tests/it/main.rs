@@ -1,0 +1,9 @@
+//! The binary as users run it: commands, exit codes, HTTP, signals.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
+
+mod bad_input;
+mod full_disk;
+mod process;
+mod serve;
+mod support;

@@ -1,0 +1,92 @@
+//! `reelcache process`: where each artifact comes from.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use super::support::{Home, origin, stderr, stdout};
+
+#[test]
+fn a_clip_is_loaded_then_found_in_the_file_tier_then_in_memory() {
+    let home = Home::new();
+    let clip = home.clip("clip.mp4", 3);
+
+    let cold = home.process(&clip);
+    assert!(cold.status.success(), "{}", stderr(&cold));
+    assert_eq!(origin(&cold, "keyframes", 0), "loaded");
+
+    let warm = home.reelcache().arg("process").args([&clip, &clip]).output().unwrap();
+    assert_eq!(origin(&warm, "keyframes", 0), "file");
+    assert_eq!(origin(&warm, "frames", 0), "file");
+    assert_eq!(origin(&warm, "keyframes", 1), "memory");
+    assert_eq!(origin(&warm, "frames", 1), "memory");
+}
+
+#[test]
+fn changed_content_and_other_parameters_are_misses_and_a_touch_is_not() {
+    let home = Home::new();
+    let clip = home.clip("clip.mp4", 2);
+    home.process(&clip);
+
+    let other = home.reelcache().args(["process", "--quality", "9"]).arg(&clip).output().unwrap();
+    assert_eq!(origin(&other, "keyframes", 0), "loaded");
+
+    let touched = fs::File::options().append(true).open(&clip).unwrap();
+    touched.set_modified(touched.metadata().unwrap().modified().unwrap() - Duration::from_hours(1)).unwrap();
+    assert_eq!(origin(&home.process(&clip), "keyframes", 0), "file");
+
+    fs::rename(home.clip("other.mp4", 3), &clip).unwrap();
+    assert_eq!(origin(&home.process(&clip), "keyframes", 0), "loaded");
+}
+
+#[test]
+fn the_frames_are_written_where_asked() {
+    let home = Home::new();
+    let clip = home.clip("ein Fïlm.mp4", 3);
+    let run = home.reelcache().args(["process", "--out", "frames"]).arg(&clip).output().unwrap();
+    assert!(run.status.success(), "{}", stderr(&run));
+    let folder = home.path("frames/ein Fïlm.mp4");
+    let list: serde_json::Value = serde_json::from_slice(&fs::read(folder.join("keyframes.json")).unwrap()).unwrap();
+    let frames = list["frames"].as_array().unwrap();
+    assert_eq!(frames.len(), 3);
+    for frame in frames {
+        let jpeg = fs::read(folder.join(frame["file"].as_str().unwrap())).unwrap();
+        assert!(jpeg.starts_with(&[0xFF, 0xD8]), "a JPEG");
+    }
+}
+
+#[test]
+fn json_is_one_line_for_each_video() {
+    let home = Home::new();
+    let clip = home.clip("clip.mp4", 2);
+    let run = home.reelcache().args(["process", "--json"]).args([&clip, &clip]).output().unwrap();
+    let lines: Vec<serde_json::Value> =
+        stdout(&run).lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+    assert_eq!(lines.len(), 2);
+}
+
+#[test]
+fn killed_at_any_moment_the_next_run_is_right() {
+    let home = Home::new();
+    let clip = home.clip("clip.mp4", 8);
+    let reference = Home::new();
+    let clean = reference.reelcache().args(["process", "--out", "out"]).arg(&clip).output().unwrap();
+    assert!(clean.status.success(), "{}", stderr(&clean));
+
+    for millis in [5, 20, 40, 80, 120, 160, 200, 260, 320, 400] {
+        let mut child = home.reelcache().arg("process").arg(&clip).stdout(std::process::Stdio::null()).spawn().unwrap();
+        let killed_at = Instant::now() + Duration::from_millis(millis);
+        while Instant::now() < killed_at && child.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        // Fails only when the child has ended already, which is as good.
+        let _ = child.kill();
+        child.wait().unwrap();
+    }
+    let after = home.reelcache().args(["process", "--out", "out"]).arg(&clip).output().unwrap();
+    assert!(after.status.success(), "{}", stderr(&after));
+    for file in fs::read_dir(reference.path("out/clip.mp4")).unwrap() {
+        let file = file.unwrap();
+        let ours = home.path("out/clip.mp4").join(file.file_name());
+        assert_eq!(fs::read(ours).unwrap(), fs::read(file.path()).unwrap(), "{:?}", file.file_name());
+    }
+}

@@ -1,0 +1,129 @@
+//! `reelcache serve`: what it answers, and how it ends.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use super::support::{Home, origin, stderr};
+
+/// A running server, killed when dropped.
+struct Server {
+    child: Child,
+    output: BufReader<ChildStdout>,
+    address: SocketAddr,
+}
+
+impl Server {
+    fn start(home: &Home) -> Self {
+        let mut child = home
+            .reelcache()
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the server starts");
+        let mut output = BufReader::new(child.stdout.take().expect("its output"));
+        let mut line = String::new();
+        output.read_line(&mut line).expect("the line that names the address");
+        let address = line.split(['/', ' ']).find_map(|word| word.parse().ok()).expect("an address");
+        Self { child, output, address }
+    }
+
+    fn ask(&self, path: &str, host: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).expect("a connection");
+        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a limit");
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").expect("a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        answer
+    }
+
+    /// Sends `signal`; the exit code and what was printed after the first line.
+    fn stop(mut self, signal: &str) -> (Option<i32>, String) {
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("kill runs");
+        assert!(sent.success());
+        let status = self.child.wait().expect("the server ends");
+        let mut rest = String::new();
+        self.output.read_to_string(&mut rest).expect("its output");
+        (status.code(), rest)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Fails only when it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn health_figures_and_the_first_page() {
+    let home = Home::new();
+    let server = Server::start(&home);
+
+    let health = server.ask("/health", "localhost");
+    assert!(health.starts_with("HTTP/1.1 200") && health.contains("\"ok\""), "{health}");
+
+    let stats = server.ask("/api/cache-stats", "127.0.0.1");
+    let body = stats.split("\r\n\r\n").nth(1).expect("a body");
+    let stats: serde_json::Value = serde_json::from_str(body).expect("JSON");
+    let names: Vec<_> = stats["tiers"].as_array().unwrap().iter().map(|tier| tier["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["memory", "file"]);
+
+    let page = server.ask("/", "localhost");
+    assert!(page.contains("text/html") && page.contains("memory") && page.contains("file"), "{page}");
+    assert!(page.contains("content-security-policy: default-src 'none'"), "{page}");
+    assert!(server.ask("/nowhere", "localhost").starts_with("HTTP/1.1 404"));
+}
+
+#[test]
+fn a_page_elsewhere_cannot_read_it_through_a_name_of_its_own() {
+    let home = Home::new();
+    let server = Server::start(&home);
+    assert!(server.ask("/api/cache-stats", "rebound.example").starts_with("HTTP/1.1 421"));
+}
+
+#[test]
+fn signals_end_it_and_lose_nothing() {
+    let home = Home::new();
+    let clip = home.clip("clip.mp4", 1);
+    home.process(&clip);
+    for signal in ["-TERM", "-INT"] {
+        let (code, printed) = Server::start(&home).stop(signal);
+        assert_eq!(code, Some(0), "{signal}");
+        assert!(printed.contains("stopped"), "{printed}");
+    }
+    assert_eq!(origin(&home.process(&clip), "keyframes", 0), "file");
+}
+
+#[test]
+fn a_second_process_on_the_directory_is_told_who_has_it() {
+    let home = Home::new();
+    let clip = home.clip("clip.mp4", 1);
+    let server = Server::start(&home);
+    let run = home.process(&clip);
+    assert_eq!(run.status.code(), Some(5));
+    let text = stderr(&run);
+    assert!(text.contains("in use") && text.contains(&server.child.id().to_string()), "{text}");
+    drop(server);
+    assert!(home.process(&clip).status.success(), "killed, the server leaves the directory usable");
+}
+
+#[test]
+fn a_taken_port_is_an_error_that_says_so() {
+    let (home, other) = (Home::new(), Home::new());
+    let server = Server::start(&home);
+    let run = other.reelcache().args(["serve", "--listen", &server.address.to_string()]).output().unwrap();
+    assert_eq!(run.status.code(), Some(1));
+    assert!(stderr(&run).contains("--listen"), "{}", stderr(&run));
+}
+
+#[test]
+fn it_listens_on_loopback_only() {
+    let home = Home::new();
+    let run = home.reelcache().args(["serve", "--listen", "0.0.0.0:0"]).output().unwrap();
+    assert!(!run.status.success());
+    assert!(stderr(&run).contains("loopback"), "{}", stderr(&run));
+}
