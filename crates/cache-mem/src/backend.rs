@@ -1,7 +1,5 @@
 //! `MemBackend`: entries of bytes in this process.
 
-mod text;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -14,7 +12,6 @@ use futures_util::stream::{self, BoxStream};
 
 use crate::cache::Position;
 use crate::{MemBackendBuilder, MemCache, Terms};
-use text::Text;
 
 /// Bytes that an entry takes besides the text of its key, its body and the text of its meta: the structures that hold
 /// it, and its part of tables that are never full.
@@ -45,7 +42,7 @@ pub struct MemBackend {
     max_body: u64,
     limits: Limits,
     clock: Arc<dyn Clock>,
-    cache: MemCache<Text, Arc<Entry>>,
+    cache: MemCache<Key, Arc<Entry>>,
     closed: AtomicBool,
 }
 
@@ -101,7 +98,7 @@ impl MemBackend {
 
     fn find(&self, key: &Key, operation: &'static str) -> Result<Option<Arc<Entry>>> {
         self.check_open(operation).map_err(|error| error.with_key(key))?;
-        Ok(self.cache.get(key.as_str()))
+        Ok(self.cache.get(key))
     }
 
     fn store(&self, key: &Key, entry: Entry) -> Result<()> {
@@ -117,7 +114,7 @@ impl MemBackend {
         let terms = Terms::new().weight(weight).cost(entry.meta.cost).expires(entry.meta.expires());
         let accepts = |present: Option<&Arc<Entry>>| present.is_none_or(|present| present.meta.stamp <= stamp);
         // What is not admitted is a success by the contract: the key reads as absent.
-        let _ = self.cache.insert_if(Text(key.clone()), Arc::new(entry), terms, accepts);
+        let _ = self.cache.insert_if(key.clone(), Arc::new(entry), terms, accepts);
         Ok(())
     }
 
@@ -126,7 +123,7 @@ impl MemBackend {
         if let Err(error) = self.check_open("scan") {
             return (vec![Err(error)], None);
         }
-        self.cache.page(at, |key, entry| prefix.matches(&key.0).then(|| Ok((key.0.clone(), entry.meta.clone()))))
+        self.cache.page(at, |key, entry| prefix.matches(key).then(|| Ok((key.clone(), entry.meta.clone()))))
     }
 }
 
@@ -141,7 +138,7 @@ impl Backend for MemBackend {
     async fn stat(&self, key: &Key) -> Result<Option<Meta>> {
         self.check_open("stat").map_err(|error| error.with_key(key))?;
         // A look at the meta is no use of the entry.
-        Ok(self.cache.peek(key.as_str()).map(|entry| entry.meta.clone()))
+        Ok(self.cache.peek(key).map(|entry| entry.meta.clone()))
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Entry>> {
@@ -154,7 +151,7 @@ impl Backend for MemBackend {
 
     async fn remove(&self, key: &Key) -> Result<bool> {
         self.check_open("remove").map_err(|error| error.with_key(key))?;
-        Ok(self.cache.remove(key.as_str()).is_some())
+        Ok(self.cache.remove(key).is_some())
     }
 
     /// Costs a look at every entry held, 256 at a time: the shared lock of one shard, and memory for those selected.
