@@ -65,7 +65,7 @@ fn parent() -> Outcome<bool> {
         model.check(round, acknowledged, &mut figures)?;
     }
     writeln!(std::io::stdout(), "{figures} seed={}", plan.seed)?;
-    Ok(figures.is_clean())
+    Ok(figures.is_clean() && figures.has_worked())
 }
 
 fn arguments() -> Outcome<Plan> {
@@ -101,10 +101,16 @@ fn ride(dir: &Path, seed: u64, round: u64, arena: Arena, share: u64, rng: &mut R
     let mut counts = [0; WRITERS];
     let deadline = Instant::now() + limit;
     while counts.iter().sum::<u64>() < quota {
-        let Ok(writer) = acknowledgements.recv_timeout(deadline.saturating_duration_since(Instant::now())) else {
-            break;
-        };
-        counts[writer] += 1;
+        match acknowledgements.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(writer) => counts[writer] += 1,
+            // A child that was to end after some writes hangs.
+            Err(mpsc::RecvTimeoutError::Timeout) if quota < u64::MAX => {
+                child.kill()?;
+                child.wait()?;
+                return Err(format!("the child of round {round} acknowledged {counts:?} and then nothing more").into());
+            }
+            Err(_) => break,
+        }
     }
     // Off the beat of the acknowledgements.
     let _ = child.try_wait()?;

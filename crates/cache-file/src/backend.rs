@@ -17,7 +17,7 @@ use crate::dir::Layout;
 use crate::engine::{Answer, Found, Request, Shared, Writer};
 use crate::error::closed;
 use crate::lock::DirLock;
-use crate::queue::Queue;
+use crate::queue::{Pending, Queue};
 use crate::report::{DiskUsage, OpenReport};
 
 /// Reads that run on the blocking pool at the same time.
@@ -68,9 +68,9 @@ impl FileBackend {
 
     fn open_blocking(config: FileConfig) -> Result<Self> {
         let layout = Layout { root: config.path.clone(), fs: config.fs.clone() };
-        layout.create()?;
-        let lock = DirLock::take(&layout.lock(), &layout.root)?;
-        layout.tag();
+        layout.create_root()?;
+        let lock = DirLock::take(&layout)?;
+        layout.create_parts()?;
         let name = config.name.clone();
         let (writer, report) = Writer::open(config)?;
         let shared = writer.shared().clone();
@@ -90,7 +90,7 @@ impl FileBackend {
     }
 
     fn check_open(&self) -> Result<()> {
-        if self.queue.is_closing() { Err(closed()) } else { Ok(()) }
+        self.queue.check()
     }
 
     /// Runs `work` on the blocking pool. Dropping the future lets it end there.
@@ -104,6 +104,10 @@ impl FileBackend {
             answer
         });
         let answer = done.await.unwrap_or_else(|error| Err(lost(error)));
+        if self.shared.take_suspicion() {
+            // Its failure is the log's; the error of the read is the caller's.
+            let _ = self.queue.write(Request::Mend, 0).await;
+        }
         // What a closing backend reads is of no use to anybody.
         self.check_open()?;
         answer
@@ -163,10 +167,15 @@ impl FileBackend {
         answers
     }
 
-    async fn put_one(&self, key: Key, entry: Entry) -> Result<()> {
-        entry.check_body(Entry::MAX_BODY).map_err(self.named("put", &key))?;
+    async fn enqueue_put(&self, key: &Key, entry: Entry) -> Result<Pending<'_>> {
+        self.check_open()?;
+        entry.check_body(Entry::MAX_BODY)?;
         let len = entry.body.len();
-        self.write(Request::Put(key.clone(), entry), len).await.map(drop).map_err(self.named("put", &key))
+        self.queue.enqueue(Request::Put(key.clone(), entry), len).await
+    }
+
+    async fn put_one(&self, key: &Key, entry: Entry) -> Result<()> {
+        self.enqueue_put(key, entry).await?.answer().await.map(drop)
     }
 }
 
@@ -201,13 +210,25 @@ impl Backend for FileBackend {
     }
 
     async fn put(&self, key: &Key, entry: Entry) -> Result<()> {
-        self.put_one(key.clone(), entry).await
+        self.put_one(key, entry).await.map_err(self.named("put", key))
     }
 
     async fn put_many(&self, entries: Vec<(Key, Entry)>) -> Vec<Result<()>> {
-        // All at once, in order: one group takes them.
-        let puts = entries.into_iter().map(|(key, entry)| self.put_one(key, entry));
-        futures_util::future::join_all(puts).await
+        // All queued before the first answer is waited for: groups take them. One after the other: they keep their order.
+        let mut queued = Vec::with_capacity(entries.len());
+        for (key, entry) in entries {
+            let pending = self.enqueue_put(&key, entry).await;
+            queued.push((key, pending));
+        }
+        let mut answers = Vec::with_capacity(queued.len());
+        for (key, pending) in queued {
+            let answer = match pending {
+                Ok(pending) => pending.answer().await,
+                Err(error) => Err(error),
+            };
+            answers.push(answer.map(drop).map_err(self.named("put", &key)));
+        }
+        answers
     }
 
     async fn remove(&self, key: &Key) -> Result<bool> {
@@ -240,6 +261,7 @@ impl Backend for FileBackend {
         Ok(self.shared.usage())
     }
 
+    /// Drops 1,024 entries at most, whatever the limit: readers wait for the catalog meanwhile.
     async fn sweep(&self, now: Timestamp, limit: usize) -> Result<Swept> {
         let named = |error: Error| error.with_backend(self.shared.config.name.clone()).with_operation("sweep");
         match self.write(Request::Sweep(now, limit), 0).await.map_err(named)? {

@@ -55,16 +55,27 @@ impl Layout {
         self.root.join("opening")
     }
 
-    /// Makes the directory with its fixed parts.
-    pub(crate) fn create(&self) -> Result<()> {
-        for dir in [self.root.clone(), self.volumes()] {
-            self.fs.create_dir(&dir).map_err(|error| from_io(name_plain_file(error), &dir))?;
-        }
-        Ok(())
+    /// Makes the directory itself.
+    pub(crate) fn create_root(&self) -> Result<()> {
+        self.fs.create_dir(&self.root).map_err(|error| from_io(name_plain_file(error), &self.root))
+    }
+
+    /// Makes the fixed parts of the directory, which the caller has locked.
+    pub(crate) fn create_parts(&self) -> Result<()> {
+        let volumes = self.volumes();
+        let made = match self.fs.create_dir(&volumes) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                self.set_aside(&volumes)?;
+                self.fs.create_dir(&volumes)
+            }
+            made => made,
+        };
+        self.tag();
+        made.map_err(|error| from_io(error, &volumes))
     }
 
     /// Marks the directory for tools that leave caches out of backups. Failing to is no reason not to start.
-    pub(crate) fn tag(&self) {
+    fn tag(&self) {
         let path = self.root.join("CACHEDIR.TAG");
         if self.fs.open(&path, OpenMode::Existing).is_ok() {
             return;
@@ -74,8 +85,8 @@ impl Layout {
         }
     }
 
-    /// Volumes by number. Other names in their directory are left alone; what stands in the place of one is moved
-    /// away.
+    /// Volumes by number. Other names in their directory are left alone; what stands in the place of one, and a volume
+    /// that may not be opened, is moved away.
     pub(crate) fn list_volumes(&self) -> Result<Vec<(u32, Arc<dyn FsFile>)>> {
         let dir = self.volumes();
         let listed = self.fs.list(&dir).map_err(|error| from_io(error, &dir))?;
@@ -87,7 +98,12 @@ impl Layout {
                 self.set_aside(&path)?;
                 continue;
             }
-            volumes.push((number, self.fs.open(&path, OpenMode::Existing).map_err(|error| from_io(error, &path))?));
+            match self.fs.open(&path, OpenMode::Existing) {
+                Ok(file) => volumes.push((number, file)),
+                // Whoever may use the lock and the directory owns them: one foreign volume is no reason not to start.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => self.set_aside(&path)?,
+                Err(error) => return Err(from_io(error, &path)),
+            }
         }
         volumes.sort_unstable_by_key(|(number, _)| *number);
         Ok(volumes)
@@ -103,7 +119,8 @@ impl Layout {
             Ok(file) => {
                 let mut count = [0];
                 // A marker without its content was written by an opening that was killed just then.
-                file.read_at(&mut count, 0).map_or(1, |()| u32::from(count[0].saturating_sub(b'0')))
+                let read = file.read_at(&mut count, 0).is_ok() && count[0].is_ascii_digit();
+                if read { u32::from(count[0] - b'0') } else { 1 }
             }
             Err(_) => 0,
         };
@@ -131,18 +148,22 @@ impl Layout {
     /// Moves a damaged file out of the way and deletes the oldest ones that were moved before.
     pub(crate) fn set_aside(&self, path: &Path) -> Result<()> {
         let dir = self.quarantine();
-        self.fs.create_dir(&dir).map_err(|error| from_io(error, &dir))?;
+        let made = match self.fs.create_dir(&dir) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                self.fs.delete(&dir).and_then(|()| self.fs.create_dir(&dir))
+            }
+            made => made,
+        };
+        made.map_err(|error| from_io(error, &dir))?;
         let mut kept = self.quarantined();
-        let number = kept.last().map_or(1, |(number, _)| number + 1);
+        let number = kept.last().map_or(1, |(number, _)| number.saturating_add(1));
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let target = dir.join(format!("{number:08}-{name}"));
         self.fs.rename(path, &target).map_err(|error| from_io(error, path))?;
         warn!(from = %path.display(), to = %target.display(), "a damaged file was moved to quarantine");
         kept.push((number, target));
         for (_, oldest) in kept.iter().rev().skip(QUARANTINED) {
-            if let Err(error) = self.fs.delete(oldest) {
-                warn!(%error, path = %oldest.display(), "a file in quarantine could not be deleted");
-            }
+            self.discard(oldest);
         }
         Ok(())
     }
@@ -153,18 +174,27 @@ impl Layout {
         files.filter_map(|(_, path)| self.fs.open(&path, OpenMode::Existing).ok()?.allocated().ok()).sum()
     }
 
-    /// Deletes what is in quarantine when it takes more than `bytes`.
+    /// Deletes what is in quarantine when it takes more than `bytes`, and what is no file in any case: nobody bounds
+    /// what a directory holds. What stays is counted.
     pub(crate) fn bound_quarantine(&self, bytes: u64) -> u64 {
+        let dir = self.quarantine();
+        for found in self.fs.list(&dir).unwrap_or_default().into_iter().filter(|found| !found.is_file) {
+            self.discard(&dir.join(found.name));
+        }
         let held = self.quarantined_bytes();
         if held <= bytes {
             return held;
         }
         for (_, path) in self.quarantined() {
-            if let Err(error) = self.fs.delete(&path) {
-                warn!(%error, path = %path.display(), "a file in quarantine could not be deleted");
-            }
+            self.discard(&path);
         }
         self.quarantined_bytes()
+    }
+
+    fn discard(&self, path: &Path) {
+        if let Err(error) = self.fs.delete(path) {
+            warn!(%error, path = %path.display(), "what is in quarantine could not be deleted");
+        }
     }
 
     fn quarantined(&self) -> Vec<(u64, PathBuf)> {

@@ -7,14 +7,15 @@ mod read;
 mod rebuild;
 mod reclaim;
 mod scan;
+mod sparse;
 mod write;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use cache_core::{Catalog, Key, Meta, Offer, Stamp, Timestamp, Usage};
+use cache_core::{Catalog, Error, Key, Limits, Meta, Offer, PolicyKind, Stamp, Timestamp, Usage};
 use parking_lot::{Mutex, RwLock};
 
 pub(crate) use group::{Answer, Request};
@@ -23,6 +24,7 @@ pub(crate) use write::Writer;
 
 use crate::config::FileConfig;
 use crate::dir::Layout;
+use crate::error::IndexError;
 use crate::fs::FsFile;
 use crate::index::Index;
 use crate::report::DiskUsage;
@@ -40,6 +42,8 @@ pub(crate) struct Shared {
     index: RwLock<Option<Index>>,
     counters: Counters,
     disk: Mutex<DiskUsage>,
+    /// Set by readers that saw the index fail.
+    suspect: AtomicBool,
 }
 
 /// What is served now.
@@ -98,9 +102,45 @@ impl Shared {
     pub(crate) fn disk(&self) -> DiskUsage {
         *self.disk.lock()
     }
+
+    /// Whether a reader saw the index fail since this was asked last: [`Request::Mend`] is due.
+    pub(crate) fn take_suspicion(&self) -> bool {
+        self.suspect.load(Ordering::Relaxed) && self.suspect.swap(false, Ordering::Relaxed)
+    }
+
+    /// Ends it: the index is closed in order, and nothing is served.
+    pub(crate) fn close(&self) {
+        let index = self.index.write().take();
+        drop(index);
+        self.serve(Live::empty());
+    }
+
+    fn serve(&self, live: Live) {
+        let old = std::mem::replace(&mut *self.live.write(), live);
+        // Not under the lock: a whole catalog and handles of deleted volumes take their time.
+        drop(old);
+    }
+
+    /// Whether the handle of the index works no more, after whatever failure.
+    fn index_failed(&self) -> bool {
+        self.index.read().as_ref().is_some_and(Index::has_failed)
+    }
+
+    /// The error of a read, noted when the handle of the index will not work again by itself.
+    fn index_error(&self, error: IndexError) -> Error {
+        if matches!(error, IndexError::Io(_)) {
+            self.suspect.store(true, Ordering::Relaxed);
+        }
+        error.into_error(&self.layout.index())
+    }
 }
 
 impl Live {
+    fn empty() -> Self {
+        let catalog = Catalog::new(Limits::weight(0), PolicyKind::Fifo);
+        Self { catalog, shadows: HashMap::new(), files: HashMap::new() }
+    }
+
     /// What serves `key` at `now`, with the file that it is in.
     fn seen(&self, key: &Key, now: Timestamp) -> Option<&Ref> {
         match self.shadows.get(key) {

@@ -54,7 +54,7 @@ pub trait Fs: Debug + Send + Sync + 'static {
     /// Moves a file, replacing the target.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
-    /// Deletes a file.
+    /// Deletes a file, or a directory with all that is in it. Of a symbolic link, the link alone.
     fn delete(&self, path: &Path) -> io::Result<()>;
 
     /// Makes the names in a directory survive the loss of power.

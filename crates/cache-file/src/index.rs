@@ -134,6 +134,11 @@ impl Index {
         })
     }
 
+    /// Whether the medium below failed once: the library then refuses to work until the index is opened again.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failure.get().is_some()
+    }
+
     /// Bytes that the index takes on disk.
     pub(crate) fn allocated(&self) -> Result<u64, IndexError> {
         self.file.allocated().map_err(IndexError::Io)

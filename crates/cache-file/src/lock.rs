@@ -1,6 +1,6 @@
 //! `DirLock`: one process for one directory.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use cache_core::{Error, ErrorKind, Result};
 use rustix::fs::OFlags;
 
+use crate::dir::Layout;
 use crate::error::from_io;
 
 /// How long an opener waits for a backend of its own process that is on its way out.
@@ -22,20 +23,20 @@ pub(crate) struct DirLock {
 }
 
 impl DirLock {
-    /// Takes the lock in the file `path`, waiting 80 ms at most.
+    /// Takes the lock of the directory, waiting 80 ms at most for its holder.
     ///
     /// # Errors
     /// `Unavailable` when another backend holds it.
-    pub(crate) fn take(path: &Path, root: &Path) -> Result<Self> {
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
-            .open(path)
-            .map_err(|error| from_io(error, path))?;
+    pub(crate) fn take(layout: &Layout) -> Result<Self> {
+        let (path, root) = (&*layout.lock(), &*layout.root);
+        let mut file = match open(path) {
+            Err(_) if is_in_the_way(path) => {
+                clear_way(layout, path)?;
+                open(path)
+            }
+            opened => opened,
+        }
+        .map_err(|error| from_io(error, path))?;
         let start = Instant::now();
         loop {
             match file.try_lock() {
@@ -54,6 +55,29 @@ impl DirLock {
         let _ = note_holder(&mut file);
         Ok(Self { _file: file })
     }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
+        .open(path)
+}
+
+fn is_in_the_way(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|meta| !meta.is_file())
+}
+
+/// Moves away what stands in the place of the lock.
+fn clear_way(layout: &Layout, path: &Path) -> Result<()> {
+    // One opener at a time: the next must not move the lock away that this one makes and takes.
+    let root = File::open(&layout.root).map_err(|error| from_io(error, &layout.root))?;
+    root.lock().map_err(|error| from_io(error, &layout.root))?;
+    if is_in_the_way(path) { layout.set_aside(path) } else { Ok(()) }
 }
 
 fn note_holder(file: &mut File) -> io::Result<()> {

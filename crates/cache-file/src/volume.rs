@@ -92,6 +92,26 @@ impl Volumes {
         self.last = self.last.max(other.last);
     }
 
+    /// Begins to count after the volumes that are there: nobody reads yet.
+    ///
+    /// Whatever has been deleted may have had any number, the greatest included.
+    pub(crate) fn renumber(&mut self) {
+        self.last = self.by_number.last_key_value().map_or(0, |(number, _)| *number);
+    }
+
+    /// How many there are: each is an open file.
+    pub(crate) fn len(&self) -> usize {
+        self.by_number.len()
+    }
+
+    /// The `count` volumes with the fewest bytes that count, the one that is written to excluded.
+    pub(crate) fn sparsest(&self, count: usize) -> BTreeSet<u32> {
+        let others = self.by_number.iter().filter(|(number, _)| **number != self.last);
+        let mut by_live: Vec<_> = others.map(|(number, volume)| (volume.live, *number)).collect();
+        by_live.sort_unstable();
+        by_live.into_iter().take(count).map(|(_, number)| number).collect()
+    }
+
     /// Whether there is none.
     pub(crate) fn is_empty(&self) -> bool {
         self.by_number.is_empty()
@@ -262,9 +282,12 @@ pub(crate) fn erase(file: &dyn FsFile, offset: u64, space: u64) {
     if error.kind() != io::ErrorKind::Unsupported {
         warn!(%error, offset, space, "space could not be given back");
     }
-    // Every block could begin a record, but only the first of a record does.
-    if let Err(error) = file.write_at(&[0; HEADER], offset) {
-        warn!(%error, offset, "a record without an entry could not be erased");
+    // The range may be that of several records, each of which begins a block.
+    for block in (offset..offset.saturating_add(space)).step_by(BLOCK as usize) {
+        if let Err(error) = file.write_at(&[0; HEADER], block) {
+            warn!(%error, offset, "a record without an entry could not be erased");
+            return;
+        }
     }
 }
 

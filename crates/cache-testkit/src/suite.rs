@@ -44,6 +44,7 @@ macro_rules! __rules {
                 a_stale_entry_is_returned
                 reads_do_not_move_deadlines
                 an_entry_put_after_its_end_is_not_there
+                a_put_after_its_end_leaves_the_entry_present
                 a_replacement_brings_its_own_deadlines
             ]
             remove: Standard [
@@ -65,6 +66,7 @@ macro_rules! __rules {
                 get_many_leaves_out_expired_entries
                 put_many_stores_every_entry
                 put_many_of_one_key_twice_keeps_the_newest_stamp
+                put_many_of_one_key_takes_effect_in_order
                 put_many_refuses_one_by_one
                 many_of_nothing_is_nothing
             ]
@@ -93,6 +95,7 @@ macro_rules! __rules {
             sweep: Standard [
                 a_sweep_drops_at_most_its_limit_and_says_whether_more_remain
                 sweeps_drop_every_expired_entry_and_no_other
+                a_sweep_goes_by_the_instant_it_is_given
                 a_sweep_of_nothing_does_nothing
             ]
             concurrency: Parallel [
@@ -100,6 +103,7 @@ macro_rules! __rules {
                 racing_writers_of_many_keys_lose_nothing
                 a_read_during_replacement_sees_a_whole_entry
                 a_dropped_put_leaves_the_old_entry_the_new_one_or_none
+                a_dropped_write_of_any_kind_leaves_the_key_usable
                 a_dropped_read_has_no_effect
             ]
             close: Standard [

@@ -36,6 +36,9 @@ pub(crate) struct Figures {
     /// Entries that the index named and nothing was there: a body that was not written before its commit.
     dangling: u64,
     reclaimed: u64,
+    /// Bytes of bodies acknowledged with little room, and bytes on disk held there at most.
+    tight_written: u64,
+    tight_held: u64,
     max_open_ms: u128,
 }
 
@@ -43,6 +46,20 @@ impl Figures {
     pub(crate) const fn is_clean(&self) -> bool {
         let broken = self.lost + self.wrong + self.revived + self.dangling + self.rebuilt;
         broken + self.leaked + self.over_budget == 0
+    }
+
+    /// Whether there was anything to find: writes were acknowledged, and little room was filled.
+    pub(crate) fn has_worked(&self) -> bool {
+        if self.acknowledged == 0 || self.verified == 0 {
+            complain(self.rounds, Arena::Roomy, "nothing was acknowledged or nothing verified");
+            return false;
+        }
+        // Only what was full can show that its bound holds; few writes do not fill it.
+        let filled = self.tight_written < 4 * Arena::Tight.capacity() || self.tight_held >= Arena::Tight.capacity() / 2;
+        if !filled {
+            complain(self.rounds, Arena::Tight, &format!("only {} bytes were held at most", self.tight_held));
+        }
+        filled
     }
 }
 
@@ -52,7 +69,7 @@ impl fmt::Display for Figures {
             f,
             "rounds={} acknowledged={} verified={} lost={} wrong={} revived={} dangling={} leaked_bytes={} \
              over_budget_bytes={} over_at_kill_bytes={} \
-             indexes_rebuilt={} reclaimed_bytes={} max_open_ms={}",
+             indexes_rebuilt={} reclaimed_bytes={} tight_written_bytes={} tight_held_bytes={} max_open_ms={}",
             self.rounds,
             self.acknowledged,
             self.verified,
@@ -65,6 +82,8 @@ impl fmt::Display for Figures {
             self.over_at_kill,
             self.rebuilt,
             self.reclaimed,
+            self.tight_written,
+            self.tight_held,
             self.max_open_ms
         )
     }
@@ -108,7 +127,12 @@ impl Model {
             let mut script = Script::new(self.seed, round, writer);
             for write in script.by_ref().take(count as usize) {
                 match write {
-                    Write::Put { key, version } => drop(self.held.insert(key, version)),
+                    Write::Put { key, version } => {
+                        if self.arena == Arena::Tight {
+                            figures.tight_written += entry(self.seed, key, version).len();
+                        }
+                        self.held.insert(key, version);
+                    }
                     Write::Remove { key } => drop(self.held.remove(&key)),
                 }
             }
@@ -146,6 +170,9 @@ impl Model {
         let (data, disk) = measure(&self.dir)?;
         figures.leaked += data.abs_diff(backend.disk().records);
         figures.over_budget = figures.over_budget.max(disk.saturating_sub(self.arena.capacity() + FIXTURES));
+        if self.arena == Arena::Tight {
+            figures.tight_held = figures.tight_held.max(backend.disk().total());
+        }
         backend.close().await?;
         Ok(())
     }

@@ -72,7 +72,7 @@ impl Writer {
         }
     }
 
-    fn measure(&mut self) -> DiskUsage {
+    pub(super) fn measure(&mut self) -> DiskUsage {
         let index = self.shared.index.read().as_ref().and_then(|index| index.allocated().ok());
         let mut disk = self.shared.disk.lock();
         disk.volumes = self.volumes.allocated();

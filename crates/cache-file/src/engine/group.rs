@@ -10,6 +10,9 @@ use super::{Live, Ref, Shared, Spot};
 use crate::index::record;
 use crate::volume::{Place, record as volume_record};
 
+/// Entries that one request to sweep drops at most: readers wait for the catalog meanwhile.
+const SWEEP: usize = 1024;
+
 /// One thing to be done by the writer.
 #[derive(Debug)]
 pub(crate) enum Request {
@@ -18,6 +21,8 @@ pub(crate) enum Request {
     /// Drops the entry with this generation, whose bytes do not verify.
     Discard(Key, u64),
     Sweep(Timestamp, usize),
+    /// Changes nothing: before any request an index that failed is opened again.
+    Mend,
 }
 
 /// What came of a [`Request`].
@@ -66,6 +71,7 @@ pub(super) enum Prepared {
     Remove(Key),
     Discard(Key, u64),
     Sweep(Timestamp, usize),
+    Mend,
 }
 
 impl Request {
@@ -73,7 +79,7 @@ impl Request {
     pub(super) fn len(&self) -> u64 {
         match self {
             Self::Put(_, entry) => entry.len(),
-            Self::Remove(_) | Self::Discard(..) | Self::Sweep(..) => 0,
+            Self::Remove(_) | Self::Discard(..) | Self::Sweep(..) | Self::Mend => 0,
         }
     }
 }
@@ -87,7 +93,8 @@ impl Prepared {
             }
             Request::Remove(key) => Self::Remove(key.clone()),
             Request::Discard(key, generation) => Self::Discard(key.clone(), *generation),
-            Request::Sweep(now, limit) => Self::Sweep(*now, *limit),
+            Request::Sweep(now, limit) => Self::Sweep(*now, (*limit).min(SWEEP)),
+            Request::Mend => Self::Mend,
         })
     }
 }
@@ -156,10 +163,15 @@ impl Plan {
                 self.depart_all(left);
                 Answer::Swept(swept)
             }
+            Prepared::Mend => Answer::Done,
         }
     }
 
     fn put(&mut self, live: &mut Live, key: Key, entry: Ref, body: Body, now: Timestamp) {
+        // Refused by the contract, not replaced by the catalog.
+        if now >= entry.expires {
+            return;
+        }
         if live.catalog.peek(key.hash64(), &key, now).is_some_and(|present| entry.stamp < present.stamp) {
             return;
         }
@@ -182,6 +194,11 @@ impl Plan {
                 self.bodies.remove(&key);
             }
         }
+    }
+
+    /// Takes note of what was taken out of the catalog to make room.
+    pub(super) fn evict_all(&mut self, left: impl IntoIterator<Item = Departure<Key, Ref>>) {
+        self.depart_all(left.into_iter().map(|departure| Departure { cause: Cause::Capacity, ..departure }));
     }
 
     /// Lets what stays on disk until the commit stand in for what is not there yet.

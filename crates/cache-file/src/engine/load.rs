@@ -136,7 +136,15 @@ fn open_index(
 /// Makes a new index with `records` and puts it into place when it is whole.
 pub(super) fn create(config: &FileConfig, layout: &Layout, records: &[(Bytes, Bytes)]) -> Result<Index> {
     let (path, target) = (layout.new_index(), layout.index());
-    let file = layout.fs.open(&path, OpenMode::Create).map_err(|error| from_io(error, &path))?;
+    let file = match layout.fs.open(&path, OpenMode::Create) {
+        Err(error) if !is_refusal(&error) => {
+            warn!(%error, path = %path.display(), "something else stands in the place of a new index");
+            layout.set_aside(&path)?;
+            layout.fs.open(&path, OpenMode::Create)
+        }
+        opened => opened,
+    }
+    .map_err(|error| from_io(error, &path))?;
     let index = Index::create(file, config.durability).map_err(|error| error.into_error(&path))?;
     index
         .apply(records.iter().map(|(key, record)| (&**key, Some(record.clone()))))

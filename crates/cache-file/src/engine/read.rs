@@ -94,7 +94,7 @@ impl Shared {
         match index.as_ref().ok_or_else(offline)?.get(key) {
             Ok(record) => Ok(record.and_then(|record| record::decode(key, &record).ok())),
             Err(IndexError::Damaged(_)) => Ok(None),
-            Err(error) => Err(error.into_error(&self.layout.index())),
+            Err(error) => Err(self.index_error(error)),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::volume::{Place, Volumes};
 
 /// Records of the index for every whole entry in `volumes`; of one key, for that with the newest stamp.
 ///
-/// Reads every byte of every volume that is not a hole.
+/// Reads a block at each place where a record could begin, holes included, and every record whole.
 pub(super) fn scan(volumes: &mut Volumes, layout: &Layout) -> Result<Vec<(Bytes, Bytes)>> {
     let mut newest: HashMap<Key, (Place, Meta)> = HashMap::new();
     for (number, volume) in volumes.iter_mut() {

@@ -29,7 +29,7 @@ impl Shared {
         let page = {
             let index = self.index.read();
             let page = index.as_ref().ok_or_else(offline)?.page(start, PAGE);
-            page.map_err(|error| error.into_error(&self.layout.index()))?
+            page.map_err(|error| self.index_error(error))?
         };
         let full = page.len() == PAGE;
         let inside = |key: &Bytes| key.starts_with(prefix.as_str().as_bytes());

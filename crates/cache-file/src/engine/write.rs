@@ -1,13 +1,13 @@
 //! `Writer`: carries groups of writes out in an order that survives a crash at any point.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use cache_core::{Catalog, Limits, PolicyKind, Result};
+use cache_core::{Limits, Result};
 use tracing::warn;
 
 use super::group::{Answer, Departed, Plan, Prepared, Request};
-use super::{Counters, Live, Shared, load, reclaim};
+use super::{Counters, Shared, load, reclaim};
 use crate::config::FileConfig;
 use crate::dir::Layout;
 use crate::error::{IndexError, from_io, is_full};
@@ -48,11 +48,12 @@ impl Writer {
             index: Some(loaded.index).into(),
             counters: Counters::default(),
             disk: parking_lot::Mutex::default(),
+            suspect: AtomicBool::new(false),
         };
         let shared = Arc::new(shared);
         let mut writer =
             Self { shared, volumes: loaded.volumes, generation, broken: false, loosened: 0, quarantined: 0 };
-        let report = writer.settle_in(loaded.report);
+        let report = writer.settle_in(loaded.report, Volumes::renumber);
         Ok((writer, report))
     }
 
@@ -77,7 +78,7 @@ impl Writer {
     }
 
     fn attempt(&mut self, requests: &[Request]) -> Result<Vec<Result<Answer>>> {
-        if self.broken {
+        if self.broken || self.shared.index_failed() {
             self.recover()?;
         }
         let prepared: Vec<_> = requests.iter().map(|request| self.prepare(request)).collect();
@@ -92,6 +93,7 @@ impl Writer {
         let committed = self.commit(plan);
         if committed.is_ok() {
             self.fit();
+            self.thin_out();
         }
         self.mend();
         committed.map(|()| answers)
@@ -135,13 +137,6 @@ impl Writer {
         {
             warn!(%error, "the index could not be opened again; the next write tries again");
         }
-    }
-
-    /// Ends the writer: the index is closed in order.
-    pub(crate) fn close(self) {
-        let index = self.shared.index.write().take();
-        drop(index);
-        *self.shared.live.write() = Live::empty();
     }
 
     fn prepare(&mut self, request: &Request) -> Result<Prepared> {
@@ -226,12 +221,15 @@ impl Writer {
 
     fn share_files(&mut self) {
         if let Some(files) = self.volumes.changed_files() {
-            self.shared.live.write().files = files;
+            let old = std::mem::replace(&mut self.shared.live.write().files, files);
+            // Not under the lock: the last handle of a deleted volume gives its space back here.
+            drop(old);
         }
     }
 
     /// Loads index and catalog again; what is on disk is the truth.
     fn recover(&mut self) -> Result<()> {
+        self.broken = true;
         let loaded = {
             let mut index = self.shared.index.write();
             drop(index.take());
@@ -240,32 +238,28 @@ impl Writer {
             (loaded.live, loaded.volumes, loaded.report)
         };
         let (live, mut volumes, report) = loaded;
-        *self.shared.live.write() = live;
+        self.shared.serve(live);
         volumes.succeed(&self.volumes);
         self.volumes = volumes;
         self.broken = false;
-        let report = self.settle_in(report);
+        let report = self.settle_in(report, |_| ());
         warn!(?report, "the index was opened again after a failure");
         Ok(())
     }
 
-    /// Puts a loaded directory in order: reclaims what nobody names, fits into the budget, counts.
-    fn settle_in(&mut self, mut report: OpenReport) -> OpenReport {
+    /// Puts a loaded directory in order: reclaims what nobody names, fits into the budget, counts. `number` is called
+    /// before anything is written.
+    fn settle_in(&mut self, mut report: OpenReport, number: impl FnOnce(&mut Volumes)) -> OpenReport {
         let live = &self.shared.live;
         self.quarantined = self.shared.layout.bound_quarantine(self.shared.config.capacity / 16);
         report.reclaimed = reclaim::reclaim(&mut self.volumes, &live.read().catalog);
+        number(&mut self.volumes);
         self.share_files();
         let before = self.shared.usage().evicted;
         self.fit();
+        self.thin_out();
         report.evicted += self.shared.usage().evicted - before;
         report.entries = self.shared.usage().entries;
         report
-    }
-}
-
-impl Live {
-    fn empty() -> Self {
-        let catalog = Catalog::new(Limits::weight(0), PolicyKind::Fifo);
-        Self { catalog, shadows: HashMap::new(), files: HashMap::new() }
     }
 }

@@ -54,7 +54,10 @@ impl Fs for RealFs {
     }
 
     fn delete(&self, path: &Path) -> io::Result<()> {
-        fs::remove_file(path)
+        match fs::remove_file(path) {
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory => fs::remove_dir_all(path),
+            done => done,
+        }
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {

@@ -1,5 +1,7 @@
 //! The budget, as the disk shows it.
 
+use std::fs;
+
 use cache_core::{Backend, PolicyKind};
 use cache_file::FileBackend;
 
@@ -83,4 +85,30 @@ async fn many_entries_put_at_once_are_one_group_within_the_budget() {
     let answers = backend.get_many(&keys).await;
     let found = answers.into_iter().filter_map(Result::unwrap).inspect(|found| assert_eq!(*found, entry(4, 60_000)));
     assert!(found.count() > 30);
+}
+
+#[tokio::test]
+async fn entries_that_keep_a_volume_each_do_not_add_up_to_open_files_without_bound() {
+    const CAPACITY: u64 = 1 << 20;
+    const VOLUME: u64 = 64 << 10;
+    let dir = tempfile::tempdir().unwrap();
+    let config = || config(dir.path()).capacity(CAPACITY).volume_len(VOLUME).policy(PolicyKind::Lru);
+    let count = || fs::read_dir(dir.path().join("volumes")).unwrap().count() as u64;
+    let most = 2 * (CAPACITY / VOLUME) + 64;
+    let backend = FileBackend::open(config()).await.unwrap();
+    let (short, long) = (entry(1, 3_000), entry(1, 59_000));
+    let mut hot = Vec::new();
+    for number in 0..150 {
+        hot.push(key(number));
+        backend.put(&key(number), short.clone()).await.unwrap();
+        backend.put(&key(1_000 + number), long.clone()).await.unwrap();
+        backend.get_many(&hot).await;
+        assert!(count() <= most, "{} volumes of {most}", count());
+    }
+    let usage = backend.usage().await.unwrap();
+    assert!(usage.entries > most / 2 && usage.evicted > 0 && usage.corrupt == 0, "{usage:?}");
+    assert!(backend.get(&key(149)).await.unwrap().is_some());
+    backend.close().await.unwrap();
+    let backend = FileBackend::open(config()).await.unwrap();
+    assert_eq!(backend.usage().await.unwrap().entries, usage.entries);
 }

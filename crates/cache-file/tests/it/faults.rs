@@ -10,7 +10,7 @@ use cache_core::{Backend, Entry, ErrorKind};
 use cache_file::{Durability, FileBackend, FileConfig, IndexOrigin};
 
 use crate::faulty_fs::FaultyFs;
-use crate::support::{blocks, config, entry, fill, is_whole, key, mixed};
+use crate::support::{blocks, config, entry, fill, is_whole, key, mixed, volume};
 
 /// Entries there before anything fails.
 const BASE: usize = 12;
@@ -191,6 +191,60 @@ async fn a_removed_entry_without_holes_does_not_come_back_with_a_new_index() {
     let backend = FileBackend::open(faulty(dir.path(), &fs, Durability::Process)).await.unwrap();
     assert_eq!(backend.get(&key(2)).await.unwrap(), None);
     assert_eq!(backend.get(&key(6)).await.unwrap(), Some(mixed(6)));
+}
+
+#[tokio::test]
+async fn one_failed_read_of_the_index_fails_one_call_and_no_write_after_it() {
+    // More than the index library keeps in memory.
+    const COUNT: usize = 2_000;
+    let dir = tempfile::tempdir().unwrap();
+    let fs = FaultyFs::default();
+    let config = faulty(dir.path(), &fs, Durability::Process).capacity(256 << 20).inline_max(16 << 10);
+    let backend = FileBackend::open(config).await.unwrap();
+    let kept = entry(1, 12_000);
+    let entries = (0..COUNT).map(|number| (key(number), kept.clone())).collect();
+    backend.put_many(entries).await.into_iter().for_each(|answer| answer.unwrap());
+    fs.fail_index_reads(1);
+    let mut failed = 0;
+    for number in 0..COUNT {
+        match backend.get(&key(number)).await {
+            Ok(found) => assert_eq!(found.as_ref(), Some(&kept), "key {number}"),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+                failed += 1;
+                backend.put(&key(COUNT), mixed(0)).await.unwrap();
+            }
+        }
+    }
+    assert_eq!(failed, 1);
+}
+
+#[tokio::test]
+async fn without_holes_no_record_of_a_gap_comes_back_with_a_new_index() {
+    let dir = tempfile::tempdir().unwrap();
+    let fs = FaultyFs::default();
+    fs.refuse_holes();
+    let open = || FileBackend::open(faulty(dir.path(), &fs, Durability::Process));
+    let backend = open().await.unwrap();
+    for number in 0..6 {
+        backend.put(&key(number), entry(1, 5_000)).await.unwrap();
+    }
+    backend.close().await.unwrap();
+    let before = fs::read(volume(dir.path(), 1)).unwrap();
+    let backend = open().await.unwrap();
+    for number in 1..4 {
+        backend.remove(&key(number)).await.unwrap();
+    }
+    backend.close().await.unwrap();
+    // As after a kill between the commit and the end of the space.
+    fs::write(volume(dir.path(), 1), before).unwrap();
+    open().await.unwrap().close().await.unwrap();
+    fs::remove_file(dir.path().join("index.redb")).unwrap();
+    let backend = open().await.unwrap();
+    for number in 0..6 {
+        let there = backend.get(&key(number)).await.unwrap().is_some();
+        assert_eq!(there, !(1..4).contains(&number), "key {number}");
+    }
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use crate::support::blocks;
 /// Disks tear no sector apart.
 const SECTOR: usize = 512;
 
-/// A [`RealFs`] whose changes fail as its [`Script`] says. Reads never fail.
+/// A [`RealFs`] whose changes fail as its [`Script`] says, and reads of the index when told so.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FaultyFs {
     script: Arc<Script>,
@@ -26,6 +26,10 @@ struct Script {
     first: AtomicU64,
     /// How many fail from there on.
     count: AtomicU64,
+    /// Reads of the index to fail.
+    index_reads: AtomicU64,
+    /// The path that may not be opened.
+    forbidden: OnceLock<PathBuf>,
     /// Whether holes are refused.
     no_holes: AtomicU64,
     /// A directory, and the bytes on disk beyond which it is full.
@@ -36,9 +40,20 @@ struct Script {
 struct FaultyFile {
     file: Arc<dyn FsFile>,
     script: Arc<Script>,
+    is_index: bool,
 }
 
 impl FaultyFs {
+    /// Fails the next `count` reads of the index.
+    pub(crate) fn fail_index_reads(&self, count: u64) {
+        self.script.index_reads.store(count, Ordering::SeqCst);
+    }
+
+    /// Nobody may open `path`.
+    pub(crate) fn forbid(&self, path: PathBuf) {
+        self.script.forbidden.set(path).unwrap();
+    }
+
     /// Fails `count` changes from the `first` on, counted from now.
     pub(crate) fn fail(&self, first: u64, count: u64) {
         self.script.calls.store(0, Ordering::SeqCst);
@@ -79,7 +94,12 @@ impl Fs for FaultyFs {
         if mode == OpenMode::Create {
             self.script.check()?;
         }
-        Ok(Arc::new(FaultyFile { file: RealFs::default().open(path, mode)?, script: self.script.clone() }))
+        if self.script.forbidden.get().is_some_and(|forbidden| forbidden == path) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        let file = RealFs::default().open(path, mode)?;
+        let is_index = path.to_string_lossy().contains("index.redb");
+        Ok(Arc::new(FaultyFile { file, script: self.script.clone(), is_index }))
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<Listed>> {
@@ -120,6 +140,11 @@ impl FsFile for FaultyFile {
     }
 
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        let reads = &self.script.index_reads;
+        let one_less = |count: u64| count.checked_sub(1);
+        if self.is_index && reads.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok() {
+            return Err(broken());
+        }
         self.file.read_at(bytes, offset)
     }
 

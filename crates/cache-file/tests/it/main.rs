@@ -5,10 +5,13 @@
 mod budget;
 mod conformance;
 mod damage;
+mod ends;
 mod faults;
 mod faulty_fs;
 mod index_damage;
+mod odd_directories;
 mod persistence;
 mod process;
 mod races;
 mod support;
+mod writes;

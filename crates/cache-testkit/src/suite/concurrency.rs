@@ -112,6 +112,20 @@ pub async fn a_dropped_put_leaves_the_old_entry_the_new_one_or_none(case: &Case)
     Ok(())
 }
 
+/// Whatever write is dropped after any number of polls, the key goes on to work.
+pub async fn a_dropped_write_of_any_kind_leaves_the_key_usable(case: &Case) -> Result<()> {
+    let key = Key::parse("suite:dropped-writes")?;
+    for polls in 0..=POLLS {
+        let entry = case.put(&key, "before").await?;
+        poll_times(polls, case.backend.remove(&key)).await;
+        poll_times(polls, case.backend.put_many(vec![(key.clone(), entry)])).await;
+        poll_times(polls, case.backend.sweep(case.now(), 10)).await;
+        case.backend.remove(&key).await?;
+    }
+    let last = case.put(&key, "last").await?;
+    case.assert_holds(&key, &last).await
+}
+
 /// Reads dropped after any number of polls leave entries and usage alone.
 pub async fn a_dropped_read_has_no_effect(case: &Case) -> Result<()> {
     let key = Key::parse("suite:read")?;

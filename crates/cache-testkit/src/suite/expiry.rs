@@ -70,6 +70,16 @@ pub async fn an_entry_put_after_its_end_is_not_there(case: &Case) -> Result<()> 
     Ok(())
 }
 
+/// Not even a newer stamp lets an entry that has expired when it is put take the place of one that has not.
+pub async fn a_put_after_its_end_leaves_the_entry_present(case: &Case) -> Result<()> {
+    let key = Key::parse("suite:late-again")?;
+    let present = case.put(&key, "stays").await?;
+    let mut late = case.entry("comes too late");
+    late.meta.valid_until = case.now();
+    case.backend.put(&key, late).await?;
+    case.assert_holds(&key, &present).await
+}
+
 /// After a replacement the old deadline has no force, be the new one later or earlier.
 pub async fn a_replacement_brings_its_own_deadlines(case: &Case) -> Result<()> {
     let [longer, shorter] = [Key::parse("suite:longer")?, Key::parse("suite:shorter")?];

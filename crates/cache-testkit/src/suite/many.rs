@@ -1,7 +1,7 @@
 //! Rules: many keys in one call answer as single calls would, in order.
 
 use bytes::Bytes;
-use cache_core::{ErrorKind, Key, MINUTE, Result, ttl};
+use cache_core::{Entry, ErrorKind, Key, MINUTE, Result, ttl};
 
 use crate::Case;
 
@@ -89,10 +89,23 @@ pub async fn many_of_nothing_is_nothing(case: &Case) -> Result<()> {
     Ok(())
 }
 
+/// Many entries of one key and one stamp take effect in their order: the last one stays.
+pub async fn put_many_of_one_key_takes_effect_in_order(case: &Case) -> Result<()> {
+    let key = Key::parse("suite:order")?;
+    let first = case.entry("0");
+    let entries = (0..300).map(|number| {
+        let entry = Entry::new(first.meta.clone(), number.to_string());
+        (key.clone(), entry)
+    });
+    for answer in case.backend.put_many(entries.collect()).await {
+        answer?;
+    }
+    case.assert_holds(&key, &Entry::new(first.meta, "299")).await
+}
+
 async fn bodies(case: &Case, keys: &[Key]) -> Result<Vec<Bytes>> {
     let answers = case.backend.get_many(keys).await;
-    let body = |answer: Result<Option<cache_core::Entry>>| {
-        answer.map(|entry| entry.map_or(Bytes::from_static(b"-"), |entry| entry.body))
-    };
+    let body =
+        |answer: Result<Option<Entry>>| answer.map(|entry| entry.map_or(Bytes::from_static(b"-"), |entry| entry.body));
     answers.into_iter().map(body).collect()
 }

@@ -53,6 +53,17 @@ pub async fn sweeps_drop_every_expired_entry_and_no_other(case: &Case) -> Result
     Ok(())
 }
 
+/// A sweep goes by the instant that it is given: what has expired only since then is left for the next one.
+pub async fn a_sweep_goes_by_the_instant_it_is_given(case: &Case) -> Result<()> {
+    let earlier = case.now();
+    expire(case, 3).await?;
+    if !case.backend.info().native_ttl {
+        assert_eq!(case.backend.sweep(earlier, 100).await?, Swept::default(), "nothing had expired at that instant");
+        assert_eq!(case.backend.sweep(case.now(), 100).await?.expired, 3, "entries that have expired by now");
+    }
+    Ok(())
+}
+
 /// With nothing expired, or a limit of nothing, nothing happens.
 pub async fn a_sweep_of_nothing_does_nothing(case: &Case) -> Result<()> {
     assert_eq!(case.backend.sweep(case.now(), 100).await?, Swept::default(), "sweep of an empty backend");
