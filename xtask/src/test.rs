@@ -9,6 +9,7 @@ use crate::{process, tools, torture, workspace};
 /// Finds what the tests need, then runs them. With filters in `args`, only the tests that match.
 pub(crate) fn command(args: &[String]) -> Result<(), Failure> {
     tools::ensure(tools::FOR_TESTS)?;
+    tools::ensure_mounts()?;
     let scope = Scope::of(args);
     let mut steps = vec![Step::command("tests", tests(scope.filters))];
     if !scope.only_tests {

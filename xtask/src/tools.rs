@@ -46,6 +46,17 @@ pub(crate) fn ensure(tools: &[Tool]) -> Result<(), Failure> {
     }
 }
 
+/// Makes sure that the tests of a full disk can mount one, in a namespace of their own.
+pub(crate) fn ensure_mounts() -> Result<(), Failure> {
+    let probe = process::capture(Command::new("unshare").args(["--map-root-user", "--mount", "true"]));
+    probe.map(drop).map_err(|_| {
+        Failure::new(
+            "`unshare --map-root-user --mount` fails: tests of a full disk mount a small one. \
+             Run as root, allow user namespaces, or install util-linux",
+        )
+    })
+}
+
 fn missing(tools: &[Tool], is_there: impl Fn(&str) -> bool) -> Vec<Tool> {
     tools.iter().filter(|tool| !is_there(tool.program)).copied().collect()
 }

@@ -71,6 +71,7 @@ impl Key {
                 format!("a key has an unescaped character at byte {at}: build it with Key::of"),
             ));
         }
+        check_order(text)?;
         Ok(Self::from_canonical(text))
     }
 
@@ -87,6 +88,28 @@ impl Key {
     pub fn hash64(&self) -> u64 {
         self.hash
     }
+}
+
+/// Checks what a builder guarantees of segments: a part comes first, and parameters that follow each other are sorted
+/// by name, none given twice.
+fn check_order(text: &str) -> Result<()> {
+    let wrong = |segment: &str| {
+        let message = format!("the key segment {segment:?} is not where Key::of puts it: build the key with Key::of");
+        Error::new(ErrorKind::Invalid, message)
+    };
+    let mut before = None;
+    for (at, segment) in text.split(':').enumerate() {
+        let name = segment.split_once('=').map(|(name, _)| name);
+        let misplaced = match name {
+            Some(name) => at == 0 || segment.matches('=').count() > 1 || before.is_some_and(|before| before >= name),
+            None => false,
+        };
+        if misplaced {
+            return Err(wrong(segment));
+        }
+        before = name;
+    }
+    Ok(())
 }
 
 fn too_long(len: usize) -> Error {

@@ -121,6 +121,14 @@ mod tests {
     }
 
     #[test]
+    fn an_older_stamp_observed_does_not_turn_the_clock_back() {
+        let (_, hlc) = at(1_000_000);
+        let last = hlc.tick();
+        assert!(hlc.observe(Stamp::from_u64(1)));
+        assert!(hlc.tick() > last);
+    }
+
+    #[test]
     fn a_stamp_from_a_broken_clock_is_not_followed() {
         let (_, hlc) = at(1_000_000);
         assert!(!hlc.observe(Stamp::from_u64(u64::MAX)));

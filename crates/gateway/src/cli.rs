@@ -19,7 +19,8 @@ pub(crate) struct Cli {
 }
 
 const EXIT_CODES: &str = "Without a command it serves. Exit codes: 0 done, 1 failed, 2 wrong usage, \
-3 bad input file, 4 a program such as ffmpeg is missing, 5 the cache directory cannot be used.";
+3 bad input file, 4 a program such as ffmpeg is missing, 5 the cache directory cannot be used, \
+128 + N ended by signal N. One process at a time uses a cache directory.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -49,7 +50,7 @@ pub(crate) struct CacheArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
     /// Address to listen on; loopback only
-    #[arg(long, default_value = "127.0.0.1:7878", value_name = "ADDRESS")]
+    #[arg(long, default_value = "127.0.0.1:7878", value_name = "ADDRESS", value_parser = loopback)]
     pub(crate) listen: SocketAddr,
 }
 
@@ -57,6 +58,13 @@ impl Default for ServeArgs {
     fn default() -> Self {
         Self { listen: SocketAddr::from(([127, 0, 0, 1], 7878)) }
     }
+}
+
+/// The server has no access control, so it is not for other machines.
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr =
+        text.parse().map_err(|_| "not an address: write for example 127.0.0.1:7878".to_owned())?;
+    if address.ip().is_loopback() { Ok(address) } else { Err("not a loopback address, such as 127.0.0.1".to_owned()) }
 }
 
 /// Arguments of `process`.
@@ -78,7 +86,7 @@ pub(crate) struct ProcessArgs {
     #[arg(long, value_name = "PIXELS", value_parser = value_parser!(u32).range(16..=65_500))]
     pub(crate) max_width: Option<u32>,
 
-    /// Write the frames and keyframes.json to this directory, a folder for each video
+    /// Write the frames and keyframes.json to this directory, in a folder with the name of the video
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 

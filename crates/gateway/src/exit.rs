@@ -17,6 +17,8 @@ pub(crate) enum Exit {
     ToolMissing,
     /// The cache directory cannot be used: in use by another process, read-only, not a directory.
     Directory,
+    /// The signal with this number asked it to end.
+    Signal(u8),
 }
 
 impl From<Exit> for ExitCode {
@@ -27,11 +29,17 @@ impl From<Exit> for ExitCode {
             Exit::Input => 3,
             Exit::ToolMissing => 4,
             Exit::Directory => 5,
+            Exit::Signal(number) => 128 + number,
         })
     }
 }
 
 impl Exit {
+    /// This one, or `other` when all went well here: the first failure counts.
+    pub(crate) fn or(self, other: Self) -> Self {
+        if self == Self::Done { other } else { self }
+    }
+
     /// The code for an error of a stage.
     pub(crate) fn of(error: &Error) -> Self {
         if pipeline::is_tool_missing(error) {

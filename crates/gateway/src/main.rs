@@ -5,6 +5,7 @@ mod dirs;
 mod exit;
 mod process;
 mod serve;
+mod signals;
 mod stack;
 mod units;
 
@@ -12,7 +13,7 @@ use std::error::Error as _;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use cache_core::Error;
+use cache_core::{Backend, Error, Result};
 use clap::Parser;
 
 use cli::{Cli, Command, ServeArgs};
@@ -41,13 +42,18 @@ async fn run(cli: Cli) -> Exit {
         }
     };
     let ended = match cli.command.unwrap_or(Command::Serve(ServeArgs::default())) {
-        Command::Serve(args) => serve::run(stack, &args).await,
-        Command::Process(args) => process::run(stack, &args).await,
+        Command::Serve(args) => serve::run(&stack, &args).await,
+        Command::Process(args) => process::run(&stack, &args).await,
     };
-    ended.unwrap_or_else(|error| {
-        report(&error);
-        Exit::of(&error)
-    })
+    // What was stored is to survive whatever became of the rest.
+    let closed = stack.tiers.close().await.map(|()| Exit::Done);
+    let exit_of = |ended: Result<Exit>| {
+        ended.unwrap_or_else(|error| {
+            report(&error);
+            Exit::of(&error)
+        })
+    };
+    exit_of(ended).or(exit_of(closed))
 }
 
 /// Warnings and above on standard error; `RUST_LOG` says otherwise.

@@ -8,13 +8,14 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use cache_core::{Backend, Result};
+use cache_core::Result;
 use pipeline::{ArtifactCache, ArtifactOptions, KeyframeParams, Report};
 
 use crate::cli::ProcessArgs;
 use crate::exit::Exit;
+use crate::signals::Stop;
 use crate::stack::Stack;
-use export::Export;
+use export::Exports;
 
 /// How long promotions may hold up the next video.
 const SETTLE_LIMIT: Duration = Duration::from_secs(5);
@@ -22,29 +23,37 @@ const SETTLE_LIMIT: Duration = Duration::from_secs(5);
 /// Processes the videos one after another and shows where everything came from.
 ///
 /// A video that fails is reported and does not keep the others from being processed; the exit code is that of the
-/// first failure.
-pub(crate) async fn run(stack: Stack, args: &ProcessArgs) -> Result<Exit> {
-    let processed = process_all(&stack, args).await;
-    // What was stored is to survive whatever became of the rest.
-    stack.tiers.close().await?;
-    processed
+/// first failure. A signal ends it at once, ffmpeg included.
+pub(crate) async fn run(stack: &Stack, args: &ProcessArgs) -> Result<Exit> {
+    let mut stop = Stop::listen()?;
+    tokio::select! {
+        exit = process_all(stack, args) => exit,
+        signal = stop.received() => Ok(Exit::Signal(signal)),
+    }
 }
 
 async fn process_all(stack: &Stack, args: &ProcessArgs) -> Result<Exit> {
     let params = KeyframeParams { max_frames: args.max_frames, quality: args.quality, max_width: args.max_width };
     params.validate()?;
+    let exports = args.out.as_deref().map(|out| Exports::new(out, &args.videos)).transpose()?;
     let artifacts = ArtifactCache::new(stack.tiers.clone(), ArtifactOptions::default())?;
     let mut exit = Exit::Done;
     for video in &args.videos {
-        let failed = match process(&artifacts, video, &params, args).await {
-            Ok(report) => show(&report, args).err().map(|_| Exit::Failed),
+        match process(&artifacts, video, &params, exports.as_ref()).await {
+            Ok(report) => {
+                if let Err(error) = show(&report, args) {
+                    // Whoever reads the output has seen enough.
+                    if error.kind() != io::ErrorKind::BrokenPipe {
+                        crate::complain(&format!("cannot write the result: {error}"));
+                    }
+                    exit = exit.or(Exit::Failed);
+                    break;
+                }
+            }
             Err(error) => {
                 crate::report(&error);
-                Some(Exit::of(&error))
+                exit = exit.or(Exit::of(&error));
             }
-        };
-        if let (Exit::Done, Some(failed)) = (exit, failed) {
-            exit = failed;
         }
         // The copies to memory belong to this video: one named again is to find them.
         if let Err(error) = stack.tiers.settle(SETTLE_LIMIT).await {
@@ -59,12 +68,15 @@ async fn process(
     artifacts: &ArtifactCache,
     video: &Path,
     params: &KeyframeParams,
-    args: &ProcessArgs,
+    exports: Option<&Exports>,
 ) -> Result<Report> {
+    let export = match exports {
+        Some(exports) => Some(exports.begin(video).await?),
+        None => None,
+    };
     let mut run = artifacts.open(video, params).await?;
-    let mut export = args.out.as_deref().map(|out| Export::begin(out, video)).transpose()?;
     while let Some(frames) = run.next_frames().await? {
-        if let Some(export) = &mut export {
+        if let Some(export) = &export {
             export.write(frames).await?;
         }
     }

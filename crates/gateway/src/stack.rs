@@ -10,8 +10,8 @@ use cache_tiered::Tiered;
 use crate::cli::CacheArgs;
 use crate::dirs;
 
-/// The open tiers and where the persistent one is.
-#[derive(Debug)]
+/// The open tiers and where the persistent one is. Cloning shares them.
+#[derive(Debug, Clone)]
 pub(crate) struct Stack {
     pub(crate) tiers: Tiered,
     pub(crate) dir: PathBuf,

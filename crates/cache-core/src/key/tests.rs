@@ -124,3 +124,13 @@ fn patterns_that_match_nothing_are_refused() {
     assert!(KeyPattern::parse("").is_err());
     assert!(KeyPattern::parse("a%2Ab*").unwrap().matches(&Key::of("a*bc").build().unwrap()));
 }
+
+#[test]
+fn text_that_no_builder_prints_is_refused() {
+    for text in ["a=1", "a:b=c=d", "a:z=1:b=2", "a:x=1:x=2", "a:=1:=2"] {
+        assert_eq!(Key::parse(text).unwrap_err().kind(), ErrorKind::Invalid, "{text}");
+    }
+    for text in ["a:b=1:z=2", "a:z=1:b:b=2", "a:=", ":", "a:b="] {
+        assert!(Key::parse(text).is_ok(), "{text}");
+    }
+}

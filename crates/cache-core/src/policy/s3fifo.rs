@@ -205,6 +205,24 @@ mod tests {
 
     use super::*;
 
+    fn facts(hash: u64) -> Facts {
+        Facts { hash, weight: 1, cost: Duration::ZERO }
+    }
+
+    #[test]
+    fn a_remembered_key_that_comes_back_outlives_newcomers() {
+        let mut policy = S3Fifo::new();
+        for slot in (0..20).map(Slot) {
+            policy.insert(slot, facts(slot.0.into()));
+        }
+        let gone = policy.evict().expect("a victim");
+        policy.insert(gone, facts(gone.0.into()));
+        for newcomer in (100..130).map(Slot) {
+            policy.insert(newcomer, facts(newcomer.0.into()));
+            assert_ne!(policy.evict(), Some(gone), "it was asked for twice, the others once");
+        }
+    }
+
     #[test]
     fn weights_are_zero_when_the_last_resident_has_left() {
         let mut policy = S3Fifo::new();

@@ -11,10 +11,14 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
+use crate::signals::Stop;
+
 /// Connections served at once; further ones wait in the kernel's queue.
 const MAX_CONNECTIONS: usize = 256;
 /// Time for the head of a request to arrive: ends connections that send a byte a minute.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
+/// Time that a connection may last: ends those whose other side does not read. No answer of this server is long.
+const LIFETIME: Duration = Duration::from_mins(1);
 /// Longest request head, in bytes; the largest page of this server needs a fraction of it.
 const MAX_HEAD: usize = 16 << 10;
 /// Time for running requests to end after a signal.
@@ -22,10 +26,10 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 /// Pause after a failed accept, so that running out of file descriptors does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves `router` on `listener` until `stop` resolves, then lets running requests end within a limit.
+/// Serves `router` on `listener` until a signal, then lets running requests end until a limit or a second signal.
 ///
 /// axum's own `serve` has neither a limit on slow request heads nor one on connections.
-pub(super) async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
+pub(super) async fn serve(listener: TcpListener, router: Router, stop: &mut Stop) {
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let graceful = GracefulShutdown::new();
     let accept = async {
@@ -35,8 +39,10 @@ pub(super) async fn serve(listener: TcpListener, router: Router, stop: impl Futu
                 Ok((stream, _)) => {
                     let connection = graceful.watch(connection(stream, router.clone()));
                     tokio::spawn(async move {
-                        if let Err(error) = connection.await {
-                            tracing::debug!(%error, "a connection ended early");
+                        match tokio::time::timeout(LIFETIME, connection).await {
+                            Ok(Ok(())) => {}
+                            Ok(Err(error)) => tracing::debug!(%error, "a connection ended early"),
+                            Err(_) => tracing::debug!("a connection was cut after {LIFETIME:?}"),
                         }
                         drop(slot);
                     });
@@ -50,11 +56,16 @@ pub(super) async fn serve(listener: TcpListener, router: Router, stop: impl Futu
     };
     tokio::select! {
         () = accept => {}
-        () = stop => {}
+        _ = stop.received() => {}
     }
     drop(listener);
-    if tokio::time::timeout(DRAIN_LIMIT, graceful.shutdown()).await.is_err() {
-        tracing::warn!("connections were still open {DRAIN_LIMIT:?} after the signal and are cut");
+    tokio::select! {
+        drained = tokio::time::timeout(DRAIN_LIMIT, graceful.shutdown()) => {
+            if drained.is_err() {
+                tracing::warn!("connections were still open {DRAIN_LIMIT:?} after the signal and are cut");
+            }
+        }
+        _ = stop.received() => {}
     }
 }
 

@@ -15,7 +15,7 @@ pub(super) fn render(snapshot: &Snapshot) -> String {
 
 fn write_page(page: &mut String, snapshot: &Snapshot) -> fmt::Result {
     let Snapshot { version, directory, uptime_seconds, .. } = snapshot;
-    let directory = Escaped(directory.display());
+    let directory = Escaped(directory);
     let uptime = Span(std::time::Duration::from_secs(*uptime_seconds));
     page.push_str("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Reelcache</title>\n");
     page.push_str(

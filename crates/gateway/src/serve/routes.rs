@@ -1,7 +1,5 @@
 //! The routes and their handlers.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{Html, IntoResponse};
@@ -12,7 +10,7 @@ use super::stats::Snapshot;
 use super::{guard, page};
 use crate::stack::Stack;
 
-pub(super) fn router(stack: Arc<Stack>) -> Router {
+pub(super) fn router(stack: Stack) -> Router {
     Router::new()
         .route("/", get(first_page))
         .route("/style.css", get(style))
@@ -24,7 +22,7 @@ pub(super) fn router(stack: Arc<Stack>) -> Router {
 
 #[derive(Debug, Clone)]
 struct Server {
-    stack: Arc<Stack>,
+    stack: Stack,
     started: std::time::Instant,
 }
 

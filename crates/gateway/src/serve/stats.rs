@@ -1,6 +1,5 @@
 //! The figures that the server reports.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use cache_tiered::TieredStats;
@@ -13,7 +12,8 @@ use crate::stack::Stack;
 pub(super) struct Snapshot {
     pub(super) version: &'static str,
     pub(super) uptime_seconds: u64,
-    pub(super) directory: PathBuf,
+    /// As text: a path that is none is shown as well as it can be.
+    pub(super) directory: String,
     #[serde(flatten)]
     pub(super) stats: TieredStats,
 }
@@ -23,7 +23,7 @@ impl Snapshot {
         Self {
             version: env!("CARGO_PKG_VERSION"),
             uptime_seconds: uptime.as_secs(),
-            directory: stack.dir.clone(),
+            directory: stack.dir.to_string_lossy().into_owned(),
             stats: stack.tiers.stats().await,
         }
     }

@@ -90,3 +90,60 @@ fn killed_at_any_moment_the_next_run_is_right() {
         assert_eq!(fs::read(ours).unwrap(), fs::read(file.path()).unwrap(), "{:?}", file.file_name());
     }
 }
+
+#[test]
+fn an_export_leaves_no_frames_of_an_earlier_one() {
+    let home = Home::new();
+    let clip = home.clip("clip.mp4", 4);
+    let export = |frames: &str| {
+        let arguments = ["process", "--out", "out", "--max-frames", frames];
+        let run = home.reelcache().args(arguments).arg(&clip).output().unwrap();
+        assert!(run.status.success(), "{}", stderr(&run));
+        fs::read_dir(home.path("out/clip.mp4")).unwrap().count()
+    };
+    assert_eq!(export("4"), 5, "four frames and their list");
+    assert_eq!(export("2"), 3, "two frames and their list");
+}
+
+#[test]
+fn videos_of_one_name_do_not_share_a_folder() {
+    let home = Home::new();
+    fs::create_dir(home.path("other")).unwrap();
+    let clip = home.clip("clip.mp4", 1);
+    fs::copy(&clip, home.path("other/clip.mp4")).unwrap();
+    let run = home.reelcache().args(["process", "--out", "out", "clip.mp4", "other/clip.mp4"]).output().unwrap();
+    assert!(!run.status.success());
+    assert!(stderr(&run).contains("two videos are named"), "{}", stderr(&run));
+}
+
+#[test]
+fn output_that_cannot_be_written_is_an_error() {
+    let home = Home::new();
+    let clip = home.clip("clip.mp4", 1);
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let run = home.reelcache().arg("process").arg(&clip).stdout(full).output().unwrap();
+    assert_eq!(run.status.code(), Some(1));
+    assert!(stderr(&run).contains("cannot write the result"), "{}", stderr(&run));
+}
+
+#[test]
+fn a_signal_ends_it_and_ffmpeg_with_it() {
+    let home = Home::new();
+    let clip = home.clip("clip.mp4", 1);
+    let script = "#!/bin/sh\necho $$ > \"$PID_FILE\"\nexec sleep 600\n";
+    fs::write(home.path("slow"), script).unwrap();
+    fs::set_permissions(home.path("slow"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let mut child = home
+        .reelcache()
+        .env("REELCACHE_FFMPEG", home.path("slow"))
+        .env("PID_FILE", home.path("pid"))
+        .arg("process")
+        .arg(&clip)
+        .spawn()
+        .unwrap();
+    let pid = home.wait_for("pid");
+    assert!(std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let state = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    assert!(state.is_empty() || state.contains(") Z "), "ffmpeg goes on: {state}");
+}

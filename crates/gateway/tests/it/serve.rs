@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
@@ -16,8 +17,13 @@ struct Server {
 
 impl Server {
     fn start(home: &Home) -> Self {
+        Self::start_in(home, &home.path("cache"))
+    }
+
+    fn start_in(home: &Home, cache: &Path) -> Self {
         let mut child = home
             .reelcache()
+            .env("REELCACHE_DIR", cache)
             .args(["serve", "--listen", "127.0.0.1:0"])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -124,6 +130,35 @@ fn a_taken_port_is_an_error_that_says_so() {
 fn it_listens_on_loopback_only() {
     let home = Home::new();
     let run = home.reelcache().args(["serve", "--listen", "0.0.0.0:0"]).output().unwrap();
-    assert!(!run.status.success());
+    assert_eq!(run.status.code(), Some(2));
     assert!(stderr(&run).contains("loopback"), "{}", stderr(&run));
+}
+
+#[test]
+fn a_second_signal_cuts_what_still_runs() {
+    let home = Home::new();
+    let server = Server::start(&home);
+    let mut half = TcpStream::connect(server.address).unwrap();
+    half.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n").unwrap();
+    // An answer on a later connection shows that the half request was taken in.
+    server.ask("/health", "localhost");
+    let begun = std::time::Instant::now();
+    let id = server.child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    // The listener is gone as soon as the first signal is handled.
+    while TcpStream::connect(server.address).is_ok() {
+        std::thread::yield_now();
+    }
+    let (code, _) = server.stop("-INT");
+    assert_eq!(code, Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_directory_whose_name_is_no_text_is_served() {
+    let home = Home::new();
+    let name = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"cache");
+    let odd = home.path(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"odd\xFF")).join(name);
+    let server = Server::start_in(&home, &odd);
+    assert!(server.ask("/api/cache-stats", "localhost").starts_with("HTTP/1.1 200"));
 }

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -29,6 +30,18 @@ impl Home {
 
     pub(crate) fn process(&self, video: &Path) -> Output {
         self.reelcache().arg("process").arg(video).output().expect("the binary runs")
+    }
+
+    /// Waits for a file with a line in it; the line.
+    pub(crate) fn wait_for(&self, name: &str) -> String {
+        let end = Instant::now() + Duration::from_secs(30);
+        loop {
+            match std::fs::read_to_string(self.path(name)) {
+                Ok(text) if text.ends_with('\n') => return text.trim().to_owned(),
+                _ => assert!(Instant::now() < end, "{name} does not appear"),
+            }
+            std::thread::yield_now();
+        }
     }
 
     /// Makes a clip of `seconds` with one keyframe a second.
