@@ -2,10 +2,12 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 
 use cache_core::{Error, ErrorKind, Result};
 
+use crate::scratch::Scratch;
 use crate::source::{refuse, shown};
 use crate::tool::{Finished, Tool};
 use crate::{KeyframeParams, Probe};
@@ -58,24 +60,26 @@ impl Ffmpeg {
         };
         let mut arguments = arguments(&["-v", "error", "-print_format", "json", "-show_format", "-show_streams"]);
         arguments.extend(input(path));
-        let finished = tool.run(arguments).await.map_err(|error| about(path, &error))?;
+        let finished = tool.run(arguments, Stdio::null()).await.map_err(|error| about(path, &error))?;
         if !finished.status.success() {
             return Err(unreadable(path, "is not a media file that ffmpeg can read", &finished));
         }
         Probe::parse(&finished.stdout)?.map_err(|unfit| refuse(path, unfit.why()))
     }
 
-    /// Writes the keyframes of the video at `path` into `folder` as `0.jpg`, `1.jpg` and so on; their times in
+    /// Writes the keyframes of the video at `path` into `scratch` as `0.jpg`, `1.jpg` and so on; their times in
     /// microseconds. There may be more times than frames, when the most frames asked for were reached.
     ///
-    /// One pass that decodes nothing but keyframes, except in raw streams without times.
+    /// One pass that decodes nothing but keyframes, except in raw streams without times. All frames get the
+    /// dimensions of the first; a video that is turned and changes its dimensions is an error.
     pub(crate) async fn extract(
         &self,
         path: &Path,
         probe: &Probe,
         params: &KeyframeParams,
-        folder: &Path,
+        scratch: &Scratch,
     ) -> Result<Vec<i64>> {
+        let folder = scratch.path();
         let tool = Tool {
             program: &self.ffmpeg,
             name: "ffmpeg",
@@ -83,7 +87,10 @@ impl Ffmpeg {
             limit: self.extract_limit,
             max_stdout: MAX_TIME_LINES + BYTES_PER_FRAME * params.max_frames as usize,
         };
-        let finished = tool.run(extraction(path, probe, params, folder)).await.map_err(|error| about(path, &error))?;
+        // Should this process be killed, the program lives on, and with it the lock.
+        let lock = scratch.lock()?.into();
+        let arguments = extraction(path, probe, params, folder);
+        let finished = tool.run(arguments, lock).await.map_err(|error| about(path, &error))?;
         if finished.status.success() {
             return times(&finished.stdout)
                 .ok_or_else(|| Error::new(ErrorKind::Unavailable, "ffmpeg printed something else than times"));
@@ -112,6 +119,11 @@ fn extraction(path: &Path, probe: &Probe, params: &KeyframeParams, folder: &Path
     if timed {
         list.extend(arguments(&["-skip_frame", "nokey"]));
     }
+    if probe.video.upright {
+        // Another resolution in the middle of the stream would build the filters anew, and they would number the
+        // frames from 0 again. Of those filters only the scaling one may see frames of changing dimensions.
+        list.extend(arguments(&["-reinit_filter", "0", "-noautorotate"]));
+    }
     // The format that was probed: by name alone ffmpeg might now take `%d.jpg` for a sequence of other files.
     list.extend(arguments(&["-f", probe.demuxer()]));
     list.extend(input(path));
@@ -131,8 +143,9 @@ fn filter(timed: bool, params: &KeyframeParams) -> String {
     let select = if timed { "" } else { "select=key," };
     // Frames without metadata are not printed.
     let print = "settb=1/1000000,metadata=mode=add:key=k:value=1,metadata=mode=print:file=-,setpts=N";
-    let scale = params.max_width.map_or_else(String::new, |width| format!(",scale=w='min({width},iw)':h=-1"));
-    format!("{select}{print}{scale}")
+    // To the dimensions of the first frame, also where they are not limited.
+    let scale = params.max_width.map_or_else(|| "scale".into(), |width| format!("scale=w='min({width},iw)':h=-1"));
+    format!("{select}{print},{scale}")
 }
 
 /// The times in lines like `frame:0    pts:80000   pts_time:0.08`.

@@ -38,6 +38,9 @@ pub struct VideoStream {
     pub start_us: Option<i64>,
     /// Degrees that a player turns the picture clockwise: 0, 90, 180 or 270, rarely something between.
     pub rotation: u16,
+    /// Whether the container is known not to have the picture turned or flipped.
+    #[serde(default)]
+    pub upright: bool,
 }
 
 /// One stream of a media file.
@@ -57,6 +60,8 @@ pub(crate) enum Unfit {
     NoDimensions,
     /// Its pictures are in other files, which its fingerprint does not cover.
     Playlist,
+    /// Text, which ffmpeg draws as on a terminal.
+    Text,
 }
 
 impl Unfit {
@@ -64,6 +69,7 @@ impl Unfit {
         match self {
             Self::NoVideo => "has no video stream: give a video",
             Self::NoDimensions => "has no video stream that can be decoded: is it complete?",
+            Self::Text => "is not a media file that ffmpeg can read: it is text",
             Self::Playlist => "only refers to other files: give the video itself",
         }
     }
@@ -71,6 +77,8 @@ impl Unfit {
 
 /// Formats whose content is in other files.
 const PLAYLISTS: [&str; 6] = ["hls", "concat", "dash", "imf", "image2", "sdp"];
+/// Formats whose content is text.
+const TEXT: [&str; 5] = ["tty", "bin", "xbin", "adf", "idf"];
 
 impl Probe {
     /// Reads the JSON that `ffprobe -show_format -show_streams` prints.
@@ -130,8 +138,12 @@ struct PrintedDisposition {
 
 impl Printed {
     fn understand(self) -> std::result::Result<Probe, Unfit> {
-        if self.format.format_name.split(',').any(|name| PLAYLISTS.contains(&name)) {
+        let is_one_of = |names: &[&str]| self.format.format_name.split(',').any(|name| names.contains(&name));
+        if is_one_of(&PLAYLISTS) {
             return Err(Unfit::Playlist);
+        }
+        if is_one_of(&TEXT) {
+            return Err(Unfit::Text);
         }
         let mut videos = self.streams.iter().filter(|stream| stream.is_video()).peekable();
         videos.peek().ok_or(Unfit::NoVideo)?;
@@ -145,6 +157,7 @@ impl Printed {
                 frame_rate: ratio(&video.avg_frame_rate),
                 start_us: video.start_time.as_deref().and_then(micros),
                 rotation: video.rotation(),
+                upright: video.turned().is_none(),
             },
             duration: self.format.duration.as_deref().and_then(seconds),
             format: self.format.format_name,
@@ -158,10 +171,13 @@ impl PrintedStream {
         self.codec_type == "video" && self.disposition.attached_pic == 0
     }
 
+    fn turned(&self) -> Option<f64> {
+        self.side_data_list.iter().find_map(|data| data.get("rotation")?.as_f64())
+    }
+
     /// The display matrix turns counter-clockwise; players and people count clockwise.
     fn rotation(&self) -> u16 {
-        let turned = self.side_data_list.iter().find_map(|data| data.get("rotation")?.as_f64());
-        let clockwise = (-turned.unwrap_or_default()).rem_euclid(360.0).round();
+        let clockwise = (-self.turned().unwrap_or_default()).rem_euclid(360.0).round();
         #[expect(clippy::cast_sign_loss, reason = "the remainder is within 0..=360")]
         let degrees = clockwise as u16;
         degrees % 360
@@ -215,6 +231,19 @@ mod tests {
     }
 
     #[test]
+    fn a_picture_that_is_turned_or_flipped_is_not_upright() {
+        let upright = |side_data: &str| {
+            let stream =
+                format!(r#"{{"index":0,"codec_type":"video","width":1,"height":1,"side_data_list":[{side_data}]}}"#);
+            parse(&format!(r#"{{"streams":[{stream}]}}"#)).unwrap().video.upright
+        };
+        assert!(upright(r#"{"side_data_type":"x"}"#));
+        assert!(!upright(r#"{"rotation":-90}"#));
+        // Flipped top to bottom.
+        assert!(!upright(r#"{"rotation":0}"#));
+    }
+
+    #[test]
     fn what_is_unknown_is_none() {
         let json = r#"{"streams":[{"index":0,"codec_type":"video","width":1,"height":1,"avg_frame_rate":"0/0"}],
             "format":{"format_name":"h264","duration":"N/A"}}"#;
@@ -223,8 +252,9 @@ mod tests {
     }
 
     #[test]
-    fn a_playlist_is_refused() {
+    fn playlists_and_text_are_refused() {
         assert_eq!(parse(r#"{"format":{"format_name":"hls"}}"#), Err(Unfit::Playlist));
+        assert_eq!(parse(r#"{"format":{"format_name":"tty"}}"#), Err(Unfit::Text));
     }
 
     #[test]

@@ -25,7 +25,8 @@ pub struct Report {
     pub keyframes: Arc<Keyframes>,
     /// One row for each stage: fingerprint, probe, keyframes, frames.
     pub stages: Vec<StageReport>,
-    /// Frames computed in this run that the tiers have not kept: the next run computes them again.
+    /// Frames computed in this run that the tiers have not kept: the next run computes them again. Where some tier is
+    /// durable, at least so many frames are in none that is.
     pub not_kept: u64,
     /// Why, where a tier refused them; otherwise they were evicted for want of room.
     pub refusal: Option<Error>,
@@ -41,7 +42,7 @@ pub struct StageReport {
     pub origin: Arc<str>,
     /// Wall time of the stage.
     pub took: Duration,
-    /// Wall time that the cache saved.
+    /// Wall time that the cache saved. That of the extraction counts once, as the keyframes' own; frames have none.
     pub saved: Duration,
     /// Entries that the stage consists of.
     pub entries: u64,

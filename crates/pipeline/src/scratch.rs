@@ -3,6 +3,7 @@
 use std::fs::{DirEntry, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use cache_core::{Error, ErrorKind, Result};
 use tempfile::TempDir;
@@ -12,9 +13,12 @@ use crate::source::shown;
 
 const PREFIX: &str = "reelcache-scratch-";
 const LOCK: &str = "lock";
+/// Without a lock a directory is left over when nothing was made in it for this long.
+const ABANDONED: Duration = Duration::from_hours(1);
 
-/// A directory of our own. Whoever holds the lock on the file inside is alive; without it the directory is left
-/// over and the next [`Scratch::create`] removes it.
+/// A directory of our own. Whoever holds the lock on the file inside is alive: this process, or a program that it
+/// started with [`Scratch::lock`] and that outlives it. When nobody does, the directory is left over and the next
+/// [`Scratch::create`] removes it.
 #[derive(Debug)]
 pub(crate) struct Scratch {
     path: PathBuf,
@@ -26,7 +30,7 @@ pub(crate) struct Scratch {
 struct Held {
     // Dropped in this order: gone first, unlocked then.
     dir: TempDir,
-    _lock: File,
+    lock: File,
 }
 
 impl Scratch {
@@ -47,6 +51,15 @@ impl Scratch {
     /// Where the files go.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The lock, to be inherited by a program that writes here: the directory stays until the program has ended too.
+    pub(crate) fn lock(&self) -> Result<File> {
+        let held = self.held.as_ref().ok_or_else(|| io::Error::other("it is removed already"));
+        held.and_then(|held| held.lock.try_clone()).map_err(|error| {
+            let path = shown(&self.path);
+            Error::new(ErrorKind::Unavailable, format!("the lock of {path} cannot be handed on: {error}"))
+        })
     }
 }
 
@@ -70,7 +83,7 @@ fn hold(parent: &Path) -> io::Result<Option<Held>> {
         Err(error) => return Err(error),
     };
     let ours = lock.try_lock().is_ok() && path.try_exists()?;
-    Ok(ours.then_some(Held { dir, _lock: lock }))
+    Ok(ours.then_some(Held { dir, lock }))
 }
 
 /// Best effort: what cannot be removed is somebody else's or will be tried again.
@@ -92,9 +105,19 @@ fn remove_if_left_over(entry: &DirEntry) {
                 tracing::debug!(path = %shown(&path), "removed a scratch directory that was left over");
             }
         }
-        // Killed before it made the lock; removes nothing but an empty directory.
-        Err(_) => drop(std::fs::remove_dir(&path)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // Killed before it made the lock: empty. Or a removal ended half way, with the lock gone first.
+            if std::fs::remove_dir(&path).is_err() && is_abandoned(entry) {
+                drop(std::fs::remove_dir_all(&path));
+            }
+        }
+        Err(_) => {}
     }
+}
+
+fn is_abandoned(entry: &DirEntry) -> bool {
+    let changed = entry.metadata().and_then(|meta| meta.modified());
+    changed.is_ok_and(|changed| changed.elapsed().is_ok_and(|age| age > ABANDONED))
 }
 
 fn cannot_create(parent: &Path, error: &io::Error) -> Error {
@@ -105,6 +128,9 @@ fn cannot_create(parent: &Path, error: &io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::process::{Command, Stdio};
+    use std::time::SystemTime;
+
     use super::*;
 
     fn names(parent: &Path) -> usize {
@@ -134,6 +160,39 @@ mod tests {
         assert!(!dead.exists());
         assert!(alive.path().exists() && second.path().exists());
         assert_eq!(names(parent.path()), 3);
+    }
+
+    #[test]
+    fn a_directory_stays_while_a_program_that_outlived_us_writes_in_it() {
+        let parent = tempfile::tempdir().unwrap();
+        let mut scratch = Scratch::create(parent.path()).unwrap();
+        // Runs until it is killed: nobody reads what it prints.
+        let mut program = Command::new("yes").stdin(scratch.lock().unwrap()).stdout(Stdio::piped()).spawn().unwrap();
+        let path = scratch.path().to_owned();
+        std::fs::write(path.join("1.jpg"), "frame").unwrap();
+        let Held { dir, lock } = scratch.held.take().unwrap();
+        let _ = dir.keep();
+        drop(lock);
+        drop(Scratch::create(parent.path()).unwrap());
+        assert!(path.join("1.jpg").exists() && path.join(LOCK).exists());
+
+        program.kill().unwrap();
+        program.wait().unwrap();
+        drop(Scratch::create(parent.path()).unwrap());
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_directory_without_a_lock_goes_when_nothing_happens_in_it() {
+        let parent = tempfile::tempdir().unwrap();
+        let [old, recent] = ["reelcache-scratch-old", "reelcache-scratch-recent"].map(|name| parent.path().join(name));
+        for dir in [&old, &recent] {
+            std::fs::create_dir(dir).unwrap();
+            std::fs::write(dir.join("7.jpg"), "frame").unwrap();
+        }
+        File::open(&old).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        drop(Scratch::create(parent.path()).unwrap());
+        assert!(!old.exists() && recent.join("7.jpg").exists());
     }
 
     #[test]

@@ -70,15 +70,15 @@ pub(crate) struct Finished {
 }
 
 impl Tool<'_> {
-    /// Runs the program to its end. Dropping the future kills it.
+    /// Runs the program to its end. Dropping the future kills it. It must not read `stdin`.
     ///
     /// # Errors
     /// A missing program, one that cannot be started, takes too long or prints too much. An unsuccessful exit is
     /// not an error here.
-    pub(crate) async fn run(&self, arguments: Vec<OsString>) -> Result<Finished> {
+    pub(crate) async fn run(&self, arguments: Vec<OsString>, stdin: Stdio) -> Result<Finished> {
         let child = Command::new(self.program)
             .args(arguments)
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)

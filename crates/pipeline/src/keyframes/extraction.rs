@@ -35,7 +35,7 @@ impl Extraction {
     pub(crate) async fn run(&self, ffmpeg: &Ffmpeg, probe: &Probe, scratch_parent: &Path) -> Result<Extracted> {
         let parent = scratch_parent.to_owned();
         let scratch = blocking::run(move || Scratch::create(&parent)).await?;
-        let outcome = ffmpeg.extract(&self.path, probe, &self.params, scratch.path()).await;
+        let outcome = ffmpeg.extract(&self.path, probe, &self.params, &scratch).await;
         // Before looking at the outcome: a change explains a failure better than the decoder does.
         self.state.confirm(&self.path, "processed").await?;
         let mut times = outcome?;

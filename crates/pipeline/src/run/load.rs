@@ -16,7 +16,7 @@ use crate::{Ffmpeg, Frame, Keyframes, Probe};
 #[derive(Debug)]
 pub(super) struct Fresh {
     pub(super) extracted: Extracted,
-    /// Frames that were not stored, or are gone already.
+    /// At least how many frames were not stored, are gone already, or end with the process though a tier is durable.
     pub(super) not_kept: u64,
     /// Why the last of those that were not stored was not.
     pub(super) refusal: Option<Error>,
@@ -58,7 +58,8 @@ pub(super) async fn keyframes(
         }
     }
     let stored = (0..).take(keyframes.frames.len()).filter(|index| !refused.contains(index));
-    let not_kept = refused.len() as u64 + writer.count_absent(stored).await?;
+    let absent = refused.len() as u64 + writer.count_absent(stored).await?;
+    let not_kept = absent.max(writer.count_fleeting(keyframes.frames.len() as u64).await);
     Ok((keyframes, Fresh { extracted, not_kept, refusal }))
 }
 
@@ -99,5 +100,14 @@ impl Writer<'_> {
             absent += u64::from(!matches!(found, Ok(Some(_))));
         }
         Ok(absent)
+    }
+
+    /// How many of `frames` frames no durable tier can hold, by the number of its entries; 0 where no tier is durable
+    /// or one does not tell.
+    async fn count_fleeting(&self, frames: u64) -> u64 {
+        let tiers = self.shared.tiers.stats().await.tiers;
+        let durable = tiers.iter().filter(|tier| tier.durable);
+        let held = durable.map(|tier| Some(tier.usage?.entries)).reduce(|a, b| a?.checked_add(b?)).flatten();
+        held.map_or(0, |held| frames.saturating_sub(held))
     }
 }

@@ -68,6 +68,10 @@ async fn what_is_no_video_is_refused() {
     let text = home.path("text.mp4");
     fs::write(&text, "This is no film.\n".repeat(100)).unwrap();
     assert_refused(&refusal(&home, &text).await, &text, "is not a media file that ffmpeg can read");
+    // ffmpeg would draw it as on a terminal.
+    let notes = home.path("notes.txt");
+    fs::copy(&text, &notes).unwrap();
+    assert_refused(&refusal(&home, &notes).await, &notes, "is not a media file that ffmpeg can read");
 
     let sound = home.clip_of("sound.mp4", &["-f", "lavfi", "-i", "sine=duration=1"]);
     assert_refused(&refusal(&home, &sound).await, &sound, "has no video stream");

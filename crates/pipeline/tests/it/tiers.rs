@@ -12,7 +12,11 @@ use pipeline::{ArtifactCache, ArtifactOptions};
 use super::support::{Home, origins, process};
 
 async fn open(dir: &Path) -> (Tiered, ArtifactCache) {
-    let file = FileBackend::open(FileConfig::new(dir).capacity(1 << 30)).await.expect("a file tier");
+    with_capacity(dir, 1 << 30).await
+}
+
+async fn with_capacity(dir: &Path, capacity: u64) -> (Tiered, ArtifactCache) {
+    let file = FileBackend::open(FileConfig::new(dir).capacity(capacity)).await.expect("a file tier");
     let tiers = Tiered::builder().tier(MemBackend::new(64 << 20)).tier(file).build().expect("tiers");
     let cache = ArtifactCache::new(tiers.clone(), ArtifactOptions::default()).expect("a cache");
     (tiers, cache)
@@ -37,4 +41,16 @@ async fn the_next_process_is_answered_from_files_then_from_memory() {
     assert_eq!(origins(&process(&cache, &clip).await)[1..], ["memory"; 3]);
     cache.close().await.unwrap();
     tiers.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn frames_that_only_memory_keeps_are_not_kept() {
+    let home = Home::new();
+    let clip = home.clip("clip.mp4", 4);
+    for (capacity, not_kept) in [(0, 4), (1 << 30, 0)] {
+        let (tiers, cache) = with_capacity(&home.path(capacity.to_string()), capacity).await;
+        assert_eq!(process(&cache, &clip).await.not_kept, not_kept, "of a file tier of {capacity} bytes");
+        cache.close().await.unwrap();
+        tiers.close().await.unwrap();
+    }
 }

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use pipeline::KeyframeParams;
+
 use super::support::Home;
 
 /// The times of keyframes in microseconds, by ffprobe.
@@ -33,6 +35,28 @@ async fn assert_exact(name: &str, options: &[&str], least: usize) {
     let expected = expected(&clip);
     assert!(expected.len() >= least, "{expected:?}");
     assert_eq!(times(&home, &clip).await, expected, "{name}");
+}
+
+#[tokio::test]
+async fn frames_after_a_change_of_resolution_are_scaled_to_the_first() {
+    let home = Home::new();
+    let [small, large] = [("small.ts", "320x240"), ("large.ts", "640x360")].map(|(name, size)| {
+        let input = format!("testsrc=duration=3:size={size}:rate=10");
+        std::fs::read(home.clip_of(name, &["-f", "lavfi", "-i", &input, "-c:v", "libx264", "-g", "10"])).unwrap()
+    });
+    for (name, parts, dimensions) in
+        [("up.ts", [&small, &large], (320, 240)), ("down.ts", [&large, &small], (640, 360))]
+    {
+        let clip = home.path(name);
+        std::fs::write(&clip, parts.map(Vec::as_slice).concat()).unwrap();
+        let frames = home.process(&clip).await.keyframes.frames.clone();
+        assert_eq!(frames.len(), 6, "as many keyframes as the parts have");
+        assert_eq!(times(&home, &clip).await, expected(&clip));
+        assert!(frames.iter().all(|frame| (frame.width, frame.height) == dimensions), "{frames:?}");
+        let narrow = KeyframeParams { max_width: Some(160), ..KeyframeParams::default() };
+        let frames = home.cache().process(&clip, &narrow).await.unwrap().keyframes.frames.clone();
+        assert!(frames.len() == 6 && frames.iter().all(|frame| frame.width == 160), "{frames:?}");
+    }
 }
 
 #[tokio::test]

@@ -83,6 +83,16 @@ async fn the_end_of_what_a_failing_program_complains_of_is_in_the_error() {
     assert_recovers(home).await;
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_program_that_writes_frames_holds_the_lock_of_their_directory() {
+    let mut home = home();
+    home.ffmpeg.ffmpeg = home.script("telling", "readlink /proc/self/fd/0 >&2; exit 1");
+    let text = failure(&home).await.to_string();
+    assert!(text.contains("/scratch/reelcache-scratch-") && text.ends_with("/lock"), "{text}");
+    assert_recovers(home).await;
+}
+
 #[tokio::test]
 async fn a_program_that_is_killed_is_an_error() {
     let mut home = home();
