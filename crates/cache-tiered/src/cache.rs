@@ -1,6 +1,7 @@
 //! `Cache`: typed values, loaded once and found again in the nearest tier.
 
 mod builder;
+mod chain;
 mod codec;
 mod flight;
 mod hit;
@@ -46,10 +47,13 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(30);
 /// One load runs for a key at a time, in a task of its own, for all who ask meanwhile. It goes on when callers leave,
 /// whoever started it. Its failure, a panic included, is everybody's who waits then, and is not remembered: who asks
 /// next starts anew. When a stale value is at hand, it stands in for a failed load, and the key is not loaded again
-/// for the backoff. Nothing is served past its `valid_until`. A load that exceeds its deadline is stopped; one that
+/// for the backoff. Nothing is served past its `valid_until`: a value that is loaded too late for it is a failed load.
+/// One with a lifetime of zero is given once to all who wait, and not kept. A load that exceeds its deadline is stopped; one that
 /// blocks its thread cannot be, but no one waits for it any more.
 ///
-/// A loader that asks its own cache for its own key waits for itself, until the deadline.
+/// A loader that asks its own cache for its own key, or by way of loads that it starts, is refused with
+/// [`ErrorKind::Invalid`] there: it would wait for itself. Asked from a task that the loader spawned, or by way of a
+/// load that another has started, it does wait for itself, until the deadline.
 ///
 /// # Writes win
 /// A [`put`](Self::put) or [`remove`](Self::remove), or one of the stored key through the [`Tiered`](crate::Tiered)
@@ -57,7 +61,8 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(30);
 /// and who asks afterwards starts a new load. A write that bypasses the cache does not reach its near tier.
 ///
 /// # The tiers' failures
-/// A tier that fails is skipped; a value that cannot be stored is served all the same, and counted.
+/// A tier that fails is skipped; a value that cannot be stored is served all the same, and counted. It replaces what
+/// was there before: that is not served again once the newer value has left the near tier.
 ///
 /// # Runtime
 /// It works within a Tokio runtime with time enabled.
@@ -96,7 +101,8 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Cache<V> {
     ///
     /// # Errors
     /// [`ErrorKind::Load`] when the loader failed or panicked, [`ErrorKind::Timeout`] when it exceeded its deadline,
-    /// in both cases without a stale value to stand in; [`ErrorKind::Invalid`] for a key that is too long;
+    /// in both cases without a stale value to stand in; [`ErrorKind::Invalid`] for a key that is too long, and
+    /// within a load of that key;
     /// [`ErrorKind::Unavailable`] when too many loads are under way or the runtime ends; [`ErrorKind::Closed`].
     pub async fn get_or_load<L, F, E>(&self, key: &Key, loader: L) -> Result<Hit<V>>
     where
@@ -114,7 +120,8 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Cache<V> {
         Ok(self.0.hit(&landed, lead, began))
     }
 
-    /// Loads `key` although it may have a fresh value, or joins a load of it that is under way.
+    /// Loads `key` although it may have a fresh value, or joins a load of it that is under way. It waits for the store
+    /// of a load that has just ended.
     ///
     /// When the load fails, the answer is what the cache has, if anything: its origin tells. Cancelling it disturbs
     /// nobody.
@@ -131,6 +138,11 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Cache<V> {
         let mut loader = Some(trip::boxed(loader));
         loop {
             let (flight, lead) = self.0.board(key, true, &mut loader)?;
+            if !lead && flight.has_landed() {
+                // Its load had ended before this call, and a load begun during its store would not be kept.
+                flight.ended().await;
+                continue;
+            }
             let landed = flight.wait().await?;
             // A flight that was joined may have found a value without loading it, and has left the table then.
             if lead || landed.tried {
@@ -169,8 +181,10 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Cache<V> {
     /// Once it has its turn among the writes of the key, it goes on when its future is dropped.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] when the value cannot be encoded; otherwise as [`Backend::put`](cache_core::Backend::put)
-    /// of the tiers. The value may be held in some tiers then, and what was there before is not served any more.
+    /// [`ErrorKind::Invalid`] when the value cannot be encoded, and nothing has changed then; otherwise as
+    /// [`Backend::put`](cache_core::Backend::put) of the tiers. The value may be held in some tiers then, and what was
+    /// there before is not served any more, not even after [`ErrorKind::TooLarge`], unless the write had no turn within
+    /// its time, or the cache was closed or too busy for it.
     pub async fn put(&self, key: &Key, value: V) -> Result<()> {
         let stored = self.0.stored_key(key)?;
         let place = self.0.place("put")?;

@@ -18,7 +18,15 @@ use tokio::time::timeout;
 ///
 /// Its locks are held for a few instructions, never across an await.
 #[derive(Clone, Default)]
-pub(crate) struct Fence(Arc<Mutex<HashMap<Key, Arc<State>>>>);
+pub(crate) struct Fence(Arc<Mutex<HashMap<Key, Known>>>);
+
+/// A key in use.
+#[derive(Default)]
+struct Known {
+    /// How many [`Seat`]s there are.
+    seats: usize,
+    state: Arc<State>,
+}
 
 #[derive(Default)]
 struct State {
@@ -52,7 +60,11 @@ impl Fence {
     }
 
     fn enter(&self, key: &Key) -> Seat {
-        let state = self.0.lock().entry(key.clone()).or_default().clone();
+        let mut keys = self.0.lock();
+        let known = keys.entry(key.clone()).or_default();
+        known.seats += 1;
+        let state = known.state.clone();
+        drop(keys);
         Seat { fence: self.clone(), key: key.clone(), state }
     }
 }
@@ -140,10 +152,12 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let mut states = self.fence.0.lock();
-        // The map's and this one: whoever comes next asks the map, which is locked.
-        if Arc::strong_count(&self.state) == 2 {
-            states.remove(&self.key);
+        let mut keys = self.fence.0.lock();
+        if let Some(known) = keys.get_mut(&self.key) {
+            known.seats -= 1;
+            if known.seats == 0 {
+                keys.remove(&self.key);
+            }
         }
     }
 }
@@ -156,6 +170,8 @@ impl std::fmt::Debug for Seat {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     const LIMIT: Duration = Duration::from_secs(1);
@@ -222,5 +238,27 @@ mod tests {
         drop(fence.write(&key(), LIMIT).await.unwrap());
         drop(watch);
         assert!(fence.0.lock().is_empty());
+    }
+
+    #[test]
+    fn a_key_whose_last_two_users_leave_at_once_is_not_remembered() {
+        const KEYS: usize = 20_000;
+        let fence = Fence::default();
+        let arrived = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    for number in 0..KEYS {
+                        let watch = fence.watch(&Key::of(number).build().unwrap());
+                        arrived.fetch_add(1, Ordering::SeqCst);
+                        while arrived.load(Ordering::SeqCst) < 2 * (number + 1) {
+                            std::hint::spin_loop();
+                        }
+                        drop(watch);
+                    }
+                });
+            }
+        });
+        assert_eq!(fence.0.lock().len(), 0);
     }
 }

@@ -38,7 +38,7 @@ use crate::fence::{Fence, Watch};
 
 /// The most writes under way through one stack; further ones wait for a place.
 const WRITES: u32 = 1024;
-/// How long a write waits for a place, and for the writes of its key before it.
+/// How long a write waits for the writes of its key before it, and then for a place.
 const WRITE_LIMIT: Duration = Duration::from_mins(1);
 /// How long closing waits for writes and promotions under way, and then for each tier.
 const CLOSE_LIMIT: Duration = Duration::from_secs(30);
@@ -66,8 +66,8 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(30);
 /// read is not promoted over it, and a remove waits for the promotion of its key under way.
 ///
 /// # Usage and sweeps
-/// [`usage`](Backend::usage) is that of the deepest tier, which holds most; likewise the count of a sweep. The
-/// figures of each tier are in [`stats`](Self::stats).
+/// [`usage`](Backend::usage) is that of the deepest tier, which holds most; likewise the count of a sweep, and its
+/// error. The figures of each tier are in [`stats`](Self::stats).
 ///
 /// # Runtime and cancellation
 /// It works within a Tokio runtime with time enabled. Dropping a read has no effect. A write that got its turn goes
@@ -208,17 +208,16 @@ impl Backend for Tiered {
         self.repair_suspects(limit);
         let mut answers = join_all(self.0.tiers.iter().map(|tier| tier.sweep(now, limit))).await;
         let mut swept = answers.pop().transpose()?.unwrap_or_default();
-        for above in answers {
-            swept.more |= above?.more;
-        }
+        // Of those above, who fails has nothing more to drop for now.
+        swept.more |= answers.into_iter().flatten().any(|above| above.more);
         Ok(swept)
     }
 
     async fn close(&self) -> Result<()> {
         self.0.closed.store(true, Ordering::Release);
         self.wind_down().await;
-        let close = self.0.tiers.iter().map(|tier| tier.call("close", CLOSE_LIMIT, tier.backend.close()));
-        join_all(close).await.into_iter().collect()
+        let close = async |tier: &Tier| tier.call("close", CLOSE_LIMIT, async { tier.backend.close().await }).await;
+        join_all(self.0.tiers.iter().map(close)).await.into_iter().collect()
     }
 }
 

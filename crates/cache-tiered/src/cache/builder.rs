@@ -67,8 +67,11 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> CacheBuilder<V> {
         self
     }
 
-    /// Sets the version of the value's type. Entries of another one are misses and are replaced: change it whenever
-    /// a stored value may mean something else.
+    /// Sets the version of the value's type; the default is 0. Entries of another one are misses and are replaced:
+    /// change it whenever a stored value may mean something else.
+    ///
+    /// Entries of a type of another [name](std::any::type_name) are misses anyway. The name may change with the
+    /// compiler, and with the path of the type, which costs misses but never brings wrong values.
     pub fn schema(mut self, version: u64) -> Self {
         self.schema = version;
         self
@@ -144,7 +147,7 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> CacheBuilder<V> {
             tiers,
             codec: self.codec,
             codec_name: Arc::from(self.codec.name()),
-            schema: self.schema,
+            schema: schema_of::<V>(self.schema),
             lifetime: self.lifetime,
             deadline: self.deadline,
             backoff: self.backoff,
@@ -165,4 +168,11 @@ impl<V> fmt::Debug for CacheBuilder<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CacheBuilder").field("name", &self.name).finish_non_exhaustive()
     }
+}
+
+/// What entries are marked with: a hash (FNV-1a, the same in every process) of the type's name and version.
+fn schema_of<V>(version: u64) -> u64 {
+    let name = std::any::type_name::<V>().bytes();
+    name.chain(version.to_le_bytes())
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

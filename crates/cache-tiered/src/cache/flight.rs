@@ -50,6 +50,16 @@ impl<V> Flight<V> {
         good && !self.watch.is_overtaken()
     }
 
+    pub(super) fn has_landed(&self) -> bool {
+        self.answer.borrow().is_some()
+    }
+
+    /// Waits until its value is stored, too, and it has left the table. Cancelling it has no effect on the flight.
+    pub(super) async fn ended(&self) {
+        let mut answer = self.answer.clone();
+        while answer.changed().await.is_ok() {}
+    }
+
     /// Waits for the answer. Cancelling it has no effect on the flight.
     pub(super) async fn wait(&self) -> Answer<V> {
         let mut answer = self.answer.clone();

@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, watch};
 use tokio::time::Instant;
 
+use super::chain::Chain;
 use super::flight::{Boarding, Flight, Flights, Landed};
 use super::near::{Held, Near};
 use super::pauses::Pauses;
@@ -30,6 +31,7 @@ pub(super) struct Inner<V> {
     pub(super) codec: Codec,
     /// [`Codec::name`], made once.
     pub(super) codec_name: Arc<str>,
+    /// Of the type and its version.
     pub(super) schema: u64,
     pub(super) lifetime: Lifetime,
     pub(super) deadline: Duration,
@@ -80,16 +82,34 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Inner<V> {
         let runtime = Handle::try_current().map_err(|error| {
             Error::new(ErrorKind::Invalid, "there is no Tokio runtime: call this within one").with_source(error)
         })?;
+        let (chain, identity) = (Chain::present(), Arc::as_ptr(self).addr());
+        if chain.contains(identity, key) {
+            let message = format!("a load of {key} asked for itself: it would wait forever");
+            return Err(Error::new(ErrorKind::Invalid, message).with_key(key));
+        }
+        let mut ready = None;
         let start = || {
             let place = self.place("load")?;
             let loader = loader.take().ok_or_else(|| Error::new(ErrorKind::Internal, "a loader was used twice"))?;
             let (flight, answer) = Flight::new(self.tiers.watch(&stored));
-            let cache = self.clone();
-            let trip = Trip { cache, key: key.clone(), stored, flight: flight.clone(), answer, force, _place: place };
-            runtime.spawn(trip.run(loader));
+            let trip = Trip {
+                cache: self.clone(),
+                key: key.clone(),
+                stored,
+                flight: flight.clone(),
+                answer,
+                force,
+                chain: chain.and(identity, key.clone()),
+                _place: place,
+            };
+            ready = Some(trip.run(loader));
             Ok(flight)
         };
         let boarding = self.flights.board(key, self.clock.now(), start).map_err(|error| error.with_key(key))?;
+        // Off the table's lock: a runtime that has ended drops the trip here and now, and with it, it departs.
+        if let Some(trip) = ready {
+            runtime.spawn(trip);
+        }
         Ok(match boarding {
             Boarding::Lead(flight) => (flight, true),
             Boarding::Join(flight) => (flight, false),
@@ -120,7 +140,7 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Inner<V> {
     fn decode(&self, entry: &Entry) -> Result<V> {
         let meta = &entry.meta;
         if meta.schema != self.schema || meta.codec.as_deref() != Some(self.codec.name()) {
-            return Err(Error::new(ErrorKind::Corrupt, "the entry has another schema or codec"));
+            return Err(Error::new(ErrorKind::Corrupt, "the entry has another type, schema or codec"));
         }
         self.codec.decode(&entry.body)
     }
@@ -167,14 +187,26 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Inner<V> {
         Hit { value: held.value.clone(), origin, age, saved, freshness }
     }
 
-    /// Stores `entry`; false when a newer one is there. With `force` that one is removed first.
+    /// Stores `entry`; false when a newer one is there. With `force` that one is removed first. An entry that is not
+    /// kept, because it has expired or is too long for every tier, takes the one before it away all the same. The
+    /// caller has the rights to the key.
     pub(super) async fn store_over(&self, stored: &Key, entry: &Entry, force: bool) -> Result<bool> {
-        let first = self.tiers.store(stored, entry).await?;
-        if first == Write::Stored || !force {
-            return Ok(first == Write::Stored);
+        let mut answer = self.tiers.store(stored, entry).await;
+        if force && matches!(answer, Ok(Write::Superseded(_))) {
+            self.tiers.clear(stored).await?;
+            answer = self.tiers.store(stored, entry).await;
         }
-        self.tiers.clear(stored).await?;
-        Ok(self.tiers.store(stored, entry).await? == Write::Stored)
+        match answer {
+            Ok(Write::Stored) => Ok(true),
+            Ok(Write::Superseded(_)) => Ok(false),
+            Ok(Write::Expired) => self.tiers.clear(stored).await.map(|_| true),
+            Err(error) => {
+                if error.kind() == ErrorKind::TooLarge {
+                    self.tiers.clear(stored).await?;
+                }
+                Err(error)
+            }
+        }
     }
 
     /// Meta of a value that is complete now.

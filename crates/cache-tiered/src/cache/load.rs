@@ -40,7 +40,8 @@ impl Load {
         self.0.settings.lock().lifetime = Some(lifetime);
     }
 
-    /// Sets the instant from which on the value is never served, whatever its lifetime: the end of a signed link.
+    /// Sets the instant from which on the value is never served, whatever its lifetime: the end of a signed link. A
+    /// value that is loaded after it is a failed load.
     pub fn set_valid_until(&self, end: Timestamp) {
         self.0.settings.lock().valid_until = Some(end);
     }

@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::JoinError;
 use tokio::time::{Instant, timeout};
 
+use super::chain::Chain;
 use super::flight::{Answer, Flight, Landed};
 use super::near::Held;
 use super::stats::count;
@@ -43,22 +44,26 @@ pub(super) struct Trip<V> {
     pub(super) answer: watch::Sender<Option<Answer<V>>>,
     /// Whether to load although there is a fresh value.
     pub(super) force: bool,
+    /// The loads that this one runs within, and itself.
+    pub(super) chain: Chain,
     pub(super) _place: OwnedSemaphorePermit,
 }
 
 impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Trip<V> {
     pub(super) async fn run(self, loader: Loader<V>) {
         let near = self.cache.near.get(&self.key).map(|held| (held, Origin::Near));
-        if near.as_ref().is_some_and(|(held, _)| self.suffices(held)) {
-            return self.land(near, false);
+        if let Some((held, origin)) = &near
+            && let Some(freshness) = self.suffices(held)
+        {
+            return self.land(held.clone(), origin.clone(), freshness, false);
         }
         let looked = self.cache.look(&self.stored).await;
         let best = self.cache.better(near, looked.found);
-        if let Some((held, _)) = &best
-            && self.suffices(held)
+        if let Some((held, origin)) = &best
+            && let Some(freshness) = self.suffices(held)
         {
             self.cache.fill_near(&self.key, held, &self.flight.watch);
-            return self.land(best, false);
+            return self.land(held.clone(), origin.clone(), freshness, false);
         }
         if best.is_none() {
             count(&self.cache.counters.misses);
@@ -66,15 +71,16 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Trip<V> {
         self.load(loader, best, looked.obstacle).await;
     }
 
-    /// Whether a value that was found makes a load needless.
-    fn suffices(&self, held: &Held<V>) -> bool {
+    /// How fresh a value is that was found, if it makes a load needless.
+    fn suffices(&self, held: &Held<V>) -> Option<Freshness> {
         let now = self.cache.clock.now();
-        !self.force
-            && match held.freshness(now) {
-                Freshness::Fresh => true,
-                Freshness::Stale => self.cache.pauses.has(&self.key, now),
-                _ => false,
-            }
+        let freshness = held.freshness(now);
+        let enough = match freshness {
+            Freshness::Fresh => true,
+            Freshness::Stale => self.cache.pauses.has(&self.key, now),
+            _ => false,
+        };
+        (enough && !self.force).then_some(freshness)
     }
 
     async fn load(self, loader: Loader<V>, standby: Option<(Held<V>, Origin)>, obstacle: bool) {
@@ -90,6 +96,10 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Trip<V> {
             Ok(value) => {
                 let mut meta = load.apply(cache.meta(stamp), cache.lifetime);
                 meta.cost = cost;
+                if meta.valid_until <= cache.clock.now() {
+                    let message = "the loaded value is past its valid_until: see the loader's clock and source";
+                    return self.fail(Error::new(ErrorKind::Load, message), standby);
+                }
                 self.keep(Arc::new(value), meta, obstacle).await;
             }
             Err(error) => self.fail(error, standby),
@@ -100,7 +110,7 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Trip<V> {
     async fn produce(&self, loader: Loader<V>, load: Load) -> Result<V> {
         let deadline = self.cache.deadline;
         let mut closing = self.cache.closing.subscribe();
-        let mut task = tokio::spawn(async move { loader(load).await });
+        let mut task = tokio::spawn(self.chain.clone().scope(async move { loader(load).await }));
         let ended = tokio::select! {
             biased;
             ended = timeout(deadline, &mut task) => ended,
@@ -131,12 +141,15 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Trip<V> {
         // The flight stays on the table until the value is stored: who comes meanwhile is served by it.
         self.publish(held.clone(), Origin::Loaded, Freshness::Fresh, true);
         let store = async {
-            let body = guarded(async { cache.codec.encode(&*value) }).await?;
+            let body = guarded(async { cache.codec.encode(&*value) }).await;
             let Some(_rights) = cache.tiers.begin_fill(&self.flight.watch).await? else { return Ok(false) };
             cache.pauses.end(&self.key);
             // Once more, over what a reader may have put there: from here on no one else fills it.
             cache.near.put(&self.key, held);
-            let stored = cache.store_over(&self.stored, &Entry::new(meta, body), obstacle).await;
+            let stored = match body {
+                Ok(body) => cache.store_over(&self.stored, &Entry::new(meta, body), obstacle).await,
+                Err(error) => cache.tiers.clear(&self.stored).await.and(Err(error)),
+            };
             if let Ok(false) = stored {
                 cache.near.remove(&self.key);
             }
@@ -158,24 +171,21 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Trip<V> {
         count(&cache.counters.load_failures);
         let now = cache.clock.now();
         // What was written meanwhile takes the right to stand in away.
-        let standby = standby.filter(|(held, _)| {
-            error.kind() != ErrorKind::Closed
-                && held.freshness(now) != Freshness::Expired
-                && self.flight.watch.is_current()
-        });
-        if standby.is_some() {
+        let may_stand_in = error.kind() != ErrorKind::Closed && self.flight.watch.is_current();
+        if let Some((held, origin)) = standby.filter(|_| may_stand_in)
+            && let freshness = held.freshness(now)
+            && freshness != Freshness::Expired
+        {
             tracing::warn!(cache = cache.name, %error, "a load failed: serving the value before it");
             cache.pauses.add(&self.key, now.after(cache.backoff), now);
-            return self.land(standby, true);
+            return self.land(held, origin, freshness, true);
         }
         cache.flights.depart(&self.key, &self.flight);
         self.answer.send_replace(Some(Err(error.with_operation("load").with_key(&self.key))));
     }
 
     /// Ends with a value that was found.
-    fn land(self, found: Option<(Held<V>, Origin)>, tried: bool) {
-        let Some((held, origin)) = found else { return };
-        let freshness = held.freshness(self.cache.clock.now());
+    fn land(self, held: Held<V>, origin: Origin, freshness: Freshness, tried: bool) {
         self.cache.flights.depart(&self.key, &self.flight);
         self.publish(held, origin, freshness, tried);
     }

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use cache_core::Entry;
 
+/// The most patience that can be added to every instant.
+const MOST_PATIENCE: Duration = Duration::from_hours(24 * 365);
+
 /// How a stack treats one of its tiers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
@@ -20,10 +23,11 @@ impl TierOptions {
         Self { name: None, patience: Duration::from_secs(5), max_body: Entry::MAX_BODY }
     }
 
-    /// How long one call of the tier is waited for. A batch of many keys is given the same once more for every 64 keys.
-    /// A longer call counts as failed; a write goes on behind, and later writes of its key wait for it.
+    /// How long one call of the tier is waited for, a year at most. A batch of many keys is given the same once more
+    /// for every 64 keys. A longer call counts as failed; a write goes on behind, and later writes of its key wait for
+    /// it.
     pub const fn patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
+        self.patience = if patience.as_secs() < MOST_PATIENCE.as_secs() { patience } else { MOST_PATIENCE };
         self
     }
 

@@ -1,8 +1,9 @@
 //! Work behind reads: promotions and repairs, in a bounded queue.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use cache_core::{Entry, ErrorKind, Key};
 use futures_util::future::join_all;
@@ -10,7 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::suspects::Suspects;
-use super::{Inner, Tiered, WRITE_LIMIT};
+use super::{Inner, Tiered};
 use crate::fence::Watch;
 
 /// The most bytes of bodies that wait.
@@ -51,6 +52,8 @@ pub(super) struct Queue {
 #[derive(Debug, Default)]
 struct State {
     jobs: VecDeque<Job>,
+    /// The repairs among the jobs: a corrupt key that is read often waits once.
+    repairs: HashSet<(Key, usize)>,
     bytes: u64,
     working: bool,
 }
@@ -84,14 +87,20 @@ impl Queue {
         self.state.lock().jobs.len()
     }
 
-    /// Takes a job in; whether a worker has to be started. `None` when there is no room.
+    /// Takes a job in, unless it is a repair that waits already; whether a worker has to be started. `None` when there
+    /// is no room.
     fn push(&self, job: Job) -> Option<bool> {
         let mut state = self.state.lock();
+        let repair = job.repair();
+        if repair.as_ref().is_some_and(|repair| state.repairs.contains(repair)) {
+            return Some(false);
+        }
         let bytes = state.bytes + job.len();
         if state.jobs.len() >= self.most || (bytes > MOST_BYTES && !state.jobs.is_empty()) {
             return None;
         }
         state.bytes = bytes;
+        state.repairs.extend(repair);
         state.jobs.push_back(job);
         Some(!std::mem::replace(&mut state.working, true))
     }
@@ -100,7 +109,12 @@ impl Queue {
         let mut state = self.state.lock();
         let job = state.jobs.pop_front();
         match &job {
-            Some(job) => state.bytes -= job.len(),
+            Some(job) => {
+                state.bytes -= job.len();
+                if let Some(repair) = job.repair() {
+                    state.repairs.remove(&repair);
+                }
+            }
             None => state.working = false,
         }
         job
@@ -111,6 +125,7 @@ impl Queue {
         let mut state = self.state.lock();
         state.working = false;
         state.bytes = 0;
+        state.repairs.clear();
         // Dropped outside of the lock: jobs hold watches.
         let jobs = std::mem::take(&mut state.jobs);
         drop(state);
@@ -123,6 +138,14 @@ impl Job {
         match self {
             Self::Promote(promotion) => promotion.entry.len(),
             Self::Repair { .. } => 0,
+        }
+    }
+
+    /// What it repairs, if it is a repair.
+    fn repair(&self) -> Option<(Key, usize)> {
+        match self {
+            Self::Promote(_) => None,
+            Self::Repair { key, tier } => Some((key.clone(), *tier)),
         }
     }
 }
@@ -151,7 +174,8 @@ impl Tiered {
     }
 }
 
-/// Does jobs until there are none. Dropped before that, with its runtime, it leaves the queue empty and usable.
+/// Does jobs until there are none. Whoever has a key's turn is writing it, or about to: a job of that key is given up,
+/// so that it holds up no other. Dropped before that, with its runtime, it leaves the queue empty and usable.
 struct Worker {
     stack: Arc<Inner>,
     finished: bool,
@@ -171,7 +195,7 @@ impl Worker {
     async fn promote(&self, promotion: Promotion) {
         let Promotion { key, entry, below, watch } = promotion;
         let queue = &self.stack.queue;
-        let Some(turn) = watch.claim(WRITE_LIMIT).await else {
+        let Some(turn) = watch.claim(Duration::ZERO).await else {
             queue.overtaken.fetch_add(1, Ordering::Relaxed);
             return;
         };
@@ -184,10 +208,10 @@ impl Worker {
 
     async fn repair(&self, key: &Key, tier: usize) {
         let tier = &self.stack.tiers[tier];
-        let Ok(_turn) = self.stack.fence.turn(key, WRITE_LIMIT).await else { return };
+        let Ok(_turn) = self.stack.fence.turn(key, Duration::ZERO).await else { return };
         // Looked at once more: it may have been replaced since.
         let corrupt = async || {
-            let look = tier.call("get", tier.patience, tier.backend.get(key)).await;
+            let look = tier.call("get", tier.patience, async { tier.backend.get(key).await }).await;
             look.is_err_and(|error| error.kind() == ErrorKind::Corrupt)
         };
         if tier.suspects.contains(key) || corrupt().await {
@@ -203,5 +227,51 @@ impl Drop for Worker {
             self.stack.queue.abandon();
         }
         self.stack.queue.idle.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use cache_core::{Meta, Stamp, Timestamp};
+
+    use super::*;
+    use crate::fence::Fence;
+
+    fn key() -> Key {
+        Key::parse("a").unwrap()
+    }
+
+    fn promotion(body: Bytes) -> Job {
+        let entry = Entry::new(Meta::new(Stamp::from_u64(1), Timestamp::EPOCH), body);
+        Job::Promote(Box::new(Promotion { key: key(), entry, below: 1, watch: Fence::default().watch(&key()) }))
+    }
+
+    #[test]
+    fn bodies_that_wait_are_bounded_together_and_those_taken_out_do_not_count() {
+        let queue = Queue::new(100);
+        let half = Bytes::from(vec![0; 128 << 20]);
+        for _ in 0..3 {
+            assert!(queue.push(promotion(half.clone())).is_some());
+            assert!(queue.push(promotion(half.clone())).is_some());
+            assert!(queue.push(promotion(Bytes::from_static(b"x"))).is_none(), "no room");
+            assert!(queue.pop().is_some() && queue.pop().is_some());
+        }
+    }
+
+    #[test]
+    fn a_repair_that_waits_is_not_queued_again() {
+        let queue = Queue::new(2);
+        let repair = |tier| Job::Repair { key: key(), tier };
+        for _ in 0..2 {
+            assert!(queue.push(repair(0)).is_some());
+            assert_eq!((queue.push(repair(0)), queue.len()), (Some(false), 1));
+            assert_eq!((queue.push(repair(1)), queue.len()), (Some(false), 2));
+            assert_eq!((queue.push(repair(0)), queue.push(repair(2))), (Some(false), None));
+            assert!(queue.pop().is_some() && queue.pop().is_some());
+        }
+        assert!(queue.push(repair(0)).is_some());
+        queue.abandon();
+        assert_eq!((queue.push(repair(0)), queue.len()), (Some(true), 1));
     }
 }

@@ -125,7 +125,7 @@ impl Tier {
 
     /// Asks for one key, and counts the answer.
     pub(super) async fn read<T: Part>(&self, key: &Key) -> Answer<T> {
-        let answer = self.call("get", self.patience, T::ask(&*self.backend, key)).await;
+        let answer = self.call("get", self.patience, async { T::ask(&*self.backend, key).await }).await;
         self.judge(key, answer)
     }
 
@@ -147,7 +147,7 @@ impl Tier {
 
     /// The meta of `key`, if the tier has an entry that may be served. Not counted.
     pub(super) async fn peek(&self, key: &Key) -> Option<Meta> {
-        let meta = self.call("stat", self.patience, self.backend.stat(key)).await.ok()??;
+        let meta = self.call("stat", self.patience, async { self.backend.stat(key).await }).await.ok()??;
         let servable = !meta.is_expired(self.clock.now()) && self.suspects.trusts(key, &meta);
         servable.then_some(meta)
     }
@@ -203,15 +203,16 @@ impl Tier {
 
     /// Drops what has expired.
     pub(super) async fn sweep(&self, now: Timestamp, limit: usize) -> Result<Swept> {
-        self.call("sweep", self.patience.max(UPKEEP_LIMIT), self.backend.sweep(now, limit)).await
+        self.call("sweep", self.patience.max(UPKEEP_LIMIT), async { self.backend.sweep(now, limit).await }).await
     }
 
     /// What the tier holds.
     pub(super) async fn usage(&self) -> Result<Usage> {
-        self.call("usage", self.patience.max(UPKEEP_LIMIT), self.backend.usage()).await
+        self.call("usage", self.patience.max(UPKEEP_LIMIT), async { self.backend.usage().await }).await
     }
 
-    /// Runs a call that concerns no single key.
+    /// Runs a call that changes no single key. `work` calls the backend when it is polled, not before: a backend may
+    /// panic before it has returned a future.
     pub(super) async fn call<T>(
         &self,
         operation: &'static str,

@@ -32,22 +32,25 @@ pub(crate) enum Write {
     Stored,
     /// The key has an entry with this newer stamp, and keeps it.
     Superseded(Stamp),
+    /// The entry has expired, and was not stored anywhere; what was there before still is.
+    Expired,
 }
 
 impl Tiered {
     /// Waits for the right to change `key`.
     pub(crate) async fn begin(&self, key: &Key, operation: &'static str) -> Result<Rights> {
         let named = |error| self.name_error(error, operation).with_key(key);
-        let place = self.place().await.map_err(named)?;
+        // Who waits for a key takes no place from writes of others.
         let turn = self.0.fence.write(key, WRITE_LIMIT).await.map_err(named)?;
+        let place = self.place().await.map_err(named)?;
         Ok(Rights { _turn: turn, _place: place })
     }
 
     /// Waits for the right to store what was loaded under `watch`; `None` when the key was written since.
     pub(crate) async fn begin_fill(&self, watch: &Watch) -> Result<Option<Rights>> {
+        let Some(turn) = watch.claim(WRITE_LIMIT).await else { return Ok(None) };
         let place = self.place().await.map_err(|error| self.name_error(error, "put"))?;
-        let turn = watch.claim(WRITE_LIMIT).await;
-        Ok(turn.map(|turn| Rights { _turn: turn.writing(), _place: place }))
+        Ok(Some(Rights { _turn: turn.writing(), _place: place }))
     }
 
     /// Stores `entry` in all tiers that take it; the caller has the [`Rights`] to the key.
@@ -55,7 +58,7 @@ impl Tiered {
         let named = |error: Error| self.name_error(error, "put").with_key(key);
         entry.check_body(self.0.info.max_body).map_err(named)?;
         if entry.meta.is_expired(self.0.clock.now()) {
-            return Ok(Write::Stored);
+            return Ok(Write::Expired);
         }
         // A near tier may have evicted what a lower one still has: without this look, it would take an older entry.
         let present = join_all(self.0.tiers.iter().map(|tier| tier.peek(key))).await;

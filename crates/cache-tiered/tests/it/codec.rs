@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use cache_mem::MemBackend;
-use cache_tiered::{Cache, Codec, Origin};
+use cache_tiered::{Cache, Codec, Origin, Tiered};
 use proptest::prelude::*;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -83,6 +83,29 @@ where
         }
         Ok(())
     })
+}
+
+#[tokio::test]
+async fn a_value_of_another_type_under_the_same_key_is_a_miss_and_counted() {
+    #[derive(Serialize, Deserialize)]
+    struct Before(u64, u64);
+    #[derive(Debug, Serialize, Deserialize)]
+    struct After {
+        len: u64,
+        ttl: u64,
+    }
+    let tiers = Tiered::builder().tier(MemBackend::new(1 << 20)).build().unwrap();
+    let before = Cache::<Before>::builder("values").tiers(tiers.clone()).build().unwrap();
+    before.put(&key("a"), Before(1, 2)).await.unwrap();
+    let after = Cache::<After>::builder("values").tiers(tiers.clone()).build().unwrap();
+    assert!(after.get(&key("a")).await.unwrap().is_none());
+    let list = Cache::<Vec<u8>>::builder("values").tiers(tiers.clone()).build().unwrap();
+    assert!(list.get(&key("a")).await.unwrap().is_none());
+    assert_eq!((after.stats().undecodable, list.stats().undecodable), (1, 1));
+    let versioned = Cache::<Before>::builder("values").schema(1).tiers(tiers.clone()).build().unwrap();
+    assert!(versioned.get(&key("a")).await.unwrap().is_none());
+    let again = Cache::<Before>::builder("values").tiers(tiers).build().unwrap();
+    assert_eq!(again.get(&key("a")).await.unwrap().map(|hit| hit.value.1), Some(2));
 }
 
 proptest! {

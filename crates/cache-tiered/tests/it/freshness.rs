@@ -1,12 +1,16 @@
 //! Lifetimes: what a value may still be served as, and what stands in when a load fails.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use cache_core::{Backend, Clock, DAY, ErrorKind, Freshness, HOUR, MINUTE, ttl};
-use cache_tiered::{Load, Origin};
+use cache_core::{Backend, Clock, DAY, ErrorKind, Freshness, HOUR, MINUTE, Timestamp, ttl};
+use cache_mem::MemBackend;
+use cache_testkit::eventually;
+use cache_tiered::{Cache, Load, Origin};
 use futures_util::future::join_all;
 
-use crate::kit::{Bed, Runs, key, millis, pass, stored};
+use crate::kit::{Bed, LONG, Runs, key, millis, pass, stored};
 
 #[tokio::test(start_paused = true)]
 async fn a_stale_value_stands_in_for_a_failed_load_and_the_next_one_waits_for_the_backoff() {
@@ -79,6 +83,52 @@ async fn nothing_is_served_past_its_validity_not_even_after_a_failed_load() {
     assert!(cache.get_or_load(&a, runs.takes(millis(1), Err("down"))).await.is_err());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_loaded_value_past_its_validity_is_a_failed_load() {
+    let bed = Bed::new();
+    let cache = bed.strings().lifetime(ttl(HOUR).stale(DAY)).build().unwrap();
+    let a = key("a");
+    let end = bed.now();
+    let dead_link = move |load: Load| async move {
+        load.set_valid_until(end);
+        Ok::<_, String>("dead link".to_owned())
+    };
+    let error = cache.get_or_load(&a, dead_link).await.unwrap_err();
+    assert_eq!((error.kind(), error.key()), (ErrorKind::Load, Some(&a)));
+    cache.put(&a, "old".to_owned()).await.unwrap();
+    bed.clock.advance(HOUR);
+    assert_eq!(*cache.get_or_load(&a, dead_link).await.unwrap().value, "old", "a stale value stands in for it");
+    assert_eq!(cache.stats().load_failures, 2);
+}
+
+#[tokio::test]
+async fn a_value_that_expires_while_it_is_looked_up_is_never_served_as_expired() {
+    /// Every look at it takes a millisecond.
+    #[derive(Debug)]
+    struct Stepping(AtomicU64);
+    impl Clock for Stepping {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(self.0.fetch_add(1, Ordering::SeqCst))
+        }
+    }
+    for life in 1..60 {
+        let clock = Arc::new(Stepping(AtomicU64::new(1_000_000)));
+        let near = MemBackend::builder(1 << 20).clock(clock.clone()).build();
+        let cache = Cache::<String>::builder("links").near(0).backend(near).clock(clock).build().unwrap();
+        let end = Timestamp::from_millis(1_000_000 + life);
+        let link = move |load: Load| async move {
+            load.set_valid_until(end);
+            Ok::<_, String>("link".to_owned())
+        };
+        let _ = cache.get_or_load(&key("a"), link).await;
+        assert!(eventually(LONG, async || cache.stats().running == 0).await);
+        for _ in 0..3 {
+            let hit = cache.get_or_load(&key("a"), |_| async { Ok::<_, String>("new".to_owned()) }).await.unwrap();
+            assert_ne!(hit.freshness, Freshness::Expired, "{life} {}", hit.origin);
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_value_is_fresh_until_exactly_its_end() {
     let bed = Bed::new();
@@ -111,7 +161,7 @@ async fn a_value_without_a_lifetime_is_shared_and_not_kept() {
 #[tokio::test(start_paused = true)]
 async fn the_loader_decides_about_its_value_and_the_load_about_stamp_and_cost() {
     let bed = Bed::new();
-    let cache = bed.strings().schema(7).build().unwrap();
+    let cache = bed.strings().build().unwrap();
     let a = key("a");
     let (begun, clock) = (bed.now(), bed.clock.clone());
     let load = move |load: Load| async move {
@@ -132,7 +182,7 @@ async fn the_loader_decides_about_its_value_and_the_load_about_stamp_and_cost() 
     assert_eq!((meta.fresh_until, meta.stale_until), (meta.created.after(MINUTE), meta.created.after(2 * MINUTE)));
     assert_eq!(meta.valid_until, begun.after(DAY));
     assert_eq!((&*meta.tags[0], meta.content_type.as_deref()), ("artist:7", Some("text/plain")));
-    assert_eq!((meta.codec.as_deref(), meta.schema), (Some("msgpack"), 7));
+    assert_eq!(meta.codec.as_deref(), Some("msgpack"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -213,6 +213,57 @@ async fn a_refresh_loads_although_there_is_a_fresh_value_and_joins_a_load() {
     assert_eq!((hit.value.as_str(), hit.origin), ("new", Origin::Near), "what the cache has stands in");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_refresh_does_not_join_a_load_that_has_ended() {
+    let bed = Bed::new();
+    bed.far.set_plan(Plan::new().nth(Operation::Put, 1, Fault::Delay(Duration::from_secs(1))));
+    let cache = bed.strings().build().unwrap();
+    let runs = Runs::default();
+    let a = key("a");
+    cache.get_or_load(&a, runs.takes(millis(1), Ok("first"))).await.unwrap();
+    assert_eq!(cache.stats().running, 1, "it is being stored");
+    let hit = cache.refresh(&a, runs.takes(millis(1), Ok("second"))).await.unwrap();
+    assert_eq!((hit.value.as_str(), hit.origin), ("second", Origin::Loaded));
+    cache.close().await.unwrap();
+    assert_eq!(*bed.strings().build().unwrap().get(&a).await.unwrap().unwrap().value, "second");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_load_that_asks_for_itself_is_refused_at_once() {
+    let cache = Bed::new().strings().build().unwrap();
+    let began = Instant::now();
+    let again = cache.clone();
+    let of_itself = move |_| async move { again.get_or_load(&key("a"), |_| async { Err("must not run") }).await };
+    let of_itself = |load| async move { of_itself(load).await.map(|hit| hit.value.to_string()) };
+    let error = cache.get_or_load(&key("a"), of_itself).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Load);
+    assert!(error.to_string().contains("a load of a asked for itself"), "{error}");
+
+    let (other, again) = (cache.clone(), cache.clone());
+    let by_another = |_| async move {
+        let back = |_| async move {
+            let hit = again.refresh(&key("a"), |_| async { Err("must not run") }).await?;
+            Ok::<_, cache_core::Error>(hit.value.to_string())
+        };
+        let hit = other.get_or_load(&key("b"), back).await?;
+        Ok::<_, cache_core::Error>(hit.value.to_string())
+    };
+    let error = cache.get_or_load(&key("a"), by_another).await.unwrap_err();
+    assert!(error.to_string().contains("a load of a asked for itself"), "{error}");
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_load_may_ask_for_the_same_key_of_another_cache() {
+    let bed = Bed::new();
+    let [cache, other] = [(); 2].map(|()| bed.strings().near(0).build().unwrap());
+    let load = |_| async move {
+        let hit = other.get_or_load(&key("a"), |_| async { Ok::<_, String>("x".to_owned()) }).await?;
+        Ok::<_, cache_core::Error>(hit.value.to_string())
+    };
+    assert_eq!(*cache.get_or_load(&key("a"), load).await.unwrap().value, "x");
+}
+
 #[tokio::test]
 async fn loads_beyond_the_bound_are_refused() {
     let cache = Bed::new().strings().max_loads(2).build().unwrap();
@@ -264,4 +315,27 @@ fn waiters_get_an_error_when_the_runtime_of_the_load_ends() {
         assert!(lead.await.is_err());
         assert!(cache.get_or_load(&a, runs.takes(Duration::ZERO, Ok("z"))).await.is_ok());
     });
+}
+
+#[test]
+fn a_load_on_a_runtime_that_has_ended_is_refused_and_blocks_no_other() {
+    let cache: Cache<String> = Bed::new().strings().build().unwrap();
+    let runs = Runs::default();
+    let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let ended = runtime();
+    let handle = ended.handle().clone();
+    drop(ended);
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let load = || runs.takes(Duration::ZERO, Ok("x"));
+        let refused = {
+            let _within = handle.enter();
+            cache.get_or_load(&key("a"), load()).now_or_never()
+        };
+        let loaded = ["a", "b"].map(|name| runtime().block_on(cache.get_or_load(&key(name), load())).is_ok());
+        let _ = tell.send((refused.map(|answer| answer.map_err(|error| error.kind())), loaded));
+    });
+    let (refused, loaded) = told.recv_timeout(Duration::from_secs(30)).expect("a deadlock");
+    assert_eq!(refused.unwrap().unwrap_err(), ErrorKind::Unavailable);
+    assert_eq!(loaded, [true, true]);
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 use cache_core::{Backend, ErrorKind, HOUR, MINUTE, ttl};
 use cache_testkit::{Fault, Operation, Plan, eventually};
 use cache_tiered::TierOptions;
+use tokio::time::Instant;
 
-use crate::kit::{Bed, LONG, key};
+use crate::kit::{Bed, LONG, PATIENCE, key};
 
 #[tokio::test]
 async fn a_hit_is_promoted_from_the_bytes_already_read() {
@@ -162,4 +163,27 @@ fn promotions_survive_the_end_of_the_runtime_that_did_them() {
         bed.settle().await;
         assert!(bed.in_near(&b).await.is_some());
     });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_promotion_of_a_key_being_written_holds_up_no_other() {
+    let bed = Bed::new();
+    let [a, b] = [key("a"), key("b")];
+    bed.put_far(&a, "x").await;
+    bed.put_far(&b, "x").await;
+    bed.far.set_plan(Plan::new().each(Operation::Remove, Fault::Hang));
+    let removes: Vec<_> = (0..20)
+        .map(|_| {
+            let (tiers, a) = (bed.tiers.clone(), a.clone());
+            tokio::spawn(async move { tiers.remove(&a).await })
+        })
+        .collect();
+    assert!(eventually(LONG, async || bed.far.calls(Operation::Remove) == 1).await, "a remove is under way");
+    let began = Instant::now();
+    assert!(bed.tiers.get(&a).await.unwrap().is_some());
+    assert!(bed.tiers.get(&b).await.unwrap().is_some());
+    assert!(eventually(LONG, async || bed.in_near(&b).await.is_some()).await);
+    assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
+    assert_eq!(bed.tiers.stats().await.promotions.overtaken, 1);
+    removes.iter().for_each(tokio::task::JoinHandle::abort);
 }

@@ -167,3 +167,29 @@ async fn writes_of_one_key_do_not_wait_for_those_of_another() {
     assert!(both.0.is_ok());
     assert_eq!(both.1.unwrap(), Duration::ZERO);
 }
+
+#[tokio::test(start_paused = true)]
+async fn writes_that_wait_for_one_key_take_no_place_of_others() {
+    let bed = Bed::new();
+    bed.far.set_plan(Plan::new().nth(Operation::Put, 1, Fault::Hang));
+    // More than may be under way at a time.
+    for _ in 0..1_100 {
+        let (tiers, entry) = (bed.tiers.clone(), bed.entry("x"));
+        tokio::spawn(async move { tiers.put(&key("slow"), entry).await });
+    }
+    assert!(eventually(LONG, async || bed.far.calls(Operation::Put) == 1).await);
+    let began = Instant::now();
+    bed.tiers.put(&key("other"), bed.entry("y")).await.unwrap();
+    assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn endless_patience_is_no_panic() {
+    let bed = Bed::new();
+    let endless = TierOptions::new().patience(Duration::MAX);
+    let tiers = Tiered::builder().tier_with(bed.far.clone(), endless).build().unwrap();
+    let a = key("a");
+    tiers.put(&a, bed.entry("x")).await.unwrap();
+    assert!(tiers.get_many(&[a.clone(), a]).await.into_iter().all(|answer| answer.unwrap().is_some()));
+    tiers.close().await.unwrap();
+}
