@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Write};
 
 use super::stats::Snapshot;
-use crate::units::{ByteCount, Span};
+use crate::units::ByteCount;
 
 /// The page, without scripts; everything that is not a figure is escaped.
 pub(super) fn render(snapshot: &Snapshot) -> String {
@@ -16,12 +16,11 @@ pub(super) fn render(snapshot: &Snapshot) -> String {
 fn write_page(page: &mut String, snapshot: &Snapshot) -> fmt::Result {
     let Snapshot { version, directory, uptime_seconds, .. } = snapshot;
     let directory = Escaped(directory);
-    let uptime = Span(std::time::Duration::from_secs(*uptime_seconds));
     page.push_str("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Reelcache</title>\n");
     page.push_str(
         "<meta name=\"viewport\" content=\"width=device-width\"><link rel=\"stylesheet\" href=\"/style.css\">",
     );
-    write!(page, "</head>\n<body><h1>Reelcache {version}</h1>\n<p>{directory}, up for {uptime}.")?;
+    write!(page, "</head>\n<body><h1>Reelcache {version}</h1>\n<p>{directory}, up for {uptime_seconds} s.")?;
     page.push_str(" The same figures as JSON: <a href=\"/api/cache-stats\">/api/cache-stats</a></p>\n");
     write_contents(page, snapshot)?;
     write_answers(page, snapshot)?;
