@@ -1,7 +1,7 @@
 //! `Flawed`: a naive model with one deliberate flaw.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -31,10 +31,14 @@ pub(crate) enum Flaw {
     KeysFoldCase,
     RefusalRemoves,
     RemoveIsAlwaysTrue,
+    DroppedRemoveJams,
     GetManySorts,
     PutManyStopsAtError,
+    PutManyReverses,
+    LatePutRemoves,
     UsageOnlyGrows,
     SweepIgnoresLimit,
+    SweepIgnoresInstant,
     SweepNeverEnds,
     PutIsTorn,
     PutComparesEarly,
@@ -51,6 +55,8 @@ pub(crate) struct Flawed {
     /// Everything ever put.
     seen: Mutex<Vec<(Key, Entry)>>,
     closed: AtomicU64,
+    /// Whether a remove has begun and not ended.
+    removing: AtomicBool,
 }
 
 impl Flawed {
@@ -60,7 +66,7 @@ impl Flawed {
         } else {
             NaiveModel::new(clock.clone())
         };
-        Self { flaw, inner, clock, seen: Mutex::default(), closed: AtomicU64::new(0) }
+        Self { flaw, inner, clock, seen: Mutex::default(), closed: AtomicU64::new(0), removing: AtomicBool::new(false) }
     }
 
     fn key(&self, key: &Key) -> Key {
@@ -119,6 +125,7 @@ impl Backend for Flawed {
         self.seen.lock().push((key.clone(), entry.clone()));
         match self.flaw {
             Flaw::OlderStampWins => drop(self.inner.remove(key).await?),
+            Flaw::LatePutRemoves if entry.meta.is_expired(self.clock.now()) => drop(self.inner.remove(key).await?),
             Flaw::EqualStampLoses => {
                 let present = self.inner.stat(key).await?;
                 if present.is_some_and(|meta| meta.stamp >= entry.meta.stamp) {
@@ -155,7 +162,10 @@ impl Backend for Flawed {
         self.inner.put(key, entry).await
     }
 
-    async fn put_many(&self, entries: Vec<(Key, Entry)>) -> Vec<Result<()>> {
+    async fn put_many(&self, mut entries: Vec<(Key, Entry)>) -> Vec<Result<()>> {
+        if self.flaw == Flaw::PutManyReverses {
+            entries.reverse();
+        }
         let mut answers = Vec::new();
         for (key, entry) in entries {
             let stopped = self.flaw == Flaw::PutManyStopsAtError && answers.iter().any(Result::is_err);
@@ -165,6 +175,13 @@ impl Backend for Flawed {
     }
 
     async fn remove(&self, key: &Key) -> Result<bool> {
+        if self.flaw == Flaw::DroppedRemoveJams {
+            if self.removing.swap(true, Ordering::SeqCst) {
+                return Err(Error::new(ErrorKind::Unavailable, "another remove is under way"));
+            }
+            tokio::task::yield_now().await;
+            self.removing.store(false, Ordering::SeqCst);
+        }
         let removed = self.inner.remove(&self.key(key)).await?;
         Ok(removed || self.flaw == Flaw::RemoveIsAlwaysTrue)
     }
@@ -199,6 +216,7 @@ impl Backend for Flawed {
 
     async fn sweep(&self, now: Timestamp, limit: usize) -> Result<Swept> {
         let limit = if self.flaw == Flaw::SweepIgnoresLimit { usize::MAX } else { limit };
+        let now = if self.flaw == Flaw::SweepIgnoresInstant { self.clock.now() } else { now };
         let mut swept = self.inner.sweep(now, limit).await?;
         swept.more |= self.flaw == Flaw::SweepNeverEnds;
         Ok(swept)

@@ -40,8 +40,12 @@ caught! {
     RemoveIsAlwaysTrue by remove::remove_tells_whether_an_entry_was_there
     GetManySorts by many::get_many_answers_in_order_with_duplicates_and_misses
     PutManyStopsAtError by many::put_many_refuses_one_by_one
+    PutManyReverses by many::put_many_of_one_key_takes_effect_in_order
+    LatePutRemoves by expiry::a_put_after_its_end_leaves_the_entry_present
+    DroppedRemoveJams by concurrency::a_dropped_write_of_any_kind_leaves_the_key_usable
     UsageOnlyGrows by usage::usage_of_an_emptied_backend_is_that_of_a_fresh_one
     SweepIgnoresLimit by sweep::a_sweep_drops_at_most_its_limit_and_says_whether_more_remain
+    SweepIgnoresInstant by sweep::a_sweep_goes_by_the_instant_it_is_given
     SweepNeverEnds by sweep::a_sweep_of_nothing_does_nothing
     PutIsTorn by concurrency::a_dropped_put_leaves_the_old_entry_the_new_one_or_none
     PutComparesEarly by concurrency::racing_writers_of_one_key_leave_the_newest_stamp
