@@ -11,7 +11,7 @@ use futures_core::stream::BoxStream;
 
 pub use ext::BackendExt;
 
-use crate::{Entry, Key, KeyPrefix, Meta, Result, Swept, Timestamp, Usage};
+use crate::{Backplane, Entry, Key, KeyPrefix, Leases, Meta, Result, Stamp, Swept, Timestamp, Usage};
 
 /// What a backend is, as facts that do not change while it is open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,6 +91,26 @@ pub trait Backend: Debug + Send + Sync + 'static {
         answers
     }
 
+    /// Replaces the meta of the unexpired entry whose stamp is `present` and whose role is that of `meta`, and keeps its
+    /// body; whether it has the new meta.
+    ///
+    /// False, with nothing changed, when no such entry is there, when the stamp of `meta` is older than `present`, and
+    /// when `meta` has expired already. False as well when the budget does not admit the entry with its new meta: as
+    /// after such a put, the key then reads as absent. Dropping the future leaves the old meta, the new one, or none.
+    ///
+    /// The provided version reads the entry, puts it again and looks at it, in three steps. It is good for one writer
+    /// at a time: a put in between whose stamp is older than that of `meta` is lost to the old body. Backends for more
+    /// compare and replace in one step, and leave the body where it is.
+    async fn renew(&self, key: &Key, present: Stamp, meta: Meta) -> Result<bool> {
+        if meta.stamp < present {
+            return Ok(false);
+        }
+        let is_meant = |entry: &Entry| entry.meta.stamp == present && entry.meta.role == meta.role;
+        let Some(entry) = self.get(key).await?.filter(is_meant) else { return Ok(false) };
+        self.put(key, Entry::new(meta.clone(), entry.body)).await?;
+        Ok(self.stat(key).await?.is_some_and(|found| found == meta))
+    }
+
     /// Removes `key`; whether an unexpired entry was there. Idempotent.
     async fn remove(&self, key: &Key) -> Result<bool>;
 
@@ -105,6 +125,16 @@ pub trait Backend: Debug + Send + Sync + 'static {
 
     /// Drops up to `limit` entries that have expired at `now`; bounded work.
     async fn sweep(&self, now: Timestamp, limit: usize) -> Result<Swept>;
+
+    /// The leases that processes sharing this backend can have of it.
+    fn leases(&self) -> Option<&dyn Leases> {
+        None
+    }
+
+    /// The backplane between the processes that share this backend.
+    fn backplane(&self) -> Option<&dyn Backplane> {
+        None
+    }
 
     /// Flushes, releases the medium and ends the backend. A second call succeeds.
     async fn close(&self) -> Result<()>;

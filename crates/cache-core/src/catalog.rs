@@ -3,7 +3,7 @@
 mod slab;
 
 use std::borrow::Borrow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::time::Duration;
 
@@ -55,6 +55,8 @@ pub struct Offer<K, T> {
     pub cost: Duration,
     /// The instant from which on it is absent.
     pub expires: Timestamp,
+    /// Whether the policy may not choose it: it leaves for want of room only when nothing else is left to leave.
+    pub pinned: bool,
 }
 
 /// An entry that left a [`Catalog`]; dropping it is the caller's, outside of its locks.
@@ -81,7 +83,8 @@ pub struct Departure<K, T> {
 /// # use cache_core::{Catalog, Limits, Offer, PolicyKind, Timestamp};
 /// # use std::time::Duration;
 /// let mut catalog = Catalog::new(Limits::weight(10), PolicyKind::Lru);
-/// let offer = Offer { key: "a", value: 1, hash: 7, weight: 4, cost: Duration::ZERO, expires: Timestamp::NEVER };
+/// let (weight, cost, expires) = (4, Duration::ZERO, Timestamp::NEVER);
+/// let offer = Offer { key: "a", value: 1, hash: 7, weight, cost, expires, pinned: false };
 /// catalog.insert(offer, Timestamp::EPOCH);
 /// assert_eq!(catalog.get(7, "a", Timestamp::EPOCH), Some(&1));
 /// assert_eq!(catalog.weight(), 4);
@@ -92,6 +95,8 @@ pub struct Catalog<K, T> {
     policy: Box<dyn Policy>,
     /// Deadlines of the entries that have one.
     deadlines: BTreeSet<(Timestamp, Slot)>,
+    /// Entries that the policy does not know, the oldest first.
+    pinned: VecDeque<Slot>,
     limits: Limits,
     /// Wider than any limit: the sum passes the limit between an admission and the evictions that pay for it.
     weight: u128,
@@ -103,6 +108,7 @@ struct Resident<K, T> {
     hash: u64,
     weight: u64,
     expires: Timestamp,
+    pinned: bool,
 }
 
 impl<K: Eq, T> Catalog<K, T> {
@@ -113,6 +119,7 @@ impl<K: Eq, T> Catalog<K, T> {
             slots: Slab::new(),
             policy: policy.build(limits.weight),
             deadlines: BTreeSet::new(),
+            pinned: VecDeque::new(),
             limits,
             weight: 0,
         }
@@ -123,7 +130,7 @@ impl<K: Eq, T> Catalog<K, T> {
     /// The entry present under the key leaves in any case: it is out of date. Amortised logarithmic time, plus one
     /// step for each departure.
     pub fn insert(&mut self, offer: Offer<K, T>, now: Timestamp) -> Vec<Departure<K, T>> {
-        let Offer { key, value, hash, weight, cost, expires } = offer;
+        let Offer { key, value, hash, weight, cost, expires, pinned } = offer;
         let mut left = Vec::new();
         if let Some(slot) = self.find(hash, &key) {
             let cause = if now < self.slots[slot].expires { Cause::Replaced } else { Cause::Expired };
@@ -137,10 +144,14 @@ impl<K: Eq, T> Catalog<K, T> {
             left.push(Departure { key, value, weight, cause: Cause::Expired });
             return left;
         }
-        let slot = self.slots.insert(Resident { key, value, hash, weight, expires });
+        let slot = self.slots.insert(Resident { key, value, hash, weight, expires, pinned });
         let slots = &self.slots;
         self.index.insert_unique(hash, slot, |slot| slots[*slot].hash);
-        self.policy.insert(slot, Facts { hash, weight, cost });
+        if pinned {
+            self.pinned.push_back(slot);
+        } else {
+            self.policy.insert(slot, Facts { hash, weight, cost });
+        }
         if expires != Timestamp::NEVER {
             self.deadlines.insert((expires, slot));
         }
@@ -161,7 +172,9 @@ impl<K: Eq, T> Catalog<K, T> {
         let slot = self.find(hash, key)?;
         let resident = &self.slots[slot];
         (now < resident.expires).then(|| {
-            self.policy.touch(slot);
+            if !resident.pinned {
+                self.policy.touch(slot);
+            }
             &resident.value
         })
     }
@@ -199,6 +212,7 @@ impl<K: Eq, T> Catalog<K, T> {
         self.index.clear();
         self.policy.clear();
         self.deadlines.clear();
+        self.pinned.clear();
         self.weight = 0;
         let residents = self.slots.drain();
         residents.map(|resident| resident.depart(Cause::Cleared)).collect()
@@ -260,7 +274,7 @@ impl<K: Eq, T> Catalog<K, T> {
     pub fn validate(&self) -> Result<(), String> {
         let weight: u128 = self.slots.iter().map(|resident| u128::from(resident.weight)).sum();
         let deadlines = self.slots.iter().filter(|resident| resident.expires != Timestamp::NEVER).count();
-        let counts = [self.slots.len(), self.policy.len()];
+        let counts = [self.slots.len(), self.policy.len() + self.pinned.len()];
         if weight != self.weight {
             return Err(format!("weights sum to {weight}, accounted {}", self.weight));
         }
@@ -285,8 +299,12 @@ impl<K: Eq, T> Catalog<K, T> {
 
     /// Takes a resident out of everything.
     fn release(&mut self, slot: Slot, cause: Cause) -> Departure<K, T> {
-        self.policy.remove(slot);
         let resident = self.slots.remove(slot);
+        if resident.pinned {
+            self.pinned.retain(|other| *other != slot);
+        } else {
+            self.policy.remove(slot);
+        }
         if let Ok(place) = self.index.find_entry(resident.hash, |&other| other == slot) {
             place.remove();
         }
@@ -312,7 +330,7 @@ impl<K: Eq, T> Catalog<K, T> {
 
     fn evict_over(&mut self, newest: Option<Slot>, left: &mut Vec<Departure<K, T>>) {
         while self.is_over() {
-            let Some(victim) = self.policy.evict() else { return };
+            let Some(victim) = self.policy.evict().or_else(|| self.pinned.front().copied()) else { return };
             let cause = if Some(victim) == newest { Cause::Refused } else { Cause::Capacity };
             left.push(self.release(victim, cause));
         }

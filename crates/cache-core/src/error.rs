@@ -18,6 +18,8 @@ pub enum ErrorKind {
     Invalid,
     /// The backend cannot be reached or refuses to work now.
     Unavailable,
+    /// The backend was not asked, because it has just failed too often.
+    BreakerOpen,
     /// The operation took longer than it may; whether it took effect is unknown.
     Timeout,
     /// Stored bytes did not verify. The entry is, or counts as, absent.
@@ -38,6 +40,7 @@ impl ErrorKind {
         match self {
             Self::Invalid => "invalid",
             Self::Unavailable => "unavailable",
+            Self::BreakerOpen => "breaker open",
             Self::Timeout => "timeout",
             Self::Corrupt => "corrupt",
             Self::TooLarge => "too large",
@@ -78,10 +81,10 @@ struct Inner {
 impl Error {
     /// An error of `kind`; `message` says what happened and what to do about it.
     ///
-    /// `Unavailable` and `Timeout` start as [`Retry::Later`], all others as [`Retry::Never`].
+    /// `Unavailable`, `BreakerOpen` and `Timeout` start as [`Retry::Later`], all others as [`Retry::Never`].
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
         let retry = match kind {
-            ErrorKind::Unavailable | ErrorKind::Timeout => Retry::Later,
+            ErrorKind::Unavailable | ErrorKind::BreakerOpen | ErrorKind::Timeout => Retry::Later,
             _ => Retry::Never,
         };
         Self(Arc::new(Inner {

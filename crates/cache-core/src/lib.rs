@@ -3,6 +3,8 @@
 //! * [`Key`], [`KeyPrefix`], [`KeyPattern`]: names of entries and selections of them
 //! * [`Entry`] = [`Meta`] + body, with one versioned, checksummed binary form
 //! * [`Backend`]: the contract of one place that stores bytes; [`BackendExt`]: convenience on top
+//! * [`Selector`], [`Mark`]: what an invalidation means and how it stays in force; [`Leases`], [`Backplane`]: powers of
+//!   backends that a fleet of processes shares
 //! * [`Policy`]: who leaves when there is no room; [`Catalog`]: a policy joined with keys, deadlines and exact
 //!   accounting
 //! * [`Clock`], [`Timestamp`], [`Lifetime`], [`Stamp`]: time as a value
@@ -27,25 +29,31 @@
 //! ```
 
 mod backend;
+mod backplane;
 mod catalog;
 mod clock;
 mod entry;
 mod error;
 mod key;
+mod lease;
 mod meta;
 mod policy;
+mod selector;
 mod stamp;
 mod stats;
 mod time;
 
 pub use backend::{Backend, BackendExt, BackendInfo};
+pub use backplane::{Backplane, Heard, Position};
 pub use catalog::{Catalog, Departure, Limits, Offer};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use entry::Entry;
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use key::{Key, KeyBuilder, KeyPattern, KeyPrefix};
-pub use meta::Meta;
+pub use lease::{Lease, Leases};
+pub use meta::{Meta, Role};
 pub use policy::{Facts, Fifo, Lru, Policy, PolicyKind, S3Fifo, Slot};
+pub use selector::{Mark, Selector};
 pub use stamp::{Hlc, Stamp};
 pub use stats::{Cause, Outcome, Outcomes, Swept, Usage};
 pub use time::{DAY, Freshness, HOUR, Lifetime, MINUTE, Timestamp, ttl};

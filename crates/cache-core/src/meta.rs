@@ -47,6 +47,33 @@ pub struct Meta {
     /// Version of the value's type; a reader of another version takes the entry as a miss.
     #[serde(rename = "m", default, skip_serializing_if = "is_zero")]
     pub schema: u64,
+    /// What the entry is for.
+    #[serde(rename = "r", default, skip_serializing_if = "Role::is_value")]
+    pub role: Role,
+}
+
+/// What an entry is for. All but values are the business of whoever composes backends; a backend keeps them as it
+/// keeps values.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Role {
+    /// It holds a value.
+    #[default]
+    #[serde(rename = "v")]
+    Value,
+    /// It says that the key was removed, so that no older entry takes the place.
+    #[serde(rename = "t")]
+    Tombstone,
+    /// It holds a [`Mark`](crate::Mark). Policies never choose it as a victim while anything else is there.
+    #[serde(rename = "m")]
+    Mark,
+}
+
+impl Role {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_value(&self) -> bool {
+        *self == Self::Value
+    }
 }
 
 impl Meta {
@@ -64,6 +91,7 @@ impl Meta {
             etag: None,
             codec: None,
             schema: 0,
+            role: Role::Value,
         }
     }
 

@@ -57,6 +57,8 @@ impl fmt::Debug for Stamp {
 pub struct Hlc {
     clock: Arc<dyn Clock>,
     last: AtomicU64,
+    /// The lowest bits of its stamps.
+    node: u8,
 }
 
 impl Hlc {
@@ -65,13 +67,23 @@ impl Hlc {
 
     /// A hybrid clock over `clock`.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, last: AtomicU64::new(0) }
+        Self::of_node(clock, 0)
+    }
+
+    /// A hybrid clock over `clock` whose stamps end in `node`, so that two processes with different numbers never hand
+    /// out the same stamp. It hands out 256 stamps in a millisecond before it runs ahead of the clock.
+    pub fn of_node(clock: Arc<dyn Clock>, node: u8) -> Self {
+        Self { clock, last: AtomicU64::new(0), node }
     }
 
     /// The next stamp, newer than every one handed out or observed. Lock-free.
     pub fn tick(&self) -> Stamp {
         let wall = Stamp::first_of(self.clock.now()).0;
-        let next = |last: u64| wall.max(last.saturating_add(1));
+        let next = |last: u64| {
+            let least = wall.max(last.saturating_add(1));
+            let ending = (least & !0xff) | u64::from(self.node);
+            if ending < least { ending.saturating_add(0x100) } else { ending }
+        };
         // Relaxed: the order of stamps is the order of this one atomic.
         let last = self.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
         Stamp(next(last.unwrap_or_else(|last| last)))
@@ -110,6 +122,21 @@ mod tests {
         let third = hlc.tick();
         assert!(first < second && second < third);
         assert_eq!(third.instant(), Timestamp::from_millis(1_000_000));
+    }
+
+    #[test]
+    fn processes_with_different_numbers_never_hand_out_the_same_stamp() {
+        let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_000_000)));
+        let nodes = [0, 7, 255].map(|node| Hlc::of_node(clock.clone(), node));
+        let mut stamps: Vec<Stamp> = Vec::new();
+        for _ in 0..1_000 {
+            let ticks = nodes.each_ref().map(Hlc::tick);
+            assert!(nodes.iter().all(|hlc| hlc.observe(ticks[1])));
+            stamps.extend(ticks);
+        }
+        stamps.sort_unstable();
+        stamps.dedup();
+        assert_eq!(stamps.len(), 3_000);
     }
 
     #[test]

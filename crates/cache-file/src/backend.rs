@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use cache_core::{
-    Backend, BackendInfo, Clock, Entry, Error, ErrorKind, Key, KeyPrefix, Meta, Result, Swept, Timestamp, Usage,
+    Backend, BackendInfo, Clock, Entry, Error, ErrorKind, Key, KeyPrefix, Meta, Result, Stamp, Swept, Timestamp, Usage,
 };
 use futures_util::stream::{self, BoxStream, StreamExt};
 use tokio::sync::Semaphore;
@@ -231,10 +231,23 @@ impl Backend for FileBackend {
         answers
     }
 
+    /// Rewrites the record in the index; a body in a volume stays there. Costs no more than the put of an empty body.
+    async fn renew(&self, key: &Key, present: Stamp, meta: Meta) -> Result<bool> {
+        self.check_open().map_err(self.named("renew", key))?;
+        if !self.may_hold(key) {
+            return Ok(false);
+        }
+        let request = Request::Renew(key.clone(), present, meta);
+        match self.write(request, 0).await.map_err(self.named("renew", key))? {
+            Answer::Renewed(renewed) => Ok(renewed),
+            _ => Ok(false),
+        }
+    }
+
     async fn remove(&self, key: &Key) -> Result<bool> {
         match self.write(Request::Remove(key.clone()), 0).await.map_err(self.named("remove", key))? {
             Answer::Removed(there) => Ok(there),
-            Answer::Done | Answer::Swept(_) => Ok(false),
+            _ => Ok(false),
         }
     }
 
@@ -266,7 +279,7 @@ impl Backend for FileBackend {
         let named = |error: Error| error.with_backend(self.shared.config.name.clone()).with_operation("sweep");
         match self.write(Request::Sweep(now, limit), 0).await.map_err(named)? {
             Answer::Swept(swept) => Ok(swept),
-            Answer::Done | Answer::Removed(_) => Ok(Swept::default()),
+            _ => Ok(Swept::default()),
         }
     }
 

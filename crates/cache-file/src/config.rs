@@ -104,7 +104,8 @@ impl FileConfig {
         self
     }
 
-    /// Entries whose envelope is at most this long are kept in the index, at most 16 KiB.
+    /// Entries whose envelope is at most this long are kept in the index, at most 16 KiB; marks never are, so that they
+    /// come back with the volumes when the index is lost.
     ///
     /// The default of 2 KiB is where the page of the index that an entry fills costs as much as its block in a volume.
     #[must_use]

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use cache_core::{Catalog, Error, Key, Limits, Meta, Offer, PolicyKind, Stamp, Timestamp, Usage};
+use cache_core::{Catalog, Error, Key, Limits, Meta, Offer, PolicyKind, Role, Stamp, Timestamp, Usage};
 use parking_lot::{Mutex, RwLock};
 
 pub(crate) use group::{Answer, Request};
@@ -63,6 +63,7 @@ struct Ref {
     stamp: Stamp,
     expires: Timestamp,
     cost: Duration,
+    pinned: bool,
     /// Set when the index has it.
     spot: OnceLock<Spot>,
 }
@@ -72,6 +73,8 @@ struct Ref {
 enum Spot {
     Inline,
     Volume(Place),
+    /// In a volume, where its meta is an older one: that in the index counts.
+    Renewed(Place),
 }
 
 #[derive(Debug, Default)]
@@ -152,8 +155,8 @@ impl Live {
 
 impl Ref {
     fn new(generation: u64, meta: &Meta) -> Self {
-        let (stamp, expires, cost) = (meta.stamp, meta.expires(), meta.cost);
-        Self { generation, stamp, expires, cost, spot: OnceLock::new() }
+        let (stamp, expires, cost, pinned) = (meta.stamp, meta.expires(), meta.cost, meta.role == Role::Mark);
+        Self { generation, stamp, expires, cost, pinned, spot: OnceLock::new() }
     }
 
     fn at(self, spot: Spot) -> Self {
@@ -162,12 +165,13 @@ impl Ref {
 
     fn place(&self) -> Option<Place> {
         match self.spot.get() {
-            Some(Spot::Volume(place)) => Some(*place),
-            _ => None,
+            Some(Spot::Volume(place) | Spot::Renewed(place)) => Some(*place),
+            Some(Spot::Inline) | None => None,
         }
     }
 
     fn offer(self, key: Key, weight: u64) -> Offer<Key, Self> {
-        Offer { hash: key.hash64(), key, weight, cost: self.cost, expires: self.expires, value: self }
+        let (cost, expires, pinned) = (self.cost, self.expires, self.pinned);
+        Offer { hash: key.hash64(), key, weight, cost, expires, pinned, value: self }
     }
 }

@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use cache_core::{
-    Backend, BackendInfo, Clock, Entry, Error, ErrorKind, Key, KeyPrefix, Limits, Meta, Result, Swept, Timestamp, Usage,
+    Backend, BackendInfo, Clock, Entry, Error, ErrorKind, Key, KeyPrefix, Limits, Meta, Result, Role, Stamp, Swept,
+    Timestamp, Usage,
 };
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 
 use crate::cache::Position;
-use crate::{MemBackendBuilder, MemCache, Terms};
+use crate::{Admission, MemBackendBuilder, MemCache, Terms};
 
 /// Bytes that an entry takes besides the text of its key, its body and the text of its meta: the structures that hold
 /// it, and its part of tables that are never full.
@@ -110,12 +111,17 @@ impl MemBackend {
             return Ok(());
         }
         let stamp = entry.meta.stamp;
-        let weight = Self::weight_of(key, &entry);
-        let terms = Terms::new().weight(weight).cost(entry.meta.cost).expires(entry.meta.expires());
         let accepts = |present: Option<&Arc<Entry>>| present.is_none_or(|present| present.meta.stamp <= stamp);
         // What is not admitted is a success by the contract: the key reads as absent.
-        let _ = self.cache.insert_if(key.clone(), Arc::new(entry), terms, accepts);
+        let _ = self.offer(key, entry, accepts);
         Ok(())
+    }
+
+    fn offer(&self, key: &Key, entry: Entry, accepts: impl FnOnce(Option<&Arc<Entry>>) -> bool) -> Admission {
+        let weight = Self::weight_of(key, &entry);
+        let terms = Terms::new().weight(weight).cost(entry.meta.cost).expires(entry.meta.expires());
+        let terms = if entry.meta.role == Role::Mark { terms.pinned() } else { terms };
+        self.cache.insert_if(key.clone(), Arc::new(entry), terms, accepts)
     }
 
     /// One step of a scan.
@@ -147,6 +153,28 @@ impl Backend for MemBackend {
 
     async fn put(&self, key: &Key, entry: Entry) -> Result<()> {
         self.store(key, entry)
+    }
+
+    /// Shares the body of the entry present. To the policy it is a put.
+    async fn renew(&self, key: &Key, present: Stamp, meta: Meta) -> Result<bool> {
+        self.check_open("renew").map_err(|error| error.with_key(key))?;
+        if meta.stamp < present {
+            return Ok(false);
+        }
+        // Ends when nobody else has replaced the entry between the look at it and the offer.
+        let is_meant = |found: &Arc<Entry>| found.meta.stamp == present && found.meta.role == meta.role;
+        while let Some(found) = self.cache.peek(key).filter(is_meant) {
+            if meta.is_expired(self.clock.now()) {
+                return Ok(false);
+            }
+            let renewed = Entry::new(meta.clone(), found.body.clone());
+            let is_found = |there: Option<&Arc<Entry>>| there.is_some_and(|there| Arc::ptr_eq(there, &found));
+            match self.offer(key, renewed, is_found) {
+                Admission::Declined => {}
+                admission => return Ok(admission.is_stored()),
+            }
+        }
+        Ok(false)
     }
 
     async fn remove(&self, key: &Key) -> Result<bool> {

@@ -7,10 +7,11 @@ mod terms;
 
 use std::borrow::Borrow;
 use std::fmt;
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use ahash::RandomState;
 use cache_core::{Cause, Clock, Departure, Limits, Offer, Swept, Timestamp};
 use parking_lot::Mutex;
 
@@ -31,10 +32,11 @@ const BATCH: usize = 256;
 ///
 /// # Shards
 /// The capacity is split exactly over the shards, each with a lock and an eviction order of its own; a key
-/// belongs to one of them by a hash that is keyed at random, so nobody can aim at a shard. A value heavier than the
-/// share of its shard is [refused](Admission::Refused). [`MemCacheBuilder::max_weight`] promises a weight that every
-/// shard takes, and the number of shards follows from it: a cache that is small in these terms has one shard, and
-/// its eviction order is then exactly that of its policy.
+/// belongs to one of them by a hash of the whole key, under secrets that are drawn at random for each cache, so nobody
+/// can aim at a shard or at a bucket of its table. A value heavier than the share of its shard is
+/// [refused](Admission::Refused). [`MemCacheBuilder::max_weight`] promises a weight that every shard takes, and the
+/// number of shards follows from it: a cache that is small in these terms has one shard, and its eviction order is then
+/// exactly that of its policy.
 ///
 /// # What runs where
 /// The weigher, the listener and the destructors of values run outside the locks and may use the cache; when one
@@ -78,6 +80,21 @@ impl<K: Hash + Eq, V: Clone> MemCache<K, V> {
         state.catalog.get(hash, key, self.clock.now()).cloned()
     }
 
+    /// What `pick` makes of the value of `key` and an instant, counted as a hit by the policy.
+    ///
+    /// It saves the clone of a value of which an answer needs little, and the exact time: the instant is the clock's
+    /// [`latest`](Clock::latest), so that a value may count as expired by that much too early, and never too late.
+    pub fn get_with<Q, T>(&self, key: &Q, pick: impl FnOnce(&V, Timestamp) -> T) -> Option<T>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let (shard, hash) = self.place(key);
+        let state = shard.read();
+        let latest = self.clock.latest();
+        state.catalog.get(hash, key, latest).map(|value| pick(value, latest))
+    }
+
     /// The value of `key`, not counted as a hit.
     pub fn peek<Q>(&self, key: &Q) -> Option<V>
     where
@@ -115,7 +132,7 @@ impl<K: Hash + Eq, V: Clone> MemCache<K, V> {
     pub fn insert_if(&self, key: K, value: V, terms: Terms, accepts: impl FnOnce(Option<&V>) -> bool) -> Admission {
         let weight = terms.weight.unwrap_or_else(|| self.weigher.as_ref().map_or(1, |weigh| weigh(&key, &value)));
         let (shard, hash) = self.place(&key);
-        let offer = Offer { key, value, hash, weight, cost: terms.cost, expires: terms.expires };
+        let offer = Offer { key, value, hash, weight, cost: terms.cost, expires: terms.expires, pinned: terms.pinned };
         let mut state = shard.write();
         let now = self.clock.now();
         if !accepts(state.catalog.peek(hash, &offer.key, now)) {

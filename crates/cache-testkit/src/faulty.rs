@@ -8,7 +8,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use cache_core::{
-    Backend, BackendInfo, Entry, Error, ErrorKind, Key, KeyPrefix, Meta, Result, Swept, Timestamp, Usage,
+    Backend, BackendInfo, Backplane, Entry, Error, ErrorKind, Key, KeyPrefix, Leases, Meta, Result, Stamp, Swept,
+    Timestamp, Usage,
 };
 use futures_util::stream::{self, BoxStream, StreamExt};
 use parking_lot::Mutex;
@@ -150,6 +151,10 @@ impl<B: Backend> Backend for Faulty<B> {
         answers.into_iter().map(|answer| call.after(answer)).collect()
     }
 
+    async fn renew(&self, key: &Key, present: Stamp, meta: Meta) -> Result<bool> {
+        self.call(Operation::Renew, Some(key)).around(self.inner.renew(key, present, meta)).await
+    }
+
     async fn remove(&self, key: &Key) -> Result<bool> {
         self.call(Operation::Remove, Some(key)).around(self.inner.remove(key)).await
     }
@@ -172,6 +177,14 @@ impl<B: Backend> Backend for Faulty<B> {
 
     async fn sweep(&self, now: Timestamp, limit: usize) -> Result<Swept> {
         self.call(Operation::Sweep, None).around(self.inner.sweep(now, limit)).await
+    }
+
+    fn leases(&self) -> Option<&dyn Leases> {
+        self.inner.leases()
+    }
+
+    fn backplane(&self) -> Option<&dyn Backplane> {
+        self.inner.backplane()
     }
 
     async fn close(&self) -> Result<()> {

@@ -4,6 +4,11 @@
 //! * [`NaiveModel`]: a backend too simple to be wrong; with [`workload`] and [`compare`] it is the oracle of
 //!   randomised tests
 //! * [`Faulty`]: a wrapper that fails, delays, hangs, panics or corrupts as its [`Plan`] says, and counts calls
+//! * [`Fleet`], [`LocalLeases`], [`LocalBackplane`]: several processes that share a backend, played in one, with
+//!   faults on command
+//! * [`linear`]: a checker of linearizability for recorded histories
+//! * [`for_each_drop_point`], [`drop_at`]: futures dropped after every poll; [`check_dropped_methods`] does so with all
+//!   methods of a backend
 //! * [`Rng`], [`body_of`], [`entry`], [`eventually`]: small helpers
 //!
 //! A backend crate runs the whole suite with one line in its tests:
@@ -22,7 +27,10 @@ mod bench;
 mod bodies;
 mod case;
 mod conformance;
+mod drops;
 mod faulty;
+mod fleet;
+pub mod linear;
 mod naive;
 mod ops;
 mod rng;
@@ -32,7 +40,9 @@ mod wait;
 pub use bench::{Bench, Conditions, Fixture, Opened};
 pub use bodies::{body_of, entry, writer_of};
 pub use case::Case;
+pub use drops::{DropPoint, check_dropped_methods, drop_after, drop_at, for_each_drop_point};
 pub use faulty::{Fault, Faulty, Operation, Plan};
+pub use fleet::{Fleet, LocalBackplane, LocalLeases};
 pub use naive::NaiveModel;
 pub use ops::{Observation, Op, apply, compare, workload};
 pub use rng::Rng;

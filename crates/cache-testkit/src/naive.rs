@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cache_core::{
-    Backend, BackendInfo, Clock, Entry, Error, ErrorKind, Key, KeyPrefix, Meta, Result, Swept, Timestamp, Usage,
+    Backend, BackendInfo, Clock, Entry, Error, ErrorKind, Key, KeyPrefix, Meta, Result, Stamp, Swept, Timestamp, Usage,
 };
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
@@ -65,6 +65,18 @@ impl Backend for NaiveModel {
             }
             Ok(())
         })?
+    }
+
+    async fn renew(&self, key: &Key, present: Stamp, meta: Meta) -> Result<bool> {
+        self.with("renew", |state, now| {
+            let there =
+                state.live(key, now).is_some_and(|entry| entry.meta.stamp == present && entry.meta.role == meta.role);
+            if !there || meta.stamp < present || meta.is_expired(now) {
+                return false;
+            }
+            state.entries.entry(key.clone()).and_modify(|entry| entry.meta = meta);
+            true
+        })
     }
 
     async fn remove(&self, key: &Key) -> Result<bool> {

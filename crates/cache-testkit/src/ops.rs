@@ -1,5 +1,6 @@
 //! Operations as values: the same workload run on two backends must be answered the same.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cache_core::{Entry, ErrorKind, Key, KeyPrefix, Meta, Result, Stamp, Timestamp};
@@ -20,6 +21,8 @@ pub enum Op {
     GetMany(Vec<Key>),
     /// Reads meta.
     Stat(Key),
+    /// Renews the entry of a stamp with a meta.
+    Renew(Key, Stamp, Meta),
     /// Removes a key.
     Remove(Key),
     /// Scans a prefix.
@@ -42,6 +45,8 @@ pub enum Observation {
     Meta(Option<Meta>),
     /// Whether something was removed.
     Removed(bool),
+    /// Whether something was renewed.
+    Renewed(bool),
     /// What a scan found, sorted; a key that it found twice is there twice.
     Found(Vec<(Key, Meta)>),
     /// One answer for each of many.
@@ -59,6 +64,9 @@ pub async fn apply(case: &Case, op: &Op) -> Observation {
         Op::Get(key) => observe(backend.get(key).await, Observation::Entry),
         Op::GetMany(keys) => many(backend.get_many(keys).await, Observation::Entry),
         Op::Stat(key) => observe(backend.stat(key).await, Observation::Meta),
+        Op::Renew(key, present, meta) => {
+            observe(backend.renew(key, *present, meta.clone()).await, Observation::Renewed)
+        }
         Op::Remove(key) => observe(backend.remove(key).await, Observation::Removed),
         Op::Scan(prefix) => observe(case.scan(prefix).await, |mut found| {
             found.sort_by(|left, right| left.0.cmp(&right.0));
@@ -90,7 +98,8 @@ pub async fn compare(subject: &Case, model: &Case, ops: &[Op]) -> std::result::R
 ///
 /// Made for backends opened with [`Bench::START`] that have room for about 64 KiB under each of 24 keys.
 pub fn workload(seed: u64, count: usize) -> Vec<Op> {
-    let mut script = Script { rng: Rng::new(seed), now: Bench::START, stamp: 1 << 40, keys: keys() };
+    let mut script =
+        Script { rng: Rng::new(seed), now: Bench::START, stamp: 1 << 40, keys: keys(), put: BTreeMap::new() };
     (0..count).map(|_| script.op()).collect()
 }
 
@@ -99,13 +108,19 @@ struct Script {
     now: Timestamp,
     stamp: u64,
     keys: Vec<Key>,
+    /// The stamp of the last put or renewal of each key.
+    put: BTreeMap<Key, Stamp>,
 }
 
 impl Script {
     fn op(&mut self) -> Op {
         match self.rng.below(100) {
-            0..30 => Op::Put(self.key(), self.entry()),
-            30..35 => Op::PutMany((0..self.rng.below(6)).map(|_| (self.key(), self.entry())).collect()),
+            0..24 => {
+                let (key, entry) = self.put();
+                Op::Put(key, entry)
+            }
+            24..30 => self.renew(),
+            30..35 => Op::PutMany((0..self.rng.below(6)).map(|_| self.put()).collect()),
             35..60 => Op::Get(self.key()),
             60..65 => Op::GetMany((0..self.rng.below(8)).map(|_| self.key()).collect()),
             65..72 => Op::Stat(self.key()),
@@ -131,7 +146,26 @@ impl Script {
         Op::Advance(span)
     }
 
-    fn entry(&mut self) -> Entry {
+    fn put(&mut self) -> (Key, Entry) {
+        let (key, meta) = (self.key(), self.meta());
+        self.put.insert(key.clone(), meta.stamp);
+        let len = match self.rng.below(10) {
+            0 => 0,
+            1..8 => self.rng.below(200),
+            8 => 4_000 + self.rng.below(300),
+            _ => self.rng.below(64 << 10),
+        };
+        (key, Entry::new(meta, body_of(self.rng.next_u64(), len as usize)))
+    }
+
+    fn renew(&mut self) -> Op {
+        let (key, meta) = (self.key(), self.meta());
+        let present = self.put.get(&key).copied().unwrap_or(meta.stamp);
+        self.put.insert(key.clone(), meta.stamp);
+        Op::Renew(key, present, meta)
+    }
+
+    fn meta(&mut self) -> Meta {
         self.stamp += 1;
         let age = if self.rng.chance(1, 3) { self.rng.below(20) } else { 0 };
         let mut meta = Meta::new(Stamp::from_u64(self.stamp - age), self.now);
@@ -142,13 +176,7 @@ impl Script {
         if self.rng.chance(1, 6) {
             meta.valid_until = self.soon();
         }
-        let len = match self.rng.below(10) {
-            0 => 0,
-            1..8 => self.rng.below(200),
-            8 => 4_000 + self.rng.below(300),
-            _ => self.rng.below(64 << 10),
-        };
-        Entry::new(meta, body_of(self.rng.next_u64(), len as usize))
+        meta
     }
 
     /// An instant that is near, and sometimes past.

@@ -13,6 +13,7 @@ pub mod ext;
 pub mod keys;
 pub mod many;
 pub mod remove;
+pub mod renew;
 pub mod roundtrip;
 pub mod scan;
 pub mod stamps;
@@ -29,6 +30,7 @@ macro_rules! __rules {
                 a_body_comes_back_equal
                 every_field_of_meta_comes_back_equal
                 an_absent_key_is_none_and_no_error
+                entries_of_every_role_are_kept
                 info_is_constant
                 debug_shows_no_body
             ]
@@ -52,6 +54,19 @@ macro_rules! __rules {
                 removing_an_expired_entry_is_false
                 remove_leaves_all_other_keys
                 a_removed_key_takes_a_new_entry
+            ]
+            renew: Standard [
+                a_renewed_entry_has_the_new_meta_and_its_body
+                only_the_entry_with_the_stamp_is_renewed
+                an_expired_entry_is_not_renewed
+                an_older_stamp_renews_nothing
+                a_meta_past_its_end_renews_nothing
+                a_renewed_entry_lives_until_its_new_end
+                usage_counts_a_renewed_entry_once
+            ]
+            renew: Parallel [
+                a_renewal_never_brings_an_old_body_under_a_new_stamp
+                a_dropped_renewal_leaves_the_old_meta_or_the_new_one
             ]
             scan: Standard [
                 a_scan_finds_exactly_the_keys_below_a_prefix
@@ -91,6 +106,7 @@ macro_rules! __rules {
             usage: Tight [
                 the_capacity_is_never_exceeded
                 a_cleared_backend_holds_as_much_as_before
+                marks_stay_while_values_are_evicted
             ]
             sweep: Standard [
                 a_sweep_drops_at_most_its_limit_and_says_whether_more_remain

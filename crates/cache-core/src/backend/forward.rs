@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use futures_core::stream::BoxStream;
 
 use super::{Backend, BackendInfo};
-use crate::{Entry, Key, KeyPrefix, Meta, Result, Swept, Timestamp, Usage};
+use crate::{Backplane, Entry, Key, KeyPrefix, Leases, Meta, Result, Stamp, Swept, Timestamp, Usage};
 
 macro_rules! forward {
     ($($pointer:ident),*) => {$(
@@ -37,6 +37,10 @@ macro_rules! forward {
                 (**self).put_many(entries).await
             }
 
+            async fn renew(&self, key: &Key, present: Stamp, meta: Meta) -> Result<bool> {
+                (**self).renew(key, present, meta).await
+            }
+
             async fn remove(&self, key: &Key) -> Result<bool> {
                 (**self).remove(key).await
             }
@@ -51,6 +55,14 @@ macro_rules! forward {
 
             async fn sweep(&self, now: Timestamp, limit: usize) -> Result<Swept> {
                 (**self).sweep(now, limit).await
+            }
+
+            fn leases(&self) -> Option<&dyn Leases> {
+                (**self).leases()
+            }
+
+            fn backplane(&self) -> Option<&dyn Backplane> {
+                (**self).backplane()
             }
 
             async fn close(&self) -> Result<()> {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use super::Key;
 
 /// Selects every key whose leading segments are those of the prefix: `video:a` selects `video:a` and
@@ -43,6 +45,22 @@ impl KeyPrefix {
     /// start is selected.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl Serialize for KeyPrefix {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for KeyPrefix {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        if text.is_empty() {
+            return Ok(Self::all());
+        }
+        Key::parse(&text).map(|key| Self::below(&key)).map_err(serde::de::Error::custom)
     }
 }
 

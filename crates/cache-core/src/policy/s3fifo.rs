@@ -28,6 +28,8 @@ const SMALL_SHARE: u128 = 10;
 pub struct S3Fifo {
     queues: Queues<3>,
     slots: Vec<Resident>,
+    /// Hits of each slot; apart, because they are all that a hit touches.
+    hits: Vec<AtomicU8>,
     /// Weights of [`SMALL`] and [`MAIN`]; an entry without weight counts as one, because it takes a place.
     weights: [u128; 2],
     ghosts: Ghosts,
@@ -39,13 +41,12 @@ struct Resident {
     weight: u64,
     /// The queue after [`NEWEST`].
     home: usize,
-    hits: AtomicU8,
 }
 
 impl S3Fifo {
     /// An empty policy.
     pub fn new() -> Self {
-        Self { queues: Queues::new(), slots: Vec::new(), weights: [0; 2], ghosts: Ghosts::default() }
+        Self { queues: Queues::new(), slots: Vec::new(), hits: Vec::new(), weights: [0; 2], ghosts: Ghosts::default() }
     }
 
     /// Number of evicted keys remembered: at most one more than residents.
@@ -72,13 +73,13 @@ impl S3Fifo {
     fn evict_small(&mut self) -> Option<Slot> {
         while self.small_is_over_its_share() {
             let slot = self.pop(SMALL)?;
-            let resident = &mut self.slots[slot.index()];
-            if *resident.hits.get_mut() <= 1 {
-                let hash = resident.hash;
+            let hits = self.hits[slot.index()].get_mut();
+            if *hits <= 1 {
+                let hash = self.slots[slot.index()].hash;
                 self.ghosts.remember(hash, self.len());
                 return Some(slot);
             }
-            *resident.hits.get_mut() = 0;
+            *hits = 0;
             self.push(MAIN, slot);
         }
         None
@@ -87,7 +88,7 @@ impl S3Fifo {
     /// Evicts from the main queue, giving each entry one more round per hit.
     fn evict_main(&mut self) -> Option<Slot> {
         while let Some(slot) = self.pop(MAIN) {
-            let hits = self.slots[slot.index()].hits.get_mut();
+            let hits = self.hits[slot.index()].get_mut();
             if *hits == 0 {
                 return Some(slot);
             }
@@ -114,16 +115,18 @@ impl Policy for S3Fifo {
         }
         if slot.index() >= self.slots.len() {
             self.slots.resize_with(slot.index() + 1, Resident::default);
+            self.hits.resize_with(slot.index() + 1, AtomicU8::default);
         }
         let home = if self.ghosts.forget(facts.hash) { MAIN } else { SMALL };
         let weight = facts.weight.max(1);
-        self.slots[slot.index()] = Resident { hash: facts.hash, weight, home, hits: AtomicU8::new(0) };
+        self.slots[slot.index()] = Resident { hash: facts.hash, weight, home };
+        *self.hits[slot.index()].get_mut() = 0;
         self.queues.push_back(NEWEST, slot);
     }
 
     fn touch(&self, slot: Slot) {
-        if self.queues.queue_of(slot).is_some() {
-            let hits = &self.slots[slot.index()].hits;
+        // A slot that is not resident may count too: its count starts anew when it is.
+        if let Some(hits) = self.hits.get(slot.index()) {
             // Most hits find the counter full; those must not write to a shared cache line. Hits that race may
             // count as one.
             let seen = hits.load(Ordering::Relaxed);

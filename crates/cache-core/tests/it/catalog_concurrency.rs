@@ -13,7 +13,15 @@ const ROUNDS: u64 = 2_000;
 fn full(policy: PolicyKind) -> RwLock<Catalog<u64, u64>> {
     let mut catalog = Catalog::new(Limits::entries(ENTRIES), policy);
     for key in 0..ENTRIES {
-        let offer = Offer { key, value: key, hash: key, weight: 1, cost: Duration::ZERO, expires: Timestamp::NEVER };
+        let offer = Offer {
+            key,
+            value: key,
+            hash: key,
+            weight: 1,
+            cost: Duration::ZERO,
+            expires: Timestamp::NEVER,
+            pinned: false,
+        };
         assert_eq!(catalog.insert(offer, Timestamp::EPOCH), []);
     }
     RwLock::new(catalog)

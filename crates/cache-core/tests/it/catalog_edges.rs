@@ -9,7 +9,7 @@ fn at(millis: u64) -> Timestamp {
 }
 
 fn offer(key: u8, weight: u64, expires: Timestamp) -> Offer<u8, u8> {
-    Offer { key, value: key, hash: 0, weight, cost: Duration::ZERO, expires }
+    Offer { key, value: key, hash: 0, weight, cost: Duration::ZERO, expires, pinned: false }
 }
 
 fn insert(catalog: &mut Catalog<u8, u8>, key: u8, weight: u64, expires: Timestamp) -> Vec<(u8, Cause)> {
@@ -111,7 +111,8 @@ fn a_scan_passes_by_what_was_hit_under_s3fifo() {
     let mut offered = 0..;
     let mut insert = |catalog: &mut Catalog<u32, ()>| {
         let key = offered.next().unwrap();
-        let offer = Offer { key, value: (), hash: key.into(), weight: 1, cost: Duration::ZERO, expires: at(9) };
+        let offer =
+            Offer { key, value: (), hash: key.into(), weight: 1, cost: Duration::ZERO, expires: at(9), pinned: false };
         catalog.insert(offer, at(0));
     };
     for _ in 0..80 {
@@ -142,4 +143,19 @@ fn a_key_keeps_its_place_when_its_value_is_replaced() {
         assert!(rest.map(|(key, _)| *key).eq((0..20).filter(|key| !first.contains(key))));
         assert_eq!(catalog.page(catalog.places(), usize::MAX, at(100)).count(), 0);
     }
+}
+
+#[test]
+fn a_pinned_entry_leaves_only_when_nothing_else_is_left() {
+    let mut catalog = Catalog::new(Limits::entries(3), PolicyKind::Lru);
+    catalog.insert(Offer { pinned: true, ..offer(0, 1, Timestamp::NEVER) }, Timestamp::EPOCH);
+    for key in [1, 2, 3, 4] {
+        catalog.insert(offer(key, 1, Timestamp::NEVER), Timestamp::EPOCH);
+    }
+    let held = |catalog: &Catalog<u8, u8>, key: u8| catalog.peek(0, &key, Timestamp::EPOCH).is_some();
+    assert!(held(&catalog, 0) && held(&catalog, 4) && catalog.len() == 3);
+    assert_eq!(catalog.resize(Limits::entries(1)).len(), 2);
+    assert!(held(&catalog, 0));
+    assert_eq!(catalog.resize(Limits::entries(0)).len(), 1, "a limit is a limit");
+    catalog.validate().unwrap();
 }

@@ -57,7 +57,7 @@ impl Run {
         match *op {
             Op::Insert { key, weight, lives } => {
                 let (hash, expires) = (script.hash(key), deadline(self.now, lives));
-                let offer = Offer { key, value: number, hash, weight, cost: Duration::ZERO, expires };
+                let offer = Offer { key, value: number, hash, weight, cost: Duration::ZERO, expires, pinned: false };
                 return self.catalog.insert(offer, self.now);
             }
             Op::Get(key) => self.read = self.catalog.get(script.hash(key), &key, self.now).copied(),

@@ -3,11 +3,11 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
-use cache_core::Backend;
+use cache_core::{Backend, Key};
 use cache_file::FileBackend;
 
 use crate::Outcome;
-use crate::script::{Arena, Script, WRITERS, Write, entry, key};
+use crate::script::{Arena, Script, WRITERS, Write, entry, key, meta};
 
 /// Runs with the arguments `--child SEED ROUND ARENA DIR`; ends only by an error.
 pub(crate) fn run() -> Outcome<()> {
@@ -32,12 +32,20 @@ async fn write(backend: Arc<FileBackend>, seed: u64, round: u64, writer: usize) 
         let key = key(write.key()).map_err(|error| error.to_string())?;
         match write {
             Write::Put { key: number, version } => backend.put(&key, entry(seed, number, version)).await,
+            Write::Renew { version, .. } => renew(&backend, &key, version).await,
             Write::Remove { .. } => backend.remove(&key).await.map(drop),
         }
         .map_err(|error| format!("{error}: {:?}", std::error::Error::source(&error)))?;
         // One write of less than a pipe's atomic length: a kill cannot tear it apart.
         let line = format!("{writer}\n");
         std::io::stdout().lock().write_all(line.as_bytes()).map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+async fn renew(backend: &FileBackend, key: &Key, version: u64) -> cache_core::Result<()> {
+    if let Some(present) = backend.stat(key).await? {
+        backend.renew(key, present.stamp, meta(version)).await?;
     }
     Ok(())
 }

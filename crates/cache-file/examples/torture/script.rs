@@ -66,14 +66,24 @@ impl Arena {
 /// One write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Write {
-    Put { key: u64, version: u64 },
-    Remove { key: u64 },
+    Put {
+        key: u64,
+        version: u64,
+    },
+    /// Renews what is there with a meta of this version.
+    Renew {
+        key: u64,
+        version: u64,
+    },
+    Remove {
+        key: u64,
+    },
 }
 
 impl Write {
     pub(crate) const fn key(self) -> u64 {
         match self {
-            Self::Put { key, .. } | Self::Remove { key } => key,
+            Self::Put { key, .. } | Self::Renew { key, .. } | Self::Remove { key } => key,
         }
     }
 }
@@ -101,8 +111,11 @@ impl Iterator for Script {
     fn next(&mut self) -> Option<Write> {
         self.next += 1;
         let key = self.writer * KEYS + self.rng.below(KEYS);
-        let remove = self.rng.below(10) == 0;
-        Some(if remove { Write::Remove { key } } else { Write::Put { key, version: self.next } })
+        Some(match self.rng.below(10) {
+            0 => Write::Remove { key },
+            1..4 => Write::Renew { key, version: self.next },
+            _ => Write::Put { key, version: self.next },
+        })
     }
 }
 
@@ -123,5 +136,10 @@ pub(crate) fn entry(seed: u64, key: u64, version: u64) -> Entry {
         body.extend_from_slice(&rng.next().to_le_bytes());
     }
     body.truncate(len as usize);
-    Entry::new(Meta::new(Stamp::from_u64(version), Timestamp::from_millis(version)), body)
+    Entry::new(meta(version), body)
+}
+
+/// The one right meta of a version.
+pub(crate) fn meta(version: u64) -> Meta {
+    Meta::new(Stamp::from_u64(version), Timestamp::from_millis(version))
 }

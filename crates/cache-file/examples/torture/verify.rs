@@ -14,7 +14,7 @@ use futures_util::StreamExt;
 use rustix::fs::{SeekFrom, seek};
 
 use crate::Outcome;
-use crate::script::{Arena, KEYS, Script, WRITERS, Write, entry, key};
+use crate::script::{Arena, KEYS, Script, WRITERS, Write, entry, key, meta};
 
 /// Beyond the capacity: the directories themselves, the lock, the tag.
 const FIXTURES: u64 = 64 << 10;
@@ -89,6 +89,24 @@ impl fmt::Display for Figures {
     }
 }
 
+/// The versions of one entry's parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Held {
+    meta: u64,
+    body: u64,
+}
+
+impl Held {
+    /// What `write` makes of what was held.
+    fn after(held: Option<Self>, write: Write) -> Option<Self> {
+        match write {
+            Write::Put { version, .. } => Some(Self { meta: version, body: version }),
+            Write::Renew { version, .. } => held.map(|held| Self { meta: version, ..held }),
+            Write::Remove { .. } => None,
+        }
+    }
+}
+
 /// What a directory must hold.
 #[derive(Debug)]
 pub(crate) struct Model {
@@ -96,7 +114,7 @@ pub(crate) struct Model {
     arena: Arena,
     seed: u64,
     /// Versions by key.
-    held: BTreeMap<u64, u64>,
+    held: BTreeMap<u64, Held>,
 }
 
 impl Model {
@@ -126,15 +144,13 @@ impl Model {
             figures.acknowledged += count;
             let mut script = Script::new(self.seed, round, writer);
             for write in script.by_ref().take(count as usize) {
-                match write {
-                    Write::Put { key, version } => {
-                        if self.arena == Arena::Tight {
-                            figures.tight_written += entry(self.seed, key, version).len();
-                        }
-                        self.held.insert(key, version);
-                    }
-                    Write::Remove { key } => drop(self.held.remove(&key)),
+                if let Write::Put { key, version } = write
+                    && self.arena == Arena::Tight
+                {
+                    figures.tight_written += entry(self.seed, key, version).len();
                 }
+                let before = self.held.remove(&write.key());
+                self.held.extend(Held::after(before, write).map(|held| (write.key(), held)));
             }
             under_way.extend(script.next().map(|write| (write.key(), write)));
         }
@@ -191,27 +207,28 @@ impl Model {
             let removed = matches!(under_way, Some(Write::Remove { .. }));
             if held.is_some() && !removed && self.arena == Arena::Roomy {
                 figures.lost += 1;
-                complain(round, self.arena, &format!("key {number}: version {held:x?} is lost"));
+                complain(round, self.arena, &format!("key {number}: {held:x?} is lost"));
             }
             self.held.remove(&number);
             return;
         };
         let version = found.meta.stamp.as_u64();
-        let possible = match under_way {
-            Some(Write::Put { version: new, .. }) => held == Some(version) || *new == version,
-            _ => held == Some(version),
-        };
-        if !possible {
+        let next = under_way.and_then(|write| Held::after(held, *write));
+        let possible = [held, next].into_iter().flatten().find(|held| held.meta == version);
+        let Some(possible) = possible else {
             let count = if held.is_none() { &mut figures.revived } else { &mut figures.wrong };
             *count += 1;
             complain(round, self.arena, &format!("key {number}: version {version:x} found, {held:x?} held"));
-        } else if *found == entry(self.seed, number, version) {
+            self.held.remove(&number);
+            return;
+        };
+        if found.meta == meta(version) && found.body == entry(self.seed, number, possible.body).body {
             figures.verified += 1;
         } else {
             figures.wrong += 1;
             complain(round, self.arena, &format!("key {number}: other bytes than were put"));
         }
-        self.held.insert(number, version);
+        self.held.insert(number, possible);
     }
 }
 

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use cache_core::{Cause, Departure, Entry, Key, Result, Swept, Timestamp};
+use cache_core::{Cause, Departure, Entry, Key, Meta, Result, Role, Stamp, Swept, Timestamp};
 
 use super::{Live, Ref, Shared, Spot};
-use crate::index::record;
+use crate::index::record::{self, Indexed};
 use crate::volume::{Place, record as volume_record};
 
 /// Entries that one request to sweep drops at most: readers wait for the catalog meanwhile.
@@ -17,6 +17,8 @@ const SWEEP: usize = 1024;
 #[derive(Debug)]
 pub(crate) enum Request {
     Put(Key, Entry),
+    /// Gives the entry with this stamp another meta.
+    Renew(Key, Stamp, Meta),
     Remove(Key),
     /// Drops the entry with this generation, whose bytes do not verify.
     Discard(Key, u64),
@@ -30,6 +32,7 @@ pub(crate) enum Request {
 pub(crate) enum Answer {
     Done,
     Removed(bool),
+    Renewed(bool),
     Swept(Swept),
 }
 
@@ -57,17 +60,26 @@ pub(super) struct Departed {
 pub(super) struct Body {
     generation: u64,
     weight: u64,
-    envelope: [Bytes; 2],
-    /// Envelope of the meta alone; `None` keeps the whole entry in the index.
-    stub: Option<Bytes>,
-    /// Where it was appended.
-    place: Option<Place>,
+    form: Form,
+}
+
+/// What is written of an entry. A stub is the envelope of the meta alone.
+#[derive(Debug)]
+enum Form {
+    /// This envelope, in the index.
+    Inline([Bytes; 2]),
+    /// This envelope in a volume, and where it was appended.
+    Volume { envelope: [Bytes; 2], stub: Bytes, place: Option<Place> },
+    /// The stub alone: the body stays in its volume.
+    Renewed { place: Place, stub: Bytes },
 }
 
 /// A request with the work done that needs no lock.
 #[derive(Debug)]
 pub(super) enum Prepared {
     Put(Key, Ref, Body),
+    /// For the entry with this stamp, unless the index does not have it.
+    Renew(Key, Stamp, Option<(Ref, Body)>),
     Remove(Key),
     Discard(Key, u64),
     Sweep(Timestamp, usize),
@@ -79,17 +91,37 @@ impl Request {
     pub(super) fn len(&self) -> u64 {
         match self {
             Self::Put(_, entry) => entry.len(),
-            Self::Remove(_) | Self::Discard(..) | Self::Sweep(..) | Self::Mend => 0,
+            Self::Renew(..) | Self::Remove(_) | Self::Discard(..) | Self::Sweep(..) | Self::Mend => 0,
         }
     }
 }
 
 impl Prepared {
-    pub(super) fn new(request: &Request, generation: u64, inline_max: u64) -> Result<Self> {
+    /// `find` reads what the index says of a key.
+    pub(super) fn new(
+        request: &Request,
+        generation: u64,
+        inline_max: u64,
+        find: impl FnOnce(&Key) -> Result<Option<Indexed>>,
+    ) -> Result<Self> {
         Ok(match request {
             Request::Put(key, entry) => {
                 let body = Body::new(key, entry, generation, inline_max)?;
                 Self::Put(key.clone(), Ref::new(generation, &entry.meta), body)
+            }
+            Request::Renew(key, present, meta) => {
+                let is_meant = |found: &Meta| found.stamp == *present && found.role == meta.role;
+                let found = find(key)?.filter(|indexed| is_meant(indexed.meta()));
+                let body = found.map(|indexed| match indexed {
+                    Indexed::Inline(entry) => {
+                        Body::new(key, &Entry::new(meta.clone(), entry.body), generation, inline_max)
+                    }
+                    Indexed::Volume(place, _) | Indexed::Renewed(place, _) => {
+                        Body::renewed(key, place, meta, generation)
+                    }
+                });
+                let renewed = body.transpose()?.map(|body| (Ref::new(generation, meta), body));
+                Self::Renew(key.clone(), *present, renewed)
             }
             Request::Remove(key) => Self::Remove(key.clone()),
             Request::Discard(key, generation) => Self::Discard(key.clone(), *generation),
@@ -104,33 +136,59 @@ impl Body {
         let key = key.as_str().as_bytes();
         let envelope = entry.encode_parts()?;
         let len = (envelope[0].len() + envelope[1].len()) as u64;
-        let (weight, stub) = if len <= inline_max {
-            (record::inline_charge(key, len), None)
-        } else {
-            let stub = Entry::new(entry.meta.clone(), Bytes::new()).encode()?;
-            let space = volume_record::aligned(volume_record::len(key, len));
-            (space + record::volume_charge(key, stub.len() as u64), Some(stub))
-        };
-        Ok(Self { generation, weight, envelope, stub, place: None })
+        // Whoever makes the index again from the volumes finds the entries that a mark covers, so it finds the mark.
+        if len <= inline_max && entry.meta.role != Role::Mark {
+            return Ok(Self { generation, weight: record::inline_charge(key, len), form: Form::Inline(envelope) });
+        }
+        let stub = stub(&entry.meta)?;
+        let space = volume_record::aligned(volume_record::len(key, len));
+        let weight = space + record::volume_charge(key, stub.len() as u64);
+        Ok(Self { generation, weight, form: Form::Volume { envelope, stub, place: None } })
     }
 
-    /// Appends it with `append`, unless it stays in the index.
+    fn renewed(key: &Key, place: Place, meta: &Meta, generation: u64) -> Result<Self> {
+        let stub = stub(meta)?;
+        let weight = place.space() + record::volume_charge(key.as_str().as_bytes(), stub.len() as u64);
+        Ok(Self { generation, weight, form: Form::Renewed { place, stub } })
+    }
+
+    /// Appends what belongs into a volume with `append`.
     pub(super) fn append<E>(&mut self, append: impl FnOnce(&[Bytes; 2]) -> Result<Place, E>) -> Result<(), E> {
-        if self.stub.is_some() {
-            self.place = Some(append(&self.envelope)?);
+        if let Form::Volume { envelope, place, .. } = &mut self.form {
+            *place = Some(append(envelope)?);
         }
         Ok(())
     }
 
     pub(super) fn record(&self, key: &[u8]) -> Bytes {
-        match (self.place, &self.stub) {
-            (Some(place), Some(stub)) => record::in_volume(key, place, stub),
-            _ => record::inline(key, &self.envelope),
+        match &self.form {
+            Form::Inline(envelope) | Form::Volume { envelope, place: None, .. } => record::inline(key, envelope),
+            Form::Volume { stub, place: Some(place), .. } => record::in_volume(key, *place, stub),
+            Form::Renewed { place, stub } => record::renewed(key, *place, stub),
         }
     }
 
     fn spot(&self) -> Spot {
-        self.place.map_or(Spot::Inline, Spot::Volume)
+        match self.form {
+            Form::Inline(_) | Form::Volume { place: None, .. } => Spot::Inline,
+            Form::Volume { place: Some(place), .. } => Spot::Volume(place),
+            Form::Renewed { place, .. } => Spot::Renewed(place),
+        }
+    }
+
+    /// Where the body is that it leaves where it is.
+    const fn kept(&self) -> Option<Place> {
+        match self.form {
+            Form::Renewed { place, .. } => Some(place),
+            Form::Inline(_) | Form::Volume { .. } => None,
+        }
+    }
+}
+
+impl Departed {
+    /// It without its body, which another entry has taken over.
+    fn without_body(self, place: Place) -> Self {
+        Self { entry: self.entry.at(Spot::Inline), weight: self.weight.saturating_sub(place.space()) }
     }
 }
 
@@ -139,8 +197,15 @@ impl Plan {
     pub(super) fn apply(&mut self, live: &mut Live, request: Prepared, now: Timestamp) -> Answer {
         match request {
             Prepared::Put(key, entry, body) => {
-                self.put(live, key, entry, body, now);
+                self.put(live, &key, entry, body, now);
                 Answer::Done
+            }
+            Prepared::Renew(key, present, renewed) => {
+                let found = live.catalog.peek(key.hash64(), &key, now).filter(|found| found.stamp == present);
+                Answer::Renewed(match renewed {
+                    Some((entry, body)) if found.is_some() => self.put(live, &key, entry, body, now),
+                    _ => false,
+                })
             }
             Prepared::Remove(key) => {
                 let there = live.catalog.peek(key.hash64(), &key, now).is_some();
@@ -167,17 +232,19 @@ impl Plan {
         }
     }
 
-    fn put(&mut self, live: &mut Live, key: Key, entry: Ref, body: Body, now: Timestamp) {
+    /// Whether the entry is held then.
+    fn put(&mut self, live: &mut Live, key: &Key, entry: Ref, body: Body, now: Timestamp) -> bool {
         // Refused by the contract, not replaced by the catalog.
         if now >= entry.expires {
-            return;
+            return false;
         }
-        if live.catalog.peek(key.hash64(), &key, now).is_some_and(|present| entry.stamp < present.stamp) {
-            return;
+        if live.catalog.peek(key.hash64(), key, now).is_some_and(|present| entry.stamp < present.stamp) {
+            return false;
         }
         let offer = entry.offer(key.clone(), body.weight);
-        self.bodies.insert(key, body);
+        self.bodies.insert(key.clone(), body);
         self.depart_all(live.catalog.insert(offer, now));
+        self.bodies.contains_key(key)
     }
 
     /// Takes note of what left the catalog.
@@ -213,7 +280,7 @@ impl Plan {
 
     /// What the group adds to disk before it frees anything.
     pub(super) fn incoming(&self) -> u64 {
-        self.bodies.values().map(|body| body.weight).sum()
+        self.bodies.values().map(|body| body.weight - body.kept().map_or(0, Place::space)).sum()
     }
 
     /// The keys that the index names no more afterwards.
@@ -225,6 +292,15 @@ impl Plan {
     pub(super) fn take_ended(&mut self) -> Vec<Departed> {
         let bodies = &self.bodies;
         self.before.extract_if(.., |key, _| !bodies.contains_key(key)).map(|(_, departed)| departed).collect()
+    }
+
+    /// What nothing names any more. Of an entry whose body was taken over, that is its record in the index.
+    pub(super) fn released(self) -> impl Iterator<Item = Departed> {
+        let Self { before, bodies, .. } = self;
+        before.into_iter().map(move |(key, departed)| match bodies.get(&key).and_then(Body::kept) {
+            Some(place) => departed.without_body(place),
+            None => departed,
+        })
     }
 
     /// Shows readers what was written.
@@ -262,4 +338,8 @@ impl Plan {
         counters.expired.fetch_add(self.expired, Ordering::Relaxed);
         counters.corrupt.fetch_add(self.corrupt, Ordering::Relaxed);
     }
+}
+
+fn stub(meta: &Meta) -> Result<Bytes> {
+    Entry::new(meta.clone(), Bytes::new()).encode()
 }

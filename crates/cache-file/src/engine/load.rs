@@ -215,11 +215,13 @@ fn survey(
             let (spot, weight) = match &indexed {
                 Indexed::Inline(_) => (Spot::Inline, charge),
                 Indexed::Volume(place, _) => (Spot::Volume(*place), charge.saturating_add(place.space())),
+                Indexed::Renewed(place, _) => (Spot::Renewed(*place), charge.saturating_add(place.space())),
             };
             if meta.is_expired(now) {
                 report.expired += 1;
                 survey.dropped.push(bytes);
-            } else if matches!(spot, Spot::Volume(place) if !is_there(place, &bytes, volumes, check_headers)) {
+            } else if matches!(spot, Spot::Volume(place) | Spot::Renewed(place) if !is_there(place, &bytes, volumes, check_headers))
+            {
                 report.dangling += 1;
                 survey.dropped.push(bytes);
             } else {

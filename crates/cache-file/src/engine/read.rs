@@ -39,11 +39,14 @@ impl Shared {
                 let entry = self.read_volume(key, *place, live)?;
                 Ok(entry.filter(|entry| entry.meta.stamp == seen.stamp))
             }
-            Some(Spot::Inline) => match self.read_index(key)? {
+            Some(Spot::Inline | Spot::Renewed(_)) => match self.read_index(key)? {
                 None => Ok(None),
                 Some(Indexed::Inline(entry)) => Ok(Some(entry)),
                 // The index is ahead of the catalog for the moment of a publication.
                 Some(Indexed::Volume(place, _)) => self.read_volume(key, place, live),
+                Some(Indexed::Renewed(place, meta)) => {
+                    Ok(self.read_volume(key, place, live)?.map(|entry| Entry::new(meta, entry.body)))
+                }
             },
         })?;
         Ok(self.unexpired(found, |entry| &entry.meta))
@@ -88,7 +91,7 @@ impl Shared {
     }
 
     /// The record of `key` in the index, if it is there and verifies.
-    fn read_index(&self, key: &Key) -> Result<Option<Indexed>> {
+    pub(super) fn read_index(&self, key: &Key) -> Result<Option<Indexed>> {
         let index = self.index.read();
         let key = key.as_str().as_bytes();
         match index.as_ref().ok_or_else(offline)?.get(key) {

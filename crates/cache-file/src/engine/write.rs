@@ -1,5 +1,6 @@
 //! `Writer`: carries groups of writes out in an order that survives a crash at any point.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -61,11 +62,14 @@ impl Writer {
         &self.shared
     }
 
-    /// Carries out `requests` together; one answer for each, in their order.
-    ///
+    /// Carries out `requests`, as far as possible together; one answer for each, in their order.
+    pub(crate) fn carry_out(&mut self, requests: &[Request]) -> Vec<Result<Answer>> {
+        groups(requests).into_iter().flat_map(|group| self.carry_out_group(group)).collect()
+    }
+
     /// After an error nothing of the group is acknowledged: its keys read as before, or as absent. A full disk is
     /// answered by evicting and trying once more.
-    pub(crate) fn carry_out(&mut self, requests: &[Request]) -> Vec<Result<Answer>> {
+    fn carry_out_group(&mut self, requests: &[Request]) -> Vec<Result<Answer>> {
         let mut done = self.attempt(requests);
         if let Err(error) = &done
             && is_full(error)
@@ -141,7 +145,7 @@ impl Writer {
 
     fn prepare(&mut self, request: &Request) -> Result<Prepared> {
         self.generation += 1;
-        Prepared::new(request, self.generation, self.shared.config.inline_max)
+        Prepared::new(request, self.generation, self.shared.config.inline_max, |key| self.shared.read_index(key))
     }
 
     /// Brings a plan to disk and shows it to readers, or takes it back.
@@ -170,7 +174,7 @@ impl Writer {
         self.apply(written.chain(plan.ended().map(|key| (key.as_str().as_bytes(), None))))?;
         plan.publish(&mut self.shared.live.write());
         plan.count(&self.shared);
-        self.free(plan.before.into_values());
+        self.free(plan.released());
         Ok(())
     }
 
@@ -262,4 +266,20 @@ impl Writer {
         report.entries = self.shared.usage().entries;
         report
     }
+}
+
+/// Parts of `requests` in which no entry is renewed that was written in the same part: what is renewed is on disk.
+fn groups(requests: &[Request]) -> Vec<&[Request]> {
+    let (mut groups, mut start, mut written) = (Vec::new(), 0, HashSet::new());
+    for (at, request) in requests.iter().enumerate() {
+        let (Request::Put(key, _) | Request::Renew(key, ..)) = request else { continue };
+        let is_first = written.insert(key);
+        if !is_first && matches!(request, Request::Renew(..)) {
+            groups.push(&requests[start..at]);
+            start = at;
+            written = HashSet::from([key]);
+        }
+    }
+    groups.push(&requests[start..]);
+    groups
 }

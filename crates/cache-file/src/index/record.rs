@@ -8,6 +8,7 @@ use crate::volume::Place;
 
 const INLINE: u8 = 1;
 const VOLUME: u8 = 2;
+const RENEWED: u8 = 3;
 /// Checksum, kind, three zero bytes.
 const FRONT: usize = 12;
 /// Volume, offset, length.
@@ -22,13 +23,15 @@ pub(crate) enum Indexed {
     Inline(Entry),
     /// In a volume; meta is repeated here.
     Volume(Place, Meta),
+    /// In a volume, under an older meta there.
+    Renewed(Place, Meta),
 }
 
 impl Indexed {
     pub(crate) fn meta(&self) -> &Meta {
         match self {
             Self::Inline(entry) => &entry.meta,
-            Self::Volume(_, meta) => meta,
+            Self::Volume(_, meta) | Self::Renewed(_, meta) => meta,
         }
     }
 }
@@ -45,9 +48,18 @@ pub(crate) fn inline(key: &[u8], envelope: &[Bytes; 2]) -> Bytes {
 
 /// The record of an entry in a volume; `stub` is the envelope of its meta without a body.
 pub(crate) fn in_volume(key: &[u8], place: Place, stub: &[u8]) -> Bytes {
+    placed(VOLUME, key, place, stub)
+}
+
+/// The record of an entry in a volume that has an older meta there; `stub` is the envelope of the meta that counts.
+pub(crate) fn renewed(key: &[u8], place: Place, stub: &[u8]) -> Bytes {
+    placed(RENEWED, key, place, stub)
+}
+
+fn placed(kind: u8, key: &[u8], place: Place, stub: &[u8]) -> Bytes {
     let mut record = BytesMut::with_capacity(FRONT + PLACE + stub.len());
     record.put_slice(&[0; 8]);
-    record.put_slice(&[VOLUME, 0, 0, 0]);
+    record.put_slice(&[kind, 0, 0, 0]);
     record.put_u32_le(place.volume);
     record.put_u64_le(place.offset);
     record.put_u32_le(place.len);
@@ -82,7 +94,7 @@ pub(crate) fn decode(key: &[u8], record: &Bytes) -> Result<Indexed> {
     }
     match kind {
         INLINE => Entry::decode(record.slice(FRONT..)).map(Indexed::Inline),
-        VOLUME => {
+        VOLUME | RENEWED => {
             let place: &[u8; PLACE] = record[FRONT..].first_chunk().ok_or_else(corrupt)?;
             let [v0, v1, v2, v3, o0, o1, o2, o3, o4, o5, o6, o7, l0, l1, l2, l3] = *place;
             let place = Place {
@@ -91,7 +103,7 @@ pub(crate) fn decode(key: &[u8], record: &Bytes) -> Result<Indexed> {
                 len: u32::from_le_bytes([l0, l1, l2, l3]),
             };
             let stub = Entry::decode(record.slice(FRONT + PLACE..))?;
-            Ok(Indexed::Volume(place, stub.meta))
+            Ok(if kind == VOLUME { Indexed::Volume(place, stub.meta) } else { Indexed::Renewed(place, stub.meta) })
         }
         _ => Err(corrupt()),
     }
@@ -125,13 +137,14 @@ mod tests {
         Entry::new(Meta::new(Stamp::from_u64(7), Timestamp::from_millis(9)), "body")
     }
 
-    fn samples() -> [(Bytes, Indexed); 2] {
+    fn samples() -> [(Bytes, Indexed); 3] {
         let entry = entry();
         let place = Place { volume: 3, offset: 8192, len: 777 };
         let stub = Entry::new(entry.meta.clone(), "").encode().unwrap();
         [
             (inline(b"key", &entry.encode_parts().unwrap()), Indexed::Inline(entry.clone())),
-            (in_volume(b"key", place, &stub), Indexed::Volume(place, entry.meta)),
+            (in_volume(b"key", place, &stub), Indexed::Volume(place, entry.meta.clone())),
+            (renewed(b"key", place, &stub), Indexed::Renewed(place, entry.meta)),
         ]
     }
 
@@ -140,9 +153,9 @@ mod tests {
         let entry = entry();
         let envelope = entry.encode().unwrap().len() as u64;
         let stub = Entry::new(entry.meta, "").encode().unwrap().len() as u64;
-        for ((record, meant), charged) in
-            samples().into_iter().zip([inline_charge(b"key", envelope), volume_charge(b"key", stub)])
-        {
+        let in_volume = volume_charge(b"key", stub);
+        let charges = [inline_charge(b"key", envelope), in_volume, in_volume];
+        for ((record, meant), charged) in samples().into_iter().zip(charges) {
             assert_eq!(stored_charge(b"key", &record), charged);
             assert_eq!(decode(b"key", &record).unwrap(), meant);
         }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use cache_core::Backend;
+use cache_core::{Backend, Role, Stamp};
 use cache_file::{FileBackend, IndexOrigin};
 
 use crate::process::{child, child_dir};
@@ -151,4 +151,27 @@ async fn an_index_whose_creation_crashed_is_not_in_the_way() {
     assert_eq!(backend.report().index, IndexOrigin::Created);
     fill(&backend, 8).await;
     is_whole(&backend, 8).await;
+}
+
+#[tokio::test]
+async fn a_mark_comes_back_with_the_volumes_when_the_index_is_lost() {
+    for renewed in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let backend = open(dir.path()).await;
+        let mut mark = entry(1, 10);
+        mark.meta.role = Role::Mark;
+        backend.put(&key(0), mark.clone()).await.unwrap();
+        backend.put(&key(1), entry(1, 10)).await.unwrap();
+        if renewed {
+            let mut meta = mark.meta.clone();
+            meta.stamp = Stamp::from_u64(2);
+            assert!(backend.renew(&key(0), mark.meta.stamp, meta).await.unwrap());
+        }
+        backend.close().await.unwrap();
+        fs::remove_file(dir.path().join("index.redb")).unwrap();
+        let backend = open(dir.path()).await;
+        assert_eq!(backend.get(&key(0)).await.unwrap(), Some(mark));
+        assert_eq!(backend.get(&key(1)).await.unwrap(), None, "short values are in the index alone");
+        backend.close().await.unwrap();
+    }
 }

@@ -13,5 +13,6 @@ mod odd_directories;
 mod persistence;
 mod process;
 mod races;
+mod renew;
 mod support;
 mod writes;

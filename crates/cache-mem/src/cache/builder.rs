@@ -1,10 +1,11 @@
 //! `MemCacheBuilder`: how a cache is set up.
 
 use std::fmt;
-use std::hash::{Hash, RandomState};
+use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
+use ahash::RandomState;
 use cache_core::{Cause, Clock, Limits, PolicyKind, SystemClock};
 use parking_lot::Mutex;
 

@@ -11,12 +11,13 @@ pub struct Terms {
     pub(super) expires: Timestamp,
     pub(super) cost: Duration,
     pub(super) weight: Option<u64>,
+    pub(super) pinned: bool,
 }
 
 impl Terms {
     /// Never expires, costs nothing to make again, weighs what the cache's weigher says.
     pub const fn new() -> Self {
-        Self { expires: Timestamp::NEVER, cost: Duration::ZERO, weight: None }
+        Self { expires: Timestamp::NEVER, cost: Duration::ZERO, weight: None, pinned: false }
     }
 
     /// The instant from which on the value is absent.
@@ -32,6 +33,11 @@ impl Terms {
     /// What the value takes of the capacity, instead of the weigher's answer.
     pub const fn weight(self, weight: u64) -> Self {
         Self { weight: Some(weight), ..self }
+    }
+
+    /// The policy does not choose the value as a victim while there is any other in its shard.
+    pub const fn pinned(self) -> Self {
+        Self { pinned: true, ..self }
     }
 }
 

@@ -118,6 +118,32 @@ fn a_peek_does_not_save_a_value_and_a_get_does() {
 }
 
 #[test]
+fn a_look_sees_the_value_with_the_instant_that_found_it_unexpired() {
+    let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_000)));
+    for cache in builders().map(|builder| builder.clock(clock.clone()).build()) {
+        let now = clock.now();
+        cache.insert_with(1, 7, Terms::new().expires(now.after(Duration::from_millis(1))));
+        assert_eq!(cache.get_with(&1, |value, at| (*value, at)), Some((7, now)));
+        clock.advance(Duration::from_millis(1));
+        assert_eq!(cache.get_with(&1, |_, _| unreachable!("the value has expired")), None::<()>);
+    }
+}
+
+#[test]
+fn a_look_counts_as_a_hit() {
+    for policy in [PolicyKind::Lru, PolicyKind::S3Fifo] {
+        let cache: MemCache<u32, u32> = MemCache::builder().policy(policy).entries(2).build();
+        cache.insert(1, 1);
+        cache.insert(2, 2);
+        for _ in 0..2 {
+            cache.get_with(&1, |_, _| ());
+        }
+        cache.insert(3, 3);
+        assert_eq!((cache.peek(&1), cache.peek(&2)), (Some(1), None), "{policy}");
+    }
+}
+
+#[test]
 fn a_limited_sweep_reaches_every_shard_in_the_end() {
     let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_000)));
     let cache: MemCache<u32, u32> = MemCache::builder().entries(10_000).shards(8).clock(clock.clone()).build();

@@ -34,6 +34,7 @@ pub enum Operation {
     GetMany,
     Put,
     PutMany,
+    Renew,
     Remove,
     Scan,
     Usage,
@@ -43,12 +44,13 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Stat,
         Self::Get,
         Self::GetMany,
         Self::Put,
         Self::PutMany,
+        Self::Renew,
         Self::Remove,
         Self::Scan,
         Self::Usage,
@@ -64,6 +66,7 @@ impl Operation {
             Self::GetMany => "get_many",
             Self::Put => "put",
             Self::PutMany => "put_many",
+            Self::Renew => "renew",
             Self::Remove => "remove",
             Self::Scan => "scan",
             Self::Usage => "usage",

@@ -14,6 +14,7 @@ pub async fn every_call_after_close_fails_as_closed(case: &Case) -> Result<()> {
     assert_closed("stat", &backend.stat(&key).await);
     assert_closed("get", &backend.get(&key).await);
     assert_closed("put", &backend.put(&key, entry.clone()).await);
+    assert_closed("renew", &backend.renew(&key, entry.meta.stamp, entry.meta.clone()).await);
     assert_closed("remove", &backend.remove(&key).await);
     assert_closed("usage", &backend.usage().await);
     assert_closed("sweep", &backend.sweep(case.now(), 10).await);

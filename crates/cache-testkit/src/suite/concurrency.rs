@@ -15,7 +15,7 @@ use crate::case::describe;
 use crate::{Case, Rng, body_of, eventually, writer_of};
 
 /// How many polls a dropped call gets at most.
-const POLLS: usize = 20;
+pub(super) const POLLS: usize = 20;
 
 /// Whatever the order in which racing writers arrive, the newest stamp stays, and no reader sees a mixture.
 pub async fn racing_writers_of_one_key_leave_the_newest_stamp(case: &Case) -> Result<()> {
@@ -193,7 +193,7 @@ async fn read_whole(backend: &dyn Backend, key: &Key, newest: Option<Entry>, pre
 }
 
 /// Polls `call` up to `times` times, whenever it likes to be, and drops it.
-async fn poll_times<T>(times: usize, call: impl Future<Output = T>) {
+pub(super) async fn poll_times<T>(times: usize, call: impl Future<Output = T>) {
     let mut call = pin!(call);
     for _ in 0..times {
         let polled = poll_fn(|context| Poll::Ready(call.as_mut().poll(context))).await;

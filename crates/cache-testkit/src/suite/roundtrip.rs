@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cache_core::{HOUR, Key, MINUTE, Result, ttl};
+use cache_core::{HOUR, Key, MINUTE, Result, Role, ttl};
 
 use crate::Case;
 
@@ -29,6 +29,28 @@ pub async fn every_field_of_meta_comes_back_equal(case: &Case) -> Result<()> {
     entry.meta.schema = u64::MAX;
     case.backend.put(&key, entry.clone()).await?;
     case.assert_holds(&key, &entry).await
+}
+
+/// What is no value is kept as a value is: marks below their reserved prefix, and tombstones, which a composed backend
+/// may show as absent, but which keep older entries away in any case.
+pub async fn entries_of_every_role_are_kept(case: &Case) -> Result<()> {
+    for len in [0, 100, 10_000] {
+        for (root, role) in [("suite", Role::Value), ("~marks", Role::Mark), ("tombs", Role::Tombstone)] {
+            let key = Key::of(root).part(len).build()?;
+            let older = case.lasting(ttl(HOUR), "older");
+            let mut entry = case.lasting(ttl(HOUR), vec![7; len]);
+            entry.meta.role = role;
+            case.backend.put(&key, entry.clone()).await?;
+            if role != Role::Mark {
+                case.backend.put(&key, older).await?;
+            }
+            match case.backend.get(&key).await? {
+                None if role == Role::Tombstone => case.assert_absent(&key).await?,
+                _ => case.assert_holds(&key, &entry).await?,
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Reads of a key that was never put answer with nothing, not with an error.

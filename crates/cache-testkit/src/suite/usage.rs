@@ -1,7 +1,7 @@
 //! Rules: usage is exact and the budget holds.
 
 use bytes::Bytes;
-use cache_core::{BackendExt, Key, KeyPrefix, Result, Usage};
+use cache_core::{BackendExt, Key, KeyPrefix, Result, Role, Usage};
 
 use crate::Case;
 
@@ -93,6 +93,25 @@ pub async fn a_cleared_backend_holds_as_much_as_before(case: &Case) -> Result<()
         assert_eq!((cleared.entries, cleared.bytes), (fresh.entries, fresh.bytes), "(entries, bytes) once cleared");
         let refilled = fill(case).await?;
         assert_eq!(refilled, filled, "(entries, found by scan) after clear {round}");
+    }
+    Ok(())
+}
+
+/// Where there is a budget, entries that hold marks outlast any number of values, and the budget holds.
+pub async fn marks_stay_while_values_are_evicted(case: &Case) -> Result<()> {
+    let mut marks = Vec::new();
+    for number in 0..5 {
+        let mut mark = case.entry("a mark");
+        mark.meta.role = Role::Mark;
+        let key = Key::of("~marks").part(number).build()?;
+        case.backend.put(&key, mark.clone()).await?;
+        marks.push((key, mark));
+    }
+    for _ in 0..3 {
+        fill(case).await?;
+    }
+    for (key, mark) in &marks {
+        case.assert_holds(key, mark).await?;
     }
     Ok(())
 }

@@ -1,10 +1,12 @@
-//! `Bounded`: a naive model with a budget, first in first out.
+//! `Bounded`: a naive model with a budget, first in first out but for marks.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use cache_core::{Backend, BackendInfo, Entry, Key, KeyPrefix, Limits, Meta, Result, Swept, Timestamp, Usage};
+use cache_core::{
+    Backend, BackendInfo, Entry, Key, KeyPrefix, Limits, Meta, Result, Role, Stamp, Swept, Timestamp, Usage,
+};
 use cache_testkit::NaiveModel;
 use futures_util::stream::BoxStream;
 use tokio::sync::Mutex;
@@ -17,15 +19,32 @@ pub(crate) struct Bounded {
     /// Whether a remove forgets to give budget back.
     leak: bool,
     leaked: AtomicU64,
+    /// Whether marks are evicted like values.
+    evicts_marks: bool,
 }
 
 impl Bounded {
     pub(crate) fn new(inner: NaiveModel, limits: Limits) -> Self {
-        Self { inner, limits, queue: Mutex::default(), leak: false, leaked: 0.into() }
+        Self { inner, limits, queue: Mutex::default(), leak: false, leaked: 0.into(), evicts_marks: false }
     }
 
     pub(crate) fn leaking(self) -> Self {
         Self { leak: true, ..self }
+    }
+
+    pub(crate) fn evicting_marks(self) -> Self {
+        Self { evicts_marks: true, ..self }
+    }
+
+    /// Where the next victim is in `queue`.
+    async fn victim(&self, queue: &VecDeque<Key>) -> Result<Option<usize>> {
+        for (at, key) in queue.iter().enumerate() {
+            let is_mark = self.inner.stat(key).await?.is_some_and(|meta| meta.role == Role::Mark);
+            if self.evicts_marks || !is_mark {
+                return Ok(Some(at));
+            }
+        }
+        Ok(None)
     }
 
     fn leaked(&self) -> u64 {
@@ -57,11 +76,15 @@ impl Backend for Bounded {
             if usage.bytes + weight <= room && usage.entries < self.limits.entries {
                 break;
             }
-            let Some(oldest) = queue.pop_front() else { return Ok(()) };
+            let Some(oldest) = self.victim(&queue).await?.and_then(|at| queue.remove(at)) else { return Ok(()) };
             self.inner.remove(&oldest).await?;
         }
         queue.push_back(key.clone());
         self.inner.put(key, entry).await
+    }
+
+    async fn renew(&self, key: &Key, present: Stamp, meta: Meta) -> Result<bool> {
+        self.inner.renew(key, present, meta).await
     }
 
     async fn remove(&self, key: &Key) -> Result<bool> {

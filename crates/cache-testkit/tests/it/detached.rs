@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cache_core::{
-    Backend, BackendInfo, Entry, Error, ErrorKind, Key, KeyPrefix, Meta, Result, Swept, Timestamp, Usage,
+    Backend, BackendInfo, Entry, Error, ErrorKind, Key, KeyPrefix, Meta, Result, Stamp, Swept, Timestamp, Usage,
 };
 use cache_testkit::NaiveModel;
 use futures_util::stream::BoxStream;
@@ -50,6 +50,11 @@ impl Backend for Detached {
     async fn put(&self, key: &Key, entry: Entry) -> Result<()> {
         let key = key.clone();
         self.pooled(move |inner| async move { inner.put(&key, entry).await }).await
+    }
+
+    async fn renew(&self, key: &Key, present: Stamp, meta: Meta) -> Result<bool> {
+        let key = key.clone();
+        self.pooled(move |inner| async move { inner.renew(&key, present, meta).await }).await
     }
 
     async fn remove(&self, key: &Key) -> Result<bool> {

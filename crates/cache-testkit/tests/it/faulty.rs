@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cache_core::{Backend, ErrorKind, Key, KeyPrefix};
+use cache_core::{Backend, ErrorKind, Key, KeyPrefix, Stamp};
 use cache_testkit::{Bench, Fault, Faulty, NaiveModel, Operation, Plan, entry};
 use futures_util::{FutureExt, StreamExt, TryStreamExt};
 use tokio::time::{Instant, timeout};
@@ -69,13 +69,14 @@ async fn every_operation_can_fail() {
         faulty.stat(&key()).await.is_err(),
         faulty.get(&key()).await.is_err(),
         faulty.put(&key(), entry(1, "x")).await.is_err(),
+        faulty.renew(&key(), Stamp::ZERO, entry(1, "x").meta).await.is_err(),
         faulty.remove(&key()).await.is_err(),
         faulty.usage().await.is_err(),
         faulty.sweep(Bench::START, 1).await.is_err(),
         faulty.close().await.is_err(),
         faulty.scan(&KeyPrefix::all()).next().await.unwrap().is_err(),
     ];
-    assert_eq!(failed, [true; 8]);
+    assert_eq!(failed, [true; 9]);
     let got = faulty.get_many(&[key(), key()]).await;
     assert!(got.len() == 2 && got.iter().all(Result::is_err));
     let put = faulty.put_many(vec![(key(), entry(1, "x")); 3]).await;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use cache_core::{
-    Backend, BackendInfo, Clock, Entry, Error, ErrorKind, Key, KeyPrefix, ManualClock, Meta, Result, Swept, Timestamp,
-    Usage,
+    Backend, BackendInfo, Clock, Entry, Error, ErrorKind, Key, KeyPrefix, ManualClock, Meta, Result, Role, Stamp,
+    Swept, Timestamp, Usage,
 };
 use cache_testkit::NaiveModel;
 use futures_util::stream::{self, BoxStream, StreamExt};
@@ -46,6 +46,19 @@ pub(crate) enum Flaw {
     CloseDoesNothing,
     CallsAfterClosePanic,
     SecondCloseFails,
+    RenewIsAlwaysTrue,
+    RenewIgnoresStamp,
+    RenewTakesOlderStamp,
+    RenewRevives,
+    LateRenewRemoves,
+    RenewKeepsDeadlines,
+    RenewKeepsTags,
+    RenewEmptiesBody,
+    RenewTakesSteps,
+    RenewRemovesFirst,
+    RenewCountsTwice,
+    RenewAfterCloseIsFalse,
+    RolesAreForgotten,
 }
 
 pub(crate) struct Flawed {
@@ -75,6 +88,16 @@ impl Flawed {
         } else {
             key.clone()
         }
+    }
+
+    /// Brings an expired entry back for a moment: long enough to be renewed.
+    async fn revive(&self, key: &Key, stamp: Stamp) -> Result<()> {
+        let found = self.seen.lock().iter().find(|(held, entry)| held == key && entry.meta.stamp == stamp).cloned();
+        if let Some((key, mut entry)) = found {
+            entry.meta.stale_until = Timestamp::NEVER;
+            self.inner.put(&key, entry).await?;
+        }
+        Ok(())
     }
 
     fn ended(&self) -> bool {
@@ -133,6 +156,7 @@ impl Backend for Flawed {
                 }
             }
             Flaw::BodyLosesEnd => drop(entry.body.split_off(entry.body.len().saturating_sub(1))),
+            Flaw::RolesAreForgotten => entry.meta.role = Role::Value,
             Flaw::MetaLosesTags => entry.meta.tags = Arc::default(),
             Flaw::RefusalRemoves if entry.len() > Entry::MAX_BODY => drop(self.inner.remove(key).await?),
             Flaw::PutIsTorn => {
@@ -172,6 +196,33 @@ impl Backend for Flawed {
             answers.push(if stopped { Ok(()) } else { self.put(&key, entry).await });
         }
         answers
+    }
+
+    async fn renew(&self, key: &Key, present: Stamp, mut meta: Meta) -> Result<bool> {
+        match self.flaw {
+            Flaw::RenewAfterCloseIsFalse if self.ended() => return Ok(false),
+            Flaw::RenewRevives => self.revive(key, present).await?,
+            _ => {}
+        }
+        let Some(mut entry) = self.inner.get(key).await? else { return Ok(self.flaw == Flaw::RenewIsAlwaysTrue) };
+        let is_meant = entry.meta.stamp == present;
+        match self.flaw {
+            Flaw::RenewIgnoresStamp => return self.inner.renew(key, entry.meta.stamp, meta).await,
+            Flaw::RenewTakesOlderStamp if is_meant => drop(self.inner.remove(key).await?),
+            Flaw::LateRenewRemoves if meta.is_expired(self.clock.now()) => drop(self.inner.remove(key).await?),
+            Flaw::RenewKeepsDeadlines if is_meant => meta.stale_until = entry.meta.stale_until,
+            Flaw::RenewKeepsTags if is_meant => meta.tags = entry.meta.tags,
+            Flaw::RenewCountsTwice => self.inner.put(&Key::of("second").build()?, entry.clone()).await?,
+            Flaw::RenewTakesSteps if is_meant => tokio::task::yield_now().await,
+            Flaw::RenewRemovesFirst if is_meant => {
+                self.inner.remove(key).await?;
+                tokio::task::yield_now().await;
+            }
+            Flaw::RenewEmptiesBody if is_meant => entry.body.clear(),
+            _ => return self.inner.renew(key, present, meta).await,
+        }
+        self.inner.put(key, Entry::new(meta, entry.body)).await?;
+        Ok(true)
     }
 
     async fn remove(&self, key: &Key) -> Result<bool> {

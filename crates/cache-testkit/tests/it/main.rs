@@ -2,8 +2,11 @@
 
 mod bounded;
 mod detached;
+mod drops;
 mod faulty;
 mod flawed;
+mod fleet;
+mod linear;
 mod model;
 mod suite_fails;
 mod suite_passes;

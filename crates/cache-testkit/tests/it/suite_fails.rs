@@ -52,6 +52,19 @@ caught! {
     PutRemovesFirst by concurrency::a_read_during_replacement_sees_a_whole_entry
     CloseDoesNothing by close::every_call_after_close_fails_as_closed
     CallsAfterClosePanic by close::every_call_after_close_fails_as_closed
+    RolesAreForgotten by roundtrip::entries_of_every_role_are_kept
+    RenewIsAlwaysTrue by renew::only_the_entry_with_the_stamp_is_renewed
+    RenewIgnoresStamp by renew::only_the_entry_with_the_stamp_is_renewed
+    RenewTakesOlderStamp by renew::an_older_stamp_renews_nothing
+    RenewRevives by renew::an_expired_entry_is_not_renewed
+    LateRenewRemoves by renew::a_meta_past_its_end_renews_nothing
+    RenewKeepsDeadlines by renew::a_renewed_entry_lives_until_its_new_end
+    RenewKeepsTags by renew::a_renewed_entry_has_the_new_meta_and_its_body
+    RenewEmptiesBody by renew::a_renewed_entry_has_the_new_meta_and_its_body
+    RenewTakesSteps by renew::a_renewal_never_brings_an_old_body_under_a_new_stamp
+    RenewRemovesFirst by renew::a_dropped_renewal_leaves_the_old_meta_or_the_new_one
+    RenewCountsTwice by renew::usage_counts_a_renewed_entry_once
+    RenewAfterCloseIsFalse by close::every_call_after_close_fails_as_closed
     SecondCloseFails by close::a_second_close_succeeds
 }
 
@@ -63,6 +76,16 @@ async fn budget_that_a_remove_does_not_give_back_is_noticed() {
     assert!(passes(Case::new(bounded(&bench), bench.clock.clone()), rule).await);
     let bench = Bench::new(Conditions::Tight);
     assert!(!passes(Case::new(bounded(&bench).leaking(), bench.clock.clone()), rule).await);
+}
+
+#[tokio::test]
+async fn an_eviction_of_marks_is_noticed() {
+    let rule: Rule = |case| Box::pin(suite::usage::marks_stay_while_values_are_evicted(case));
+    let bounded = |bench: &Bench| Bounded::new(NaiveModel::new(bench.clock.clone()), bench.limits);
+    let bench = Bench::new(Conditions::Tight);
+    assert!(passes(Case::new(bounded(&bench), bench.clock.clone()), rule).await);
+    let bench = Bench::new(Conditions::Tight);
+    assert!(!passes(Case::new(bounded(&bench).evicting_marks(), bench.clock.clone()), rule).await);
 }
 
 fn flawed(flaw: Flaw) -> Case {

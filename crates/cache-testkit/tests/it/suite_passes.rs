@@ -1,6 +1,6 @@
 //! The suite on backends of different nature that keep every rule.
 
-use cache_testkit::{Faulty, Fixture, NaiveModel, conformance};
+use cache_testkit::{Faulty, Fixture, Fleet, NaiveModel, conformance};
 
 use crate::bounded::Bounded;
 use crate::detached::Detached;
@@ -8,6 +8,8 @@ use crate::detached::Detached;
 conformance!(naive, |bench| async move { Ok(Fixture::new(NaiveModel::new(bench.clock))) });
 
 conformance!(faultless, |bench| async move { Ok(Fixture::new(Faulty::new(NaiveModel::new(bench.clock)))) });
+
+conformance!(fleet, |bench| async move { Ok(Fixture::new(Fleet::new(NaiveModel::new(bench.clock)))) });
 
 conformance!(bounded, |bench| async move {
     let limits = bench.limits;

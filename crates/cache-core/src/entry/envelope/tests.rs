@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use crate::{Entry, ErrorKind, Meta, Stamp, Timestamp};
+use crate::{Entry, ErrorKind, Meta, Role, Stamp, Timestamp};
 
 use bytes::Bytes;
 
@@ -26,21 +26,40 @@ fn full() -> Entry {
 /// Entries as version 1 of the format stores them. Never regenerate these: a change here breaks stored caches.
 const V1_FULL: &[u8] = include_bytes!("../../../tests/fixtures/entry-v1-full.bin");
 const V1_MINIMAL: &[u8] = include_bytes!("../../../tests/fixtures/entry-v1-minimal.bin");
+const V1_TOMBSTONE: &[u8] = include_bytes!("../../../tests/fixtures/entry-v1-tombstone.bin");
+const V1_MARK: &[u8] = include_bytes!("../../../tests/fixtures/entry-v1-mark.bin");
 
 fn minimal() -> Entry {
     Entry::new(Meta::new(Stamp::ZERO, Timestamp::EPOCH), Bytes::new())
 }
 
+fn of_role(role: Role, body: &'static str) -> Entry {
+    let mut meta = Meta::new(Stamp::from_u64(7), Timestamp::from_millis(1_700_000_000_000));
+    meta.role = role;
+    Entry::new(meta, body)
+}
+
+fn fixtures() -> [(&'static [u8], Entry); 4] {
+    [
+        (V1_FULL, full()),
+        (V1_MINIMAL, minimal()),
+        (V1_TOMBSTONE, of_role(Role::Tombstone, "")),
+        (V1_MARK, of_role(Role::Mark, "a mark")),
+    ]
+}
+
 #[test]
 fn the_stored_fixtures_of_version_1_read_back() {
-    assert_eq!(Entry::decode(Bytes::from_static(V1_FULL)).unwrap(), full());
-    assert_eq!(Entry::decode(Bytes::from_static(V1_MINIMAL)).unwrap(), minimal());
+    for (stored, entry) in fixtures() {
+        assert_eq!(Entry::decode(Bytes::from_static(stored)).unwrap(), entry);
+    }
 }
 
 #[test]
 fn version_1_is_written_byte_for_byte() {
-    assert_eq!(full().encode().unwrap(), V1_FULL);
-    assert_eq!(minimal().encode().unwrap(), V1_MINIMAL);
+    for (stored, entry) in fixtures() {
+        assert_eq!(entry.encode().unwrap(), stored);
+    }
 }
 
 #[test]
@@ -85,6 +104,19 @@ fn meta_with_unknown_fields_of_a_later_build_reads() {
     let meta = rmp_serde::to_vec_named(&Later { s: 1, c: 2, zz: "unknown" }).unwrap();
     let meta = super::decode_meta(&meta).unwrap();
     assert_eq!(meta, Meta::new(Stamp::from_u64(1), Timestamp::from_millis(2)));
+}
+
+#[test]
+fn meta_with_an_unknown_role_of_a_later_build_is_corrupt() {
+    #[derive(serde::Serialize)]
+    struct Later {
+        s: u64,
+        c: u64,
+        r: &'static str,
+    }
+    let of_role = |r| super::decode_meta(&rmp_serde::to_vec_named(&Later { s: 1, c: 2, r }).unwrap());
+    assert_eq!(of_role("m").unwrap().role, Role::Mark);
+    assert_eq!(of_role("x").unwrap_err().kind(), ErrorKind::Corrupt);
 }
 
 proptest! {
