@@ -25,7 +25,8 @@ Development commands of the Reelcache workspace.
 Usage: cargo xtask COMMAND [ARGS]
 
   test [--quick] [ARGS]   find or install what the tests need, then run everything:
-                          tests, doctests, and a process killed while it writes.
+                          tests, doctests, a process killed while it writes, and
+                          1,000 simulated fleets.
                           --quick runs the tests only; ARGS (filters and other
                           arguments of the test runner) run those tests only.
   lint                    formatting, tidy, clippy and rustdoc; warnings are errors
@@ -37,7 +38,11 @@ Usage: cargo xtask COMMAND [ARGS]
   torture file [--quick | --full] [--rounds N] [--entries N] [--seed S]
                           kill -9 a writer of the file tier at random moments and check
                           what is left; --full is 200 rounds of 100,000 entries
-  bench [ARGS]            the benchmarks
+  torture sim [--seeds N] [--from S] [--seed S]
+                          live through simulated fleets in virtual time, 1,000 unless told,
+                          and check every answer; --seed repeats the one of that seed
+  bench [--compare] [ARGS]
+                          the benchmarks; with --compare beside other caches
   clip DIR                put a real film clip (Big Buck Bunny) into DIR
   help                    this page
 

@@ -15,6 +15,7 @@ pub(crate) fn command(args: &[String]) -> Result<(), Failure> {
     if !scope.only_tests {
         steps.push(Step::command("doctests", workspace::cargo(&["test", "--doc", "--workspace"])));
         steps.push(Step::new("kill -9", || torture::command(&["file".to_owned(), "--quick".to_owned()])));
+        steps.push(Step::new("simulation", || torture::command(&["sim".to_owned()])));
     }
     plan::run("test", steps, OnFailure::Stop)
 }
@@ -22,7 +23,7 @@ pub(crate) fn command(args: &[String]) -> Result<(), Failure> {
 /// How much of everything is asked for.
 #[derive(Debug, PartialEq, Eq)]
 struct Scope<'a> {
-    /// Leave out the doctests, and the process that is killed while it writes.
+    /// Leave out the doctests, the process that is killed while it writes, and the simulation.
     only_tests: bool,
     filters: &'a [String],
 }

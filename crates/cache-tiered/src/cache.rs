@@ -1,38 +1,47 @@
 //! `Cache`: typed values, loaded once and found again in the nearest tier.
 
+mod ask;
 mod builder;
-mod chain;
+mod class;
 mod codec;
 mod flight;
 mod hit;
 mod inner;
+mod keep;
+mod leased;
 mod load;
 mod near;
 mod pauses;
+mod produce;
+mod progress;
+mod request;
 mod stats;
+mod traffic;
 mod trip;
 
 use std::fmt;
-use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use cache_core::{Entry, Error, ErrorKind, Freshness, Key, Result};
+use cache_core::{Entry, Error, ErrorKind, Freshness, Key, Result, Selector};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout};
 
 pub use builder::CacheBuilder;
+pub use class::{Class, Order};
 pub use codec::Codec;
 pub use hit::{Hit, Origin};
-pub use load::Load;
+pub use load::{Load, Loaded};
+pub use progress::{Phase, Progress, ProgressWatch};
+pub use request::Request;
 pub use stats::CacheStats;
 
-use inner::Inner;
-use near::Held;
+use inner::{Inner, Seen, Storing};
 
-use crate::tiered::detached;
+use crate::Invalidation;
+use crate::tiered::{Telling, detached};
 
 /// How long closing waits for stores under way, and then for promotions.
 const CLOSE_LIMIT: Duration = Duration::from_secs(30);
@@ -45,20 +54,35 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(30);
 ///
 /// # Loads
 /// One load runs for a key at a time, in a task of its own, for all who ask meanwhile. It goes on when callers leave,
-/// whoever started it. Its failure, a panic included, is everybody's who waits then, and is not remembered: who asks
-/// next starts anew. When a stale value is at hand, it stands in for a failed load, and the key is not loaded again
-/// for the backoff. Nothing is served past its `valid_until`: a value that is loaded too late for it is a failed load.
-/// One with a lifetime of zero is given once to all who wait, and not kept. A load that exceeds its deadline is stopped; one that
-/// blocks its thread cannot be, but no one waits for it any more.
+/// whoever started it, until nobody has waited for it for the cache's [grace](CacheBuilder::grace). Its failure, a panic
+/// included, is everybody's who waits then, and is remembered only [if asked](CacheBuilder::remember_failures): who asks
+/// next starts anew. Nothing is served past its `valid_until`: a value that is loaded too late for it is a failed load.
+/// One with a lifetime of zero is given once to all who wait, and not kept. A load that exceeds its
+/// [deadline](CacheBuilder::deadline) is stopped and its key is free; one that blocks its thread cannot be stopped, but
+/// no one waits for it any more. [`Class`]es bound how many loads run at once; [`progress`](Self::progress) tells how
+/// far they are.
 ///
-/// A loader that asks its own cache for its own key, or by way of loads that it starts, is refused with
-/// [`ErrorKind::Invalid`] there: it would wait for itself. Asked from a task that the loader spawned, or by way of a
-/// load that another has started, it does wait for itself, until the deadline.
+/// A loader that waits for its own key, be it by way of other loads, whoever has started them, is refused with
+/// [`ErrorKind::Invalid`] there: it would wait for itself. Asked from a task that the loader spawned, it does wait for
+/// itself, until the deadline.
 ///
-/// # Writes win
-/// A [`put`](Self::put) or [`remove`](Self::remove), or one of the stored key through the [`Tiered`](crate::Tiered)
-/// itself, wins over every load that began before it ended: those who wait get the loaded value, but it is not kept,
-/// and who asks afterwards starts a new load. A write that bypasses the cache does not reach its near tier.
+/// # Freshness
+/// A fresh value is served; when a refresh is [due](CacheBuilder::eager), one load begins behind it. A stale value is
+/// served at once, or after the [soft timeout](CacheBuilder::soft_timeout), while one load runs behind it. When that
+/// fails, the value stands in, and the key is not loaded again for the [backoff](CacheBuilder::backoff), counted from
+/// the failure. An expired value is as good as none.
+///
+/// # Writes and invalidations win
+/// A [`put`](Self::put), [`remove`](Self::remove) or [`invalidate`](Self::invalidate), or one of the stored key through
+/// the [`Tiered`](crate::Tiered) itself, wins over every load that began before it ended, refreshes behind answers
+/// included: those who wait get the loaded value, but it is not kept, and who asks afterwards starts a new load. An
+/// invalidation by tag cannot know which tags a running load will set, so it wins over all loads that it could mean. A
+/// write that bypasses the tiers does not reach the near tier.
+///
+/// # Processes that share a tier
+/// Where a tier offers leases, one process of the fleet loads a key; the others find its value in the tier. Who loses
+/// its lease discards what it has loaded. Where a tier has a backplane, writes and invalidations reach the near tiers
+/// of all processes; until they arrive, a process may serve what it has. Fills are not told.
 ///
 /// # The tiers' failures
 /// A tier that fails is skipped; a value that cannot be stored is served all the same, and counted. It replaces what
@@ -95,15 +119,16 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Cache<V> {
     }
 
     /// The value of `key`: from the near tier, without waiting or allocating; else from the tiers or a load that is
-    /// under way; else from `loader`.
+    /// under way; else from `loader`. [`request`](Self::request) does the same with options of its own.
     ///
-    /// Cancelling it disturbs neither the load nor anybody else.
+    /// Cancelling it disturbs nobody else; the load is stopped when nobody waits for it and the
+    /// [grace](CacheBuilder::grace) has passed.
     ///
     /// # Errors
-    /// [`ErrorKind::Load`] when the loader failed or panicked, [`ErrorKind::Timeout`] when it exceeded its deadline,
-    /// in both cases without a stale value to stand in; [`ErrorKind::Invalid`] for a key that is too long, and
-    /// within a load of that key;
-    /// [`ErrorKind::Unavailable`] when too many loads are under way or the runtime ends; [`ErrorKind::Closed`].
+    /// [`ErrorKind::Load`] when the loader failed or panicked, [`ErrorKind::Timeout`] when it exceeded its deadline, or
+    /// the caller its [hard timeout](CacheBuilder::hard_timeout), in all cases without a stale value to stand in;
+    /// [`ErrorKind::Invalid`] for a key that is too long, and within a load of that key; [`ErrorKind::Unavailable`] when
+    /// too many loads are under way or the runtime ends; [`ErrorKind::Closed`].
     pub async fn get_or_load<L, F, E>(&self, key: &Key, loader: L) -> Result<Hit<V>>
     where
         L: FnOnce(Load) -> F + Send + 'static,
@@ -111,20 +136,18 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Cache<V> {
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         self.0.check_open("load")?;
-        if let Some(hit) = self.0.near_hit(key) {
+        if let Some((hit, now)) = self.0.near_hit(key) {
+            self.0.asked(key, now);
             return Ok(hit);
         }
-        let began = Instant::now();
-        let (flight, lead) = self.0.board(key, false, &mut Some(trip::boxed(loader)))?;
-        let landed = flight.wait().await?;
-        Ok(self.0.hit(&landed, lead, began))
+        self.0.ask(key, &self.0.wants, trip::boxed(loader)).await
     }
 
     /// Loads `key` although it may have a fresh value, or joins a load of it that is under way. It waits for the store
     /// of a load that has just ended.
     ///
     /// When the load fails, the answer is what the cache has, if anything: its origin tells. Cancelling it disturbs
-    /// nobody.
+    /// nobody else.
     ///
     /// # Errors
     /// As [`get_or_load`](Self::get_or_load).
@@ -134,21 +157,12 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Cache<V> {
         F: Future<Output = Result<V, E>> + Send + 'static,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let began = Instant::now();
-        let mut loader = Some(trip::boxed(loader));
-        loop {
-            let (flight, lead) = self.0.board(key, true, &mut loader)?;
-            if !lead && flight.has_landed() {
-                // Its load had ended before this call, and a load begun during its store would not be kept.
-                flight.ended().await;
-                continue;
-            }
-            let landed = flight.wait().await?;
-            // A flight that was joined may have found a value without loading it, and has left the table then.
-            if lead || landed.tried {
-                return Ok(self.0.hit(&landed, lead, began));
-            }
-        }
+        self.request(key).refresh().load(loader).await
+    }
+
+    /// A question with options of its own: timeouts, class, forecast, revalidation.
+    pub fn request<'a>(&'a self, key: &'a Key) -> Request<'a, V> {
+        Request::new(self, key, self.0.wants.clone())
     }
 
     /// The value of `key`, if the cache has one; a stale one is marked as such. Nothing is loaded or waited for but the
@@ -159,19 +173,20 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Cache<V> {
     /// too long; [`ErrorKind::Closed`].
     pub async fn get(&self, key: &Key) -> Result<Option<Hit<V>>> {
         self.0.check_open("get")?;
-        if let Some(hit) = self.0.near_hit(key) {
+        if let Some((hit, _)) = self.0.near_hit(key) {
             return Ok(Some(hit));
         }
         let began = Instant::now();
         let stored = self.0.stored_key(key)?;
-        let watch = self.0.tiers.watch(&stored);
-        let near = self.0.near.get(key).map(|held| (held, Origin::Near));
-        let looked = self.0.look(&stored).await;
+        self.0.tiers.open().await;
+        let seen = Seen { watch: &self.0.tiers.watch(&stored), gaps: self.0.gaps.load(Ordering::Acquire) };
+        let near = self.0.near_valid(key).map(|held| (held, Origin::Near));
+        let looked = self.0.look(&stored, &self.0.expecting(&self.0.wants)).await;
         let Some((held, origin)) = self.0.better(near, looked.found) else {
             stats::count(&self.0.counters.misses);
             return looked.error.map_or(Ok(None), Err);
         };
-        self.0.fill_near(key, &held, &watch);
+        self.0.fill_near_seen(key, &stored, &held, &seen);
         let freshness = held.freshness(self.0.clock.now());
         Ok((freshness != Freshness::Expired).then(|| self.0.serve(&held, origin, freshness, began)))
     }
@@ -189,12 +204,23 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Cache<V> {
         let stored = self.0.stored_key(key)?;
         let place = self.0.place("put")?;
         let body = self.0.codec.encode(&value)?;
+        self.0.tiers.open().await;
         let rights = self.0.tiers.begin(&stored, "put").await?;
         let (cache, key) = (self.0.clone(), key.clone());
         detached(async move {
-            let meta = cache.meta(cache.stamps.tick()).with_lifetime(cache.lifetime);
-            cache.near.put(&key, Held::new(Arc::new(value), &meta));
-            let stored = cache.store_over(&stored, &Entry::new(meta, body), true).await;
+            let meta = cache.meta(cache.tiers.stamps().tick()).with_lifetime(cache.lifetimes.whole);
+            let (value, stamp) = (Arc::new(value), meta.stamp);
+            let mut entry = Entry::new(meta, body);
+            let held = cache.hold(value.clone(), Arc::new(entry.meta.clone()));
+            cache.near.put(&key, &held);
+            let how = Storing { forecast: &cache.wants.forecast, telling: Telling::Write, newest: true };
+            let stored = cache.store_over(&stored, &mut entry, &how).await;
+            match stored {
+                Ok(true) if entry.meta.stamp != stamp => cache.near.put(&key, &cache.hold(value, Arc::new(entry.meta))),
+                // Another process has written a newer one since, or invalidated it.
+                Ok(false) => cache.near.remove_same(&key, &held),
+                _ => {}
+            }
             cache.pauses.end(&key);
             drop((rights, place));
             stored.map(|_| ())
@@ -215,8 +241,10 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Cache<V> {
         let rights = self.0.tiers.begin(&stored, "remove").await?;
         let (cache, key) = (self.0.clone(), key.clone());
         detached(async move {
-            let near = cache.near.remove(&key);
-            let below = cache.tiers.clear(&stored).await;
+            let near = cache.near_valid(&key).is_some();
+            // The tiers first: what a load has replaced may be in them until its store, and would come up from there.
+            let below = cache.tiers.retire(&stored).await;
+            cache.near.remove(&key);
             cache.pauses.end(&key);
             drop((rights, place));
             below.map(|below| near || below)
@@ -224,14 +252,54 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Cache<V> {
         .await
     }
 
-    /// The figures of now.
+    /// Makes everything that `selector` selects among this cache's keys out of date, in every tier and for every load
+    /// that began before; how many entries were there. Its keys, prefixes and patterns are those of callers, without
+    /// the name of the cache.
+    ///
+    /// It is in force before the first entry is removed, and stays so when its future is dropped.
+    ///
+    /// # Errors
+    /// As [`Tiered::invalidate`](crate::Tiered::invalidate).
+    pub async fn invalidate(&self, selector: &Selector) -> Result<Invalidation> {
+        self.0.check_open("invalidate")?;
+        self.0.tiers.invalidate(&selector.below(&self.0.name)?).await
+    }
+
+    /// What [`invalidate`](Self::invalidate) would do, and nothing done.
+    ///
+    /// # Errors
+    /// As [`Tiered::preview`](crate::Tiered::preview).
+    pub async fn preview(&self, selector: &Selector) -> Result<Invalidation> {
+        self.0.check_open("preview")?;
+        self.0.tiers.preview(&selector.below(&self.0.name)?).await
+    }
+
+    /// Follows the load of `key`, if one runs.
+    pub fn progress(&self, key: &Key) -> Option<ProgressWatch> {
+        let flight = self.0.flights.get(key)?;
+        Some(ProgressWatch::new(key.clone(), flight.report.subscribe(), flight.crew()))
+    }
+
+    /// How far each running load is, in no promised order.
+    pub fn loads(&self) -> Vec<Progress> {
+        let watch = |(key, flight): (Key, Arc<flight::Flight<V>>)| {
+            ProgressWatch::new(key, flight.report.subscribe(), flight.crew()).current()
+        };
+        self.0.flights.all().into_iter().map(watch).collect()
+    }
+
+    /// The figures of now. Costs a look at each value of the near tier.
     pub fn stats(&self) -> CacheStats {
         let idle = self.0.tasks.available_permits() as u64;
+        let (near_hits, near_saved) = self.0.near.hits(self.0.clock.now());
+        let counted = self.0.counters.snapshot();
         CacheStats {
-            name: self.0.name.clone(),
+            name: self.0.name.to_string(),
             running: u64::from(self.0.max_loads).saturating_sub(idle),
             near_entries: self.0.near.len(),
-            ..self.0.counters.snapshot()
+            near_hits: counted.near_hits + near_hits,
+            seconds_saved: counted.seconds_saved + near_saved.as_secs_f64(),
+            ..counted
         }
     }
 

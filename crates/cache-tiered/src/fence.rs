@@ -59,6 +59,11 @@ impl Fence {
         Ok(self.turn(key, limit).await?.writing())
     }
 
+    /// Whether anybody watches `key`, or has its turn or waits for it.
+    pub(crate) fn is_used(&self, key: &Key) -> bool {
+        self.0.lock().contains_key(key)
+    }
+
     fn enter(&self, key: &Key) -> Seat {
         let mut keys = self.0.lock();
         let known = keys.entry(key.clone()).or_default();
@@ -236,8 +241,9 @@ mod tests {
         let fence = Fence::default();
         let watch = fence.watch(&key());
         drop(fence.write(&key(), LIMIT).await.unwrap());
+        assert!(fence.is_used(&key()));
         drop(watch);
-        assert!(fence.0.lock().is_empty());
+        assert!(!fence.is_used(&key()) && fence.0.lock().is_empty());
     }
 
     #[test]

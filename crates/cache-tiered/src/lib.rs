@@ -2,6 +2,8 @@
 //!
 //! * [`Tiered`]: several backends as one, the nearest asked first; itself a [`Backend`](cache_core::Backend)
 //! * [`Cache`]: typed values, loaded once and found again in the nearest tier
+//! * [`Popularity`]: which keys are hit most, lately; [`Warmer`]: brings keys up to date before anybody asks
+//! * [`Sweeper`]: a task that sweeps a backend, and does other things as regularly; [`metrics`]: figures for a recorder
 //!
 //! ```
 //! use cache_core::{DAY, HOUR, Key, Result, ttl};
@@ -26,8 +28,23 @@
 
 mod cache;
 mod fence;
+mod fnv;
 mod guard;
+mod marks;
+pub mod metrics;
+mod popularity;
+mod sweeper;
 mod tiered;
+mod warmer;
 
-pub use cache::{Cache, CacheBuilder, CacheStats, Codec, Hit, Load, Origin};
-pub use tiered::{Found, Lookup, PromotionStats, TierOptions, TierStats, Tiered, TieredBuilder, TieredStats};
+pub use cache::{
+    Cache, CacheBuilder, CacheStats, Class, Codec, Hit, Load, Loaded, Order, Origin, Phase, Progress, ProgressWatch,
+    Request,
+};
+pub use popularity::{Popularity, PopularityBuilder, PopularityStats};
+pub use sweeper::{JobStats, Sweeper, SweeperBuilder, SweeperStats};
+pub use tiered::{
+    Forecast, Found, Invalidation, Lookup, PromotionStats, RecoveryStats, Required, TierCount, TierOptions, TierStats,
+    Tiered, TieredBuilder, TieredStats, WritePolicy,
+};
+pub use warmer::{WarmEnd, WarmProgress, WarmReport, Warmed, Warmer, Warming};

@@ -14,7 +14,7 @@ pub struct Hit<V> {
     pub value: Arc<V>,
     /// Where it came from.
     pub origin: Origin,
-    /// How long ago it was complete.
+    /// How long ago it was complete, to within a quarter of a second.
     pub age: Duration,
     /// What the value once took to load, less the time that this answer took; zero for the caller that loaded it.
     pub saved: Duration,
@@ -43,17 +43,20 @@ pub enum Origin {
     },
     /// A load that this call started.
     Loaded,
+    /// A load that this call started, which found the value before still right.
+    Revalidated,
     /// A load that another call had started.
     Joined,
 }
 
 impl Origin {
-    /// One word for reports: `"near"`, the tier's name, `"loaded"` or `"joined"`.
+    /// One word for reports: `"near"`, the tier's name, `"loaded"`, `"revalidated"` or `"joined"`.
     pub fn name(&self) -> &str {
         match self {
             Self::Near => "near",
             Self::Tier { name, .. } => name,
             Self::Loaded => "loaded",
+            Self::Revalidated => "revalidated",
             Self::Joined => "joined",
         }
     }

@@ -1,31 +1,31 @@
 //! What the clones of a cache and its flights share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use cache_core::{Clock, Entry, Error, ErrorKind, Freshness, Hlc, Key, Lifetime, Meta, Result, Stamp};
+use cache_core::{Clock, Entry, Error, ErrorKind, Freshness, Key, Mark, Meta, Result, Selector, Stamp, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, watch};
 use tokio::time::Instant;
 
-use super::chain::Chain;
-use super::flight::{Boarding, Flight, Flights, Landed};
+use super::flight::{Flight, Flights, Landed};
+use super::load::Lifetimes;
 use super::near::{Held, Near};
-use super::pauses::Pauses;
+use super::pauses::{Pause, Pauses};
+use super::request::Wants;
 use super::stats::{Counters, count};
-use super::trip::{Loader, Trip, saved};
+use super::trip::saved;
 use super::{Codec, Hit, Origin};
-use crate::Tiered;
 use crate::fence::Watch;
 use crate::guard::guarded;
-use crate::tiered::Write;
+use crate::tiered::{Listener, Telling, Write};
+use crate::{Forecast, Popularity, Tiered};
 
 pub(super) struct Inner<V> {
     /// The first part of every key in the tiers.
-    pub(super) name: String,
+    pub(super) name: Key,
     pub(super) tiers: Tiered,
     pub(super) near: Near<V>,
     pub(super) codec: Codec,
@@ -33,12 +33,21 @@ pub(super) struct Inner<V> {
     pub(super) codec_name: Arc<str>,
     /// Of the type and its version.
     pub(super) schema: u64,
-    pub(super) lifetime: Lifetime,
+    pub(super) lifetimes: Lifetimes,
+    pub(super) eager: Option<f64>,
+    pub(super) grace: Duration,
     pub(super) deadline: Duration,
     pub(super) backoff: Duration,
+    /// How long failures are repeated.
+    pub(super) memory: Option<Duration>,
+    pub(super) lease: Duration,
+    /// What callers want who do not say so.
+    pub(super) wants: Wants,
+    pub(super) popularity: Option<Popularity>,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) stamps: Hlc,
     pub(super) flights: Flights<V>,
+    /// How often news from other processes may have been missed: what was read before is not kept.
+    pub(super) gaps: AtomicU64,
     pub(super) pauses: Pauses,
     pub(super) counters: Counters,
     /// Places of flights, puts and removes.
@@ -51,85 +60,102 @@ pub(super) struct Inner<V> {
 
 /// What the tiers have under a key.
 pub(super) struct Looked<V> {
-    pub(super) found: Option<(Held<V>, Origin)>,
+    pub(super) found: Option<(Arc<Held<V>>, Origin)>,
     /// Whether there is an entry that no new stamp would be newer than.
     pub(super) obstacle: bool,
     pub(super) error: Option<Error>,
 }
 
-impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Inner<V> {
-    /// The fresh value of the near tier.
-    pub(super) fn near_hit(&self, key: &Key) -> Option<Hit<V>> {
-        let held = self.near.get(key)?;
-        let now = self.clock.now();
-        if held.freshness(now) != Freshness::Fresh {
-            return None;
-        }
-        count(&self.counters.near_hits);
-        self.counters.saved(held.cost);
-        let age = now.since(held.created);
-        Some(Hit { value: held.value, origin: Origin::Near, age, saved: held.cost, freshness: Freshness::Fresh })
-    }
+/// Since when a reader looks at a key.
+pub(super) struct Seen<'a> {
+    pub(super) watch: &'a Watch,
+    /// The count of the backplane's gaps at that time.
+    pub(super) gaps: u64,
+}
 
-    /// Joins the flight of `key`, or begins one with `loader`; whether this call has begun it.
-    pub(super) fn board(
-        self: &Arc<Self>,
-        key: &Key,
-        force: bool,
-        loader: &mut Option<Loader<V>>,
-    ) -> Result<(Arc<Flight<V>>, bool)> {
-        let stored = self.stored_key(key)?;
-        let runtime = Handle::try_current().map_err(|error| {
-            Error::new(ErrorKind::Invalid, "there is no Tokio runtime: call this within one").with_source(error)
-        })?;
-        let (chain, identity) = (Chain::present(), Arc::as_ptr(self).addr());
-        if chain.contains(identity, key) {
-            let message = format!("a load of {key} asked for itself: it would wait forever");
-            return Err(Error::new(ErrorKind::Invalid, message).with_key(key));
-        }
-        let mut ready = None;
-        let start = || {
-            let place = self.place("load")?;
-            let loader = loader.take().ok_or_else(|| Error::new(ErrorKind::Internal, "a loader was used twice"))?;
-            let (flight, answer) = Flight::new(self.tiers.watch(&stored));
-            let trip = Trip {
-                cache: self.clone(),
-                key: key.clone(),
-                stored,
-                flight: flight.clone(),
-                answer,
-                force,
-                chain: chain.and(identity, key.clone()),
-                _place: place,
-            };
-            ready = Some(trip.run(loader));
-            Ok(flight)
-        };
-        let boarding = self.flights.board(key, self.clock.now(), start).map_err(|error| error.with_key(key))?;
-        // Off the table's lock: a runtime that has ended drops the trip here and now, and with it, it departs.
-        if let Some(trip) = ready {
-            runtime.spawn(trip);
-        }
-        Ok(match boarding {
-            Boarding::Lead(flight) => (flight, true),
-            Boarding::Join(flight) => (flight, false),
+/// How an entry is to be stored.
+pub(super) struct Storing<'a> {
+    pub(super) forecast: &'a Forecast,
+    pub(super) telling: Telling,
+    /// Whether it is newer than what is there, whatever the stamps say.
+    pub(super) newest: bool,
+}
+
+impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Inner<V> {
+    /// The value of the near tier that is fresh and not due for a refresh.
+    pub(super) fn near_hit(&self, key: &Key) -> Option<(Hit<V>, Timestamp)> {
+        let epoch = self.tiers.marks().epoch();
+        self.near.get_with(key, |held, now| {
+            (held.is_current(now) && held.is_checked(epoch)).then(|| {
+                held.hit();
+                let (age, saved) = (now.since(held.created()), held.cost());
+                let value = held.value.clone();
+                (Hit { value, origin: Origin::Near, age, saved, freshness: Freshness::Fresh }, now)
+            })
         })
     }
 
+    /// Notes that a caller has asked for `key`.
+    pub(super) fn asked(&self, key: &Key, now: Timestamp) {
+        if let Some(popularity) = &self.popularity {
+            popularity.hit_at(key, now);
+        }
+    }
+
+    /// The value of the near tier, if no mark covers it.
+    pub(super) fn near_valid(&self, key: &Key) -> Option<Arc<Held<V>>> {
+        let held = self.near.get(key)?;
+        // Read before the marks are looked at: one that is added meanwhile is looked at next time.
+        let epoch = self.tiers.marks().epoch();
+        if !held.is_checked(epoch) {
+            let stored = self.stored_key(key).ok()?;
+            if self.is_covered(&stored, &held.meta) {
+                self.near.remove_same(key, &held);
+                return None;
+            }
+            held.check(epoch);
+        }
+        Some(held)
+    }
+
+    /// Why `key` is not loaded again yet, if its load has just failed and nothing was invalidated since.
+    pub(super) fn pause(&self, key: &Key, now: Timestamp) -> Option<Pause> {
+        let pause = self.pauses.get(key, now)?;
+        let stored = self.stored_key(key).ok()?;
+        (!self.tiers.marks().may_cover(&stored, pause.began)).then_some(pause)
+    }
+
+    /// Whether a mark says that the entry of `stored` is out of date.
+    pub(super) fn is_covered(&self, stored: &Key, meta: &Meta) -> bool {
+        self.tiers.marks().covers(stored, meta.stamp, &meta.tags)
+    }
+
+    /// A value to be held near.
+    pub(super) fn hold(&self, value: Arc<V>, meta: Arc<Meta>) -> Arc<Held<V>> {
+        // Whoever keeps it near checks the marks after this.
+        let epoch = self.tiers.marks().epoch();
+        Held::new(value, meta, self.eager, epoch)
+    }
+
+    /// What the tiers are told of a value that a caller with `wants` asks for.
+    pub(super) fn expecting(&self, wants: &Wants) -> Forecast {
+        wants.forecast.clone().expecting(self.counters.mean_load())
+    }
+
     /// Looks `key` up in the tiers.
-    pub(super) async fn look(&self, stored: &Key) -> Looked<V> {
-        let lookup = self.tiers.lookup(stored).await;
+    pub(super) async fn look(&self, stored: &Key, forecast: &Forecast) -> Looked<V> {
+        let lookup = self.tiers.lookup_for(stored, forecast).await;
         let error = lookup.error.map(|error| error.with_key(stored));
         let Some(found) = lookup.found else { return Looked { found: None, obstacle: false, error } };
-        let obstacle = !self.stamps.observe(found.entry.meta.stamp);
+        let obstacle = !self.tiers.stamps().observe(found.entry.meta.stamp);
         let value = guarded(async { self.decode(&found.entry) }).await;
         let found = match value {
             Ok(value) => {
-                let held = Held::new(Arc::new(value), &found.entry.meta);
+                let held = self.hold(Arc::new(value), Arc::new(found.entry.meta));
                 Some((held, Origin::Tier { index: found.tier, name: found.name }))
             }
             Err(error) => {
-                tracing::debug!(cache = self.name, key = %stored, %error, "an entry is no value of this cache");
+                tracing::debug!(cache = %self.name, key = %stored, %error, "an entry is no value of this cache");
                 count(&self.counters.undecodable);
                 None
             }
@@ -148,64 +174,113 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Inner<V> {
     /// The one that serves better: the fresh one, else the newer, else the nearer.
     pub(super) fn better(
         &self,
-        near: Option<(Held<V>, Origin)>,
-        below: Option<(Held<V>, Origin)>,
-    ) -> Option<(Held<V>, Origin)> {
+        near: Option<(Arc<Held<V>>, Origin)>,
+        below: Option<(Arc<Held<V>>, Origin)>,
+    ) -> Option<(Arc<Held<V>>, Origin)> {
         let now = self.clock.now();
-        let worth = |(held, _): &(Held<V>, Origin)| (held.freshness(now) == Freshness::Fresh, held.stamp);
+        let worth = |(held, _): &(Arc<Held<V>>, Origin)| (held.freshness(now) == Freshness::Fresh, held.stamp());
         // Of equals, the last.
         below.into_iter().chain(near).max_by_key(worth)
     }
 
-    /// Keeps a fresh value from a tier in the near tier.
-    pub(super) fn fill_near(&self, key: &Key, held: &Held<V>, watch: &Watch) {
-        if held.freshness(self.clock.now()) == Freshness::Fresh {
-            self.near.fill(key, held.clone(), watch);
+    /// Keeps what was read or loaded on `flight` in the near tier, unless it is out of date by now.
+    pub(super) fn fill_near(&self, key: &Key, stored: &Key, held: &Arc<Held<V>>, flight: &Flight<V>) {
+        let seen = Seen { watch: &flight.watch, gaps: flight.gaps };
+        self.fill_near_seen(key, stored, held, &seen);
+    }
+
+    /// As [`fill_near`](Self::fill_near), for what was read without a flight.
+    pub(super) fn fill_near_seen(&self, key: &Key, stored: &Key, held: &Arc<Held<V>>, seen: &Seen<'_>) {
+        if held.freshness(self.clock.now()) != Freshness::Expired {
+            self.near.fill(key, held, || {
+                seen.watch.is_current()
+                    && self.gaps.load(Ordering::Acquire) == seen.gaps
+                    && !self.is_covered(stored, &held.meta)
+            });
         }
     }
 
     /// The answer for one caller of a flight, counted.
-    pub(super) fn hit(&self, landed: &Landed<V>, lead: bool, began: Instant) -> Hit<V> {
+    pub(super) fn hit(&self, key: &Key, landed: &Landed<V>, lead: bool, began: Instant) -> Result<Hit<V>> {
+        let now = self.clock.now();
+        if landed.held.meta.valid_until <= now {
+            let message = "the value has passed its valid_until before this caller took it: ask again";
+            return Err(Error::new(ErrorKind::Load, message).with_operation("load").with_key(key));
+        }
         let origin = match &landed.origin {
-            Origin::Loaded if !lead => Origin::Joined,
+            Origin::Loaded | Origin::Revalidated if !lead => Origin::Joined,
             origin => origin.clone(),
         };
-        self.serve(&landed.held, origin, landed.freshness, began)
+        Ok(self.serve_at(now, &landed.held, origin, landed.freshness, began))
     }
 
     pub(super) fn serve(&self, held: &Held<V>, origin: Origin, freshness: Freshness, began: Instant) -> Hit<V> {
-        let saved = if origin == Origin::Loaded { Duration::ZERO } else { saved(held.cost, began) };
+        self.serve_at(self.clock.now(), held, origin, freshness, began)
+    }
+
+    fn serve_at(&self, now: Timestamp, held: &Held<V>, origin: Origin, freshness: Freshness, began: Instant) -> Hit<V> {
+        let saved = if origin == Origin::Loaded { Duration::ZERO } else { saved(held.cost(), began) };
         self.counters.saved(saved);
         match origin {
             _ if freshness == Freshness::Stale => count(&self.counters.stale),
             Origin::Near => count(&self.counters.near_hits),
             Origin::Tier { .. } => count(&self.counters.tier_hits),
             Origin::Joined => count(&self.counters.joins),
-            Origin::Loaded => {}
+            Origin::Loaded | Origin::Revalidated => {}
         }
-        let age = self.clock.now().since(held.created);
+        let age = now.since(held.meta.created);
         Hit { value: held.value.clone(), origin, age, saved, freshness }
     }
 
-    /// Stores `entry`; false when a newer one is there. With `force` that one is removed first. An entry that is not
-    /// kept, because it has expired or is too long for every tier, takes the one before it away all the same. The
-    /// caller has the rights to the key.
-    pub(super) async fn store_over(&self, stored: &Key, entry: &Entry, force: bool) -> Result<bool> {
-        let mut answer = self.tiers.store(stored, entry).await;
-        if force && matches!(answer, Ok(Write::Superseded(_))) {
-            self.tiers.clear(stored).await?;
-            answer = self.tiers.store(stored, entry).await;
+    /// Stores `entry`; false when it is out of date already. An entry that is not kept, because it has expired or is too
+    /// long for every tier, takes the one before it away all the same. The caller has the rights to the key.
+    ///
+    /// # Errors
+    /// Those of the tiers; for a caller's write that an invalidation covers which no stamp would be newer than, because
+    /// it is from a clock far ahead, [`ErrorKind::Unavailable`].
+    pub(super) async fn store_over(&self, stored: &Key, entry: &mut Entry, how: &Storing<'_>) -> Result<bool> {
+        let forecast = how.forecast.completed(entry);
+        let mut answer = self.tiers.store_for(stored, entry, &forecast, how.telling).await;
+        if let Ok(Write::Superseded(newer)) = answer
+            && how.newest
+        {
+            let followed = self.tiers.stamps().observe(newer);
+            if followed && how.telling == Telling::Fill {
+                return Ok(false);
+            }
+            if !followed {
+                // No stamp would be newer than that of a clock so far ahead.
+                self.tiers.clear(stored).await?;
+            }
+            entry.meta.stamp = self.tiers.stamps().tick();
+            answer = self.tiers.store_for(stored, entry, &forecast, how.telling).await;
         }
         match answer {
-            Ok(Write::Stored) => Ok(true),
-            Ok(Write::Superseded(_)) => Ok(false),
-            Ok(Write::Expired) => self.tiers.clear(stored).await.map(|_| true),
+            Ok(Write::Stored | Write::Unwanted) => Ok(true),
+            Ok(Write::Covered(mark)) if how.telling == Telling::Write && !self.tiers.stamps().observe(mark) => {
+                let message = "an invalidation made by a clock far ahead covers it: set the clocks right";
+                Err(Error::new(ErrorKind::Unavailable, message).with_operation("put").with_key(stored))
+            }
+            // Another process's newer write counts, wherever it is; what is here is older than this one.
+            Ok(Write::Superseded(_)) if how.telling == Telling::Write => {
+                self.tiers.withdraw(stored, entry.meta.stamp).await.map(|_| false)
+            }
+            Ok(Write::Superseded(_) | Write::Covered(_) | Write::Absent) => Ok(false),
+            Ok(Write::Expired) => self.drop_before(stored, entry, how.telling).await.map(|_| true),
             Err(error) => {
                 if error.kind() == ErrorKind::TooLarge {
-                    self.tiers.clear(stored).await?;
+                    self.drop_before(stored, entry, how.telling).await?;
                 }
                 Err(error)
             }
+        }
+    }
+
+    /// Drops what is in the tiers before a value that is not kept there. Only a caller's write is told to others.
+    async fn drop_before(&self, stored: &Key, entry: &Entry, telling: Telling) -> Result<bool> {
+        match telling {
+            Telling::Write => self.tiers.retire(stored).await,
+            Telling::Fill => self.tiers.withdraw(stored, entry.meta.stamp).await,
         }
     }
 
@@ -241,5 +316,23 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Inner<V> {
     pub(super) fn closed(&self, operation: &'static str) -> Error {
         let message = format!("the cache {} was closed: build a new one", self.name);
         Error::new(ErrorKind::Closed, message).with_operation(operation)
+    }
+}
+
+impl<V: Send + Sync> Listener for Inner<V> {
+    /// Values that a mark of many keys covers are found out when they are asked for.
+    fn marked(&self, mark: &Mark) {
+        if let Selector::Key(stored) = &mark.selector
+            && let Some(rest) = stored.as_str().strip_prefix(self.name.as_str()).and_then(|rest| rest.strip_prefix(':'))
+            && let Ok(key) = Key::parse(rest)
+        {
+            self.near.remove_older(&key, mark.stamp);
+            self.pauses.end(&key);
+        }
+    }
+
+    fn gap(&self) {
+        self.gaps.fetch_add(1, Ordering::AcqRel);
+        self.near.clear();
     }
 }

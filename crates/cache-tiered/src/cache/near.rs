@@ -1,94 +1,174 @@
 //! The near tier: decoded values in this process.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use cache_core::{Clock, Freshness, Key, Meta, Stamp, Timestamp};
 use cache_mem::{MemCache, Terms};
 
-use crate::fence::Watch;
-
-/// A decoded value with the facts of its meta that answers need.
+/// A decoded value with its meta.
 #[derive(Debug)]
 pub(super) struct Held<V> {
     pub(super) value: Arc<V>,
-    pub(super) stamp: Stamp,
-    pub(super) created: Timestamp,
-    pub(super) cost: Duration,
-    fresh_until: Timestamp,
-    expires: Timestamp,
+    pub(super) meta: Arc<Meta>,
+    /// Those two of the meta that every hit tells, here to spare it a look there.
+    created: Timestamp,
+    cost: Duration,
+    /// From here on it is served while a new one is loaded; not later than the end of its freshness.
+    due: Timestamp,
+    /// The epoch of the marks at which none of them covered it.
+    checked: AtomicU64,
+    /// Hits that nobody has added up yet. Counted here: the line is at hand, and no other key's hits write to it.
+    hits: AtomicU64,
 }
 
 impl<V> Held<V> {
-    pub(super) fn new(value: Arc<V>, meta: &Meta) -> Self {
-        Self {
+    /// `eager` is the share of its freshness after which a refresh is due.
+    pub(super) fn new(value: Arc<V>, meta: Arc<Meta>, eager: Option<f64>, epoch: u64) -> Arc<Self> {
+        let mut due = meta.fresh_until.min(meta.expires());
+        if let Some(share) = eager.filter(|_| due != Timestamp::NEVER) {
+            due = due.min(meta.created.after(due.since(meta.created).mul_f64(share)));
+        }
+        Arc::new(Self {
             value,
-            stamp: meta.stamp,
             created: meta.created,
             cost: meta.cost,
-            fresh_until: meta.fresh_until,
-            expires: meta.expires(),
-        }
+            meta,
+            due,
+            checked: AtomicU64::new(epoch),
+            hits: AtomicU64::new(0),
+        })
+    }
+
+    pub(super) fn stamp(&self) -> Stamp {
+        self.meta.stamp
+    }
+
+    pub(super) fn cost(&self) -> Duration {
+        self.cost
+    }
+
+    pub(super) fn created(&self) -> Timestamp {
+        self.created
     }
 
     pub(super) fn freshness(&self, now: Timestamp) -> Freshness {
-        if now >= self.expires {
-            Freshness::Expired
-        } else if now >= self.fresh_until {
-            Freshness::Stale
-        } else {
-            Freshness::Fresh
-        }
+        self.meta.freshness(now)
+    }
+
+    /// Whether it is fresh and no refresh is due.
+    pub(super) fn is_current(&self, now: Timestamp) -> bool {
+        now < self.due
+    }
+
+    /// Whether it was found to be covered by no mark at `epoch`.
+    pub(super) fn is_checked(&self, epoch: u64) -> bool {
+        // Relaxed: an older number only makes the caller check once more.
+        self.checked.load(Ordering::Relaxed) == epoch
+    }
+
+    pub(super) fn hit(&self) {
+        self.hits.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn check(&self, epoch: u64) {
+        self.checked.store(epoch, Ordering::Relaxed);
     }
 }
 
-impl<V> Clone for Held<V> {
-    fn clone(&self) -> Self {
-        Self { value: self.value.clone(), ..*self }
+/// Hits of values, and what they have saved.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    hits: AtomicU64,
+    saved_micros: AtomicU64,
+}
+
+impl Tally {
+    fn add<V>(&self, held: &Held<V>) {
+        let hits = held.hits.swap(0, Ordering::Relaxed);
+        let cost = u64::try_from(held.cost.as_micros()).unwrap_or(u64::MAX);
+        self.hits.fetch_add(hits, Ordering::Relaxed);
+        self.saved_micros.fetch_add(hits.saturating_mul(cost), Ordering::Relaxed);
     }
 }
 
 /// Decoded values, the newest of each key, bounded by their number.
 #[derive(Debug)]
-pub(super) struct Near<V>(MemCache<Key, Held<V>>);
+pub(super) struct Near<V> {
+    values: MemCache<Key, Arc<Held<V>>>,
+    tally: Arc<Tally>,
+}
+
+impl<V: Send + Sync + 'static> Near<V> {
+    pub(super) fn new(values: u64, clock: Arc<dyn Clock>) -> Self {
+        let tally = Arc::new(Tally::default());
+        let leaving = tally.clone();
+        let builder = MemCache::builder().entries(values).clock(clock);
+        let values = builder.listener(move |_: &Key, held: &Arc<Held<V>>, _| leaving.add(held)).build();
+        Self { values, tally }
+    }
+}
 
 impl<V> Near<V> {
-    pub(super) fn new(values: u64, clock: Arc<dyn Clock>) -> Self {
-        Self(MemCache::builder().entries(values).clock(clock).build())
+    /// How many hits there were until `now`, and the sum of what they saved. Costs a look at each value.
+    pub(super) fn hits(&self, now: Timestamp) -> (u64, Duration) {
+        // What has expired is not looked at, and counted when it leaves.
+        self.values.sweep(now, usize::MAX);
+        let looked = self.values.scan(|_, held| {
+            self.tally.add(held);
+            Some(())
+        });
+        looked.for_each(drop);
+        let saved = Duration::from_micros(self.tally.saved_micros.load(Ordering::Relaxed));
+        (self.tally.hits.load(Ordering::Relaxed), saved)
     }
 
-    pub(super) fn get(&self, key: &Key) -> Option<Held<V>> {
-        self.0.get(key)
+    pub(super) fn get(&self, key: &Key) -> Option<Arc<Held<V>>> {
+        self.values.get(key)
     }
 
-    /// Keeps what was read or loaded under `watch`, unless the key was written since.
-    pub(super) fn fill(&self, key: &Key, held: Held<V>, watch: &Watch) {
-        let (stamp, terms) = (held.stamp, terms(&held));
-        let _ = self.0.insert_if(key.clone(), held, terms, |present| {
-            present.is_none_or(|present| present.stamp <= stamp) && watch.is_current()
+    /// What `pick` makes of the value of `key` and the instant of the look, under a shared lock.
+    pub(super) fn get_with<T>(&self, key: &Key, pick: impl FnOnce(&Held<V>, Timestamp) -> Option<T>) -> Option<T> {
+        self.values.get_with(key, |held, now| pick(held, now)).flatten()
+    }
+
+    /// Keeps what was read or loaded, if `agrees` under the lock of its place, and nothing newer is there.
+    pub(super) fn fill(&self, key: &Key, held: &Arc<Held<V>>, agrees: impl FnOnce() -> bool) {
+        let _ = self.values.insert_if(key.clone(), held.clone(), terms(held), |present| {
+            present.is_none_or(|present| present.stamp() <= held.stamp()) && agrees()
         });
     }
 
     /// Keeps what is being written; the caller has the rights to the key.
-    pub(super) fn put(&self, key: &Key, held: Held<V>) {
-        let terms = terms(&held);
-        let _ = self.0.insert_with(key.clone(), held, terms);
+    pub(super) fn put(&self, key: &Key, held: &Arc<Held<V>>) {
+        let _ = self.values.insert_with(key.clone(), held.clone(), terms(held));
     }
 
-    /// Drops the value of `key`; whether there was one. The caller has the rights to the key.
-    pub(super) fn remove(&self, key: &Key) -> bool {
-        self.0.remove(key).is_some()
+    /// Drops the value of `key`.
+    pub(super) fn remove(&self, key: &Key) {
+        drop(self.values.remove(key));
+    }
+
+    /// Drops the value of `key` if its stamp is older.
+    pub(super) fn remove_older(&self, key: &Key, stamp: Stamp) {
+        drop(self.values.remove_if(key, |held| held.stamp() < stamp));
+    }
+
+    /// Drops `held`, if it is still there.
+    pub(super) fn remove_same(&self, key: &Key, held: &Arc<Held<V>>) {
+        drop(self.values.remove_if(key, |present| Arc::ptr_eq(present, held)));
     }
 
     pub(super) fn clear(&self) {
-        self.0.clear();
+        self.values.clear();
     }
 
     pub(super) fn len(&self) -> u64 {
-        self.0.len() as u64
+        self.values.len() as u64
     }
 }
 
 fn terms<V>(held: &Held<V>) -> Terms {
-    Terms::new().expires(held.expires).cost(held.cost)
+    Terms::new().expires(held.meta.expires()).cost(held.cost())
 }

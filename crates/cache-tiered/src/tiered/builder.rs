@@ -1,16 +1,18 @@
 //! `TieredBuilder`: how a stack is set up.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use cache_core::{Backend, BackendInfo, Clock, Error, ErrorKind, Result, SystemClock};
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 
+use super::backplane::Fleet;
+use super::common::Common;
 use super::promote::Queue;
 use super::tier::Tier;
-use super::{Inner, TierOptions, Tiered, WRITES};
-use crate::fence::Fence;
+use super::{Inner, Required, TierOptions, Tiered, WRITES};
 
 /// Sets up a [`Tiered`].
 #[derive(Debug)]
@@ -19,12 +21,21 @@ pub struct TieredBuilder {
     name: Arc<str>,
     tiers: Vec<(Arc<dyn Backend>, TierOptions)>,
     queue: usize,
+    required: Required,
     clock: Arc<dyn Clock>,
+    node: Option<u8>,
 }
 
 impl TieredBuilder {
     pub(super) fn new() -> Self {
-        Self { name: Arc::from("tiered"), tiers: Vec::new(), queue: 4096, clock: Arc::new(SystemClock::new()) }
+        Self {
+            name: Arc::from("tiered"),
+            tiers: Vec::new(),
+            queue: 4096,
+            required: Required::Durable,
+            clock: Arc::new(SystemClock::new()),
+            node: None,
+        }
     }
 
     /// Sets the name in statistics and errors. The default is `"tiered"`.
@@ -44,10 +55,24 @@ impl TieredBuilder {
         self
     }
 
-    /// Bounds the promotions waiting to be done; further ones are dropped and counted. The default is 4,096. They
-    /// hold at most 256 MiB of bodies together, whatever this bound.
+    /// Bounds the work behind reads that waits: promotions, repairs, and what marks heard or found leave to do. What
+    /// is beyond is dropped and counted; each [sweep](Backend::sweep) takes up again what marks have left. The default
+    /// is 4,096. Promotions hold at most 256 MiB of bodies together, whatever this bound.
     pub fn queue(mut self, promotions: usize) -> Self {
         self.queue = promotions;
+        self
+    }
+
+    /// Sets what must have stored an entry for its put to succeed. The default is [`Required::Durable`].
+    pub fn require(mut self, required: Required) -> Self {
+        self.required = required;
+        self
+    }
+
+    /// Tells this process apart from others that share a tier: two with different numbers never give two writes the same
+    /// stamp. The default is a number by chance.
+    pub fn node(mut self, number: u8) -> Self {
+        self.node = Some(number);
         self
     }
 
@@ -63,8 +88,8 @@ impl TieredBuilder {
     /// [`ErrorKind::Invalid`] when there is no tier, or when two of them have the same name.
     pub fn build(self) -> Result<Tiered> {
         let invalid = |message| Err(Error::new(ErrorKind::Invalid, message).with_backend(self.name.clone()));
-        let clock = self.clock;
-        let tiers = self.tiers.into_iter().map(|(backend, options)| Tier::new(backend, &options, clock.clone()));
+        let common = Arc::new(Common::new(self.clock, self.node.unwrap_or_else(by_chance)));
+        let tiers = self.tiers.into_iter().map(|(backend, options)| Tier::new(backend, options, common.clone()));
         let tiers: Vec<Tier> = tiers.collect();
         if tiers.is_empty() {
             return invalid("a stack needs at least one tier".to_owned());
@@ -81,11 +106,20 @@ impl TieredBuilder {
         Ok(Tiered(Arc::new(Inner {
             info,
             tiers,
-            clock,
-            fence: Fence::default(),
+            common,
+            required: self.required,
+            ready: AtomicBool::new(false),
+            opened: OnceCell::new(),
+            fleet: Fleet::default(),
             queue: Queue::new(self.queue),
             writes: Arc::new(Semaphore::new(WRITES as usize)),
             closed: AtomicBool::new(false),
         })))
     }
+}
+
+/// Hashers are keyed by chance.
+fn by_chance() -> u8 {
+    let [number, ..] = RandomState::new().build_hasher().finish().to_le_bytes();
+    number
 }

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use cache_core::{Entry, ErrorKind, Key};
+use cache_core::{Entry, ErrorKind, Key, Mark};
 use futures_util::future::join_all;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::common::just_after;
 use super::suspects::Suspects;
-use super::{Inner, Tiered};
+use super::{Forecast, Inner, Tiered};
 use crate::fence::Watch;
+use crate::marks::Added;
 
 /// The most bytes of bodies that wait.
 const MOST_BYTES: u64 = 256 << 20;
@@ -26,6 +28,10 @@ pub(super) enum Job {
         key: Key,
         tier: usize,
     },
+    /// Does what the adding of a mark has left to do.
+    Tend(Added),
+    /// Removes what a mark covers, from tiers that nobody else takes care of.
+    Drop(Mark),
 }
 
 /// Copies an entry to the tiers above `below`, unless its key was written since it was watched.
@@ -137,14 +143,14 @@ impl Job {
     fn len(&self) -> u64 {
         match self {
             Self::Promote(promotion) => promotion.entry.len(),
-            Self::Repair { .. } => 0,
+            Self::Repair { .. } | Self::Tend(_) | Self::Drop(_) => 0,
         }
     }
 
     /// What it repairs, if it is a repair.
     fn repair(&self) -> Option<(Key, usize)> {
         match self {
-            Self::Promote(_) => None,
+            Self::Promote(_) | Self::Tend(_) | Self::Drop(_) => None,
             Self::Repair { key, tier } => Some((key.clone(), *tier)),
         }
     }
@@ -187,6 +193,8 @@ impl Worker {
             match job {
                 Job::Promote(promotion) => self.promote(*promotion).await,
                 Job::Repair { key, tier } => self.repair(&key, tier).await,
+                Job::Tend(added) => Tiered(self.stack.clone()).tend(added).await,
+                Job::Drop(mark) => Tiered(self.stack.clone()).drop_marked(&mark).await,
             }
         }
         self.finished = true;
@@ -199,8 +207,18 @@ impl Worker {
             queue.overtaken.fetch_add(1, Ordering::Relaxed);
             return;
         };
-        let above = self.stack.tiers[..below].iter().filter(|tier| tier.admits(entry.len()));
-        let answers = join_all(above.map(|tier| tier.promote(&key, &entry))).await;
+        let covered = || self.stack.common.marks.covers(&key, entry.meta.stamp, &entry.meta.tags);
+        if covered() {
+            queue.overtaken.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let forecast = Forecast::of(&entry);
+        let above: Vec<_> = self.stack.tiers[..below].iter().filter(|tier| tier.admits(&forecast)).collect();
+        let answers = join_all(above.iter().map(|tier| tier.promote(&key, &entry))).await;
+        if covered() {
+            // The invalidation may have passed by before the copy was there. A failure leaves the key suspect.
+            join_all(above.iter().map(|tier| tier.discard(&key, just_after(entry.meta.stamp)))).await;
+        }
         drop(turn);
         let counter = if answers.iter().any(Result::is_err) { &queue.failed } else { &queue.done };
         counter.fetch_add(1, Ordering::Relaxed);
@@ -208,14 +226,19 @@ impl Worker {
 
     async fn repair(&self, key: &Key, tier: usize) {
         let tier = &self.stack.tiers[tier];
-        let Ok(_turn) = self.stack.fence.turn(key, Duration::ZERO).await else { return };
+        let Ok(_turn) = self.stack.common.fence.turn(key, Duration::ZERO).await else { return };
         // Looked at once more: it may have been replaced since.
         let corrupt = async || {
             let look = tier.call("get", tier.patience, async { tier.backend.get(key).await }).await;
             look.is_err_and(|error| error.kind() == ErrorKind::Corrupt)
         };
-        if tier.suspects.contains(key) || corrupt().await {
-            // A failure leaves the key suspect.
+        // A failure leaves the key suspect.
+        if tier.suspects.contains(key) {
+            let floor = tier.suspects.floor(key);
+            let whole = floor == Suspects::EVERYTHING;
+            let _ = if whole { tier.remove(key).await } else { tier.discard(key, floor).await };
+            Tiered(self.stack.clone()).unmark_key(key).await;
+        } else if corrupt().await {
             let _ = tier.remove(key).await;
         }
     }

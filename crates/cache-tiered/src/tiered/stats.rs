@@ -47,6 +47,26 @@ pub struct TierStats {
     pub promoted: u64,
     /// Keys that are not served from here because a write failed.
     pub suspects: u64,
+    /// Entries that wait to be written in the background.
+    pub backlog: u64,
+    /// Entries not written in the background because there was no room; they are among those to be recovered.
+    pub backlog_dropped: u64,
+    /// What it has missed.
+    pub recovery: RecoveryStats,
+}
+
+/// Figures of what a tier has missed and was given later.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct RecoveryStats {
+    /// Waiting until the tier works again.
+    pub queued: u64,
+    /// Done again.
+    pub replayed: u64,
+    /// Puts not done again because no other tier has the body any more.
+    pub lost: u64,
+    /// Not queued because too many were waiting: nothing out of date is served for that.
+    pub dropped: u64,
 }
 
 /// Figures of promotions. One entry counts once, however many tiers it is copied to.
@@ -96,6 +116,14 @@ impl Tier {
             removes_failed: read(&self.removes_failed),
             promoted: read(&self.promoted),
             suspects: self.suspects.len() as u64,
+            backlog: self.backlog.len() as u64,
+            backlog_dropped: read(&self.backlog.dropped),
+            recovery: RecoveryStats {
+                queued: self.recovery.len() as u64,
+                replayed: read(&self.recovery.replayed),
+                lost: read(&self.recovery.lost),
+                dropped: read(&self.recovery.dropped),
+            },
         }
     }
 }

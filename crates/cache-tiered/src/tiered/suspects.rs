@@ -1,6 +1,6 @@
 //! `Suspects`: what a tier still holds although it should not.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cache_core::{Hlc, Key, Meta, Stamp, Timestamp};
@@ -23,7 +23,7 @@ pub(super) struct Suspects {
 
 #[derive(Debug, Default)]
 struct State {
-    keys: HashMap<Key, Stamp>,
+    keys: BTreeMap<Key, Stamp>,
     tier: Stamp,
 }
 
@@ -62,12 +62,16 @@ impl Suspects {
 
     /// Whether an entry with this meta may be served.
     pub(super) fn trusts(&self, key: &Key, meta: &Meta) -> bool {
+        meta.stamp >= self.floor(key)
+    }
+
+    /// The stamp below which an entry of `key` is not served.
+    pub(super) fn floor(&self, key: &Key) -> Stamp {
         if !self.any.load(Ordering::Acquire) {
-            return true;
+            return Stamp::ZERO;
         }
         let state = self.state.lock();
-        let floor = state.keys.get(key).copied().unwrap_or_default().max(state.tier);
-        meta.stamp >= floor
+        state.keys.get(key).copied().unwrap_or_default().max(state.tier)
     }
 
     /// Number of keys with a floor of their own.

@@ -1,22 +1,32 @@
 //! `Tier`: one backend of a stack, asked with patience and never fatal.
 
+mod writes;
+
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use cache_core::{
-    Backend, BackendInfo, Clock, Entry, Error, ErrorKind, Freshness, Key, Meta, Outcome, Outcomes, Result, Swept,
+    Backend, BackendInfo, Entry, Error, ErrorKind, Freshness, Key, Meta, Outcome, Outcomes, Result, Stamp, Swept,
     Timestamp, Usage,
 };
 use futures_util::future::BoxFuture;
-use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
+use tracing::Instrument;
+use tracing::field::Empty;
 
-use super::TierOptions;
+use super::back::Backlog;
+use super::common::Common;
+use super::recover::Recovery;
 use super::suspects::Suspects;
+use super::{Forecast, TierOptions, WritePolicy};
 use crate::fence::Fence;
 use crate::guard::guarded;
+
+pub(super) use writes::Placed;
 
 /// The most writes of one tier under way, those included that nobody waits for any more.
 const WRITES: usize = 256;
@@ -30,13 +40,22 @@ pub(super) struct Tier {
     pub(super) backend: Arc<dyn Backend>,
     pub(super) info: BackendInfo,
     pub(super) patience: Duration,
+    pub(super) options: TierOptions,
     pub(super) outcomes: Outcomes,
     pub(super) suspects: Suspects,
+    pub(super) recovery: Recovery,
+    pub(super) backlog: Backlog,
+    /// Whether somebody reads its marks because it has answered a read.
+    pub(super) reading: AtomicBool,
     pub(super) puts_failed: AtomicU64,
     pub(super) removes_failed: AtomicU64,
     pub(super) promoted: AtomicU64,
-    clock: Arc<dyn Clock>,
+    common: Arc<Common>,
+    /// Whether its marks are known, or it has none.
+    read: AtomicBool,
     writes: Arc<Semaphore>,
+    /// How many writes are under way that nobody waits for any more.
+    behind: watch::Sender<usize>,
     /// Keeps writes of a key in order, those included that nobody waits for any more.
     order: Fence,
 }
@@ -47,19 +66,14 @@ pub(super) struct Answer<T> {
     pub(super) outcome: Outcome,
     pub(super) value: Option<(T, Freshness)>,
     pub(super) error: Option<Error>,
-}
-
-/// What became of an entry that a tier was to store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Placed {
-    Stored,
-    /// The body is longer than the tier takes.
-    Refused,
+    /// Whether it tells if the tier has the key.
+    pub(super) tells: bool,
 }
 
 /// A part of an entry that a tier can be asked for.
 pub(super) trait Part: Sized + Send {
     fn ask<'a>(backend: &'a dyn Backend, key: &'a Key) -> BoxFuture<'a, Result<Option<Self>>>;
+    fn of(entry: Entry) -> Self;
     fn meta(&self) -> &Meta;
     /// What may be copied to a nearer tier.
     fn entry(&self) -> Option<&Entry>;
@@ -68,6 +82,10 @@ pub(super) trait Part: Sized + Send {
 impl Part for Entry {
     fn ask<'a>(backend: &'a dyn Backend, key: &'a Key) -> BoxFuture<'a, Result<Option<Self>>> {
         backend.get(key)
+    }
+
+    fn of(entry: Entry) -> Self {
+        entry
     }
 
     fn meta(&self) -> &Meta {
@@ -84,6 +102,10 @@ impl Part for Meta {
         backend.stat(key)
     }
 
+    fn of(entry: Entry) -> Self {
+        entry.meta
+    }
+
     fn meta(&self) -> &Meta {
         self
     }
@@ -94,7 +116,7 @@ impl Part for Meta {
 }
 
 impl Tier {
-    pub(super) fn new(backend: Arc<dyn Backend>, options: &TierOptions, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(backend: Arc<dyn Backend>, options: TierOptions, common: Arc<Common>) -> Self {
         let mut info = backend.info();
         if let Some(name) = &options.name {
             info.name = name.clone();
@@ -102,15 +124,21 @@ impl Tier {
         info.max_body = info.max_body.min(options.max_body);
         Self {
             backend,
-            info,
             patience: options.patience,
+            options,
             outcomes: Outcomes::default(),
             suspects: Suspects::default(),
+            recovery: Recovery::default(),
+            backlog: Backlog::default(),
+            reading: AtomicBool::new(false),
             puts_failed: AtomicU64::new(0),
             removes_failed: AtomicU64::new(0),
             promoted: AtomicU64::new(0),
-            clock,
+            common,
+            read: AtomicBool::new(!info.durable && !info.shared),
+            info,
             writes: Arc::new(Semaphore::new(WRITES)),
+            behind: watch::Sender::new(0),
             order: Fence::default(),
         }
     }
@@ -119,86 +147,126 @@ impl Tier {
         &self.info.name
     }
 
-    pub(super) fn admits(&self, len: u64) -> bool {
+    /// Whether its entries outlive this process, or others see them: it keeps marks.
+    pub(super) fn is_lasting(&self) -> bool {
+        self.info.durable || self.info.shared
+    }
+
+    /// Whether its marks are known.
+    pub(super) fn is_read(&self) -> bool {
+        self.read.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_read(&self) {
+        self.read.store(true, Ordering::Release);
+    }
+
+    /// Whether the tier holds a body of this length.
+    pub(super) fn holds(&self, len: u64) -> bool {
         len <= self.info.max_body
     }
 
-    /// Asks for one key, and counts the answer.
-    pub(super) async fn read<T: Part>(&self, key: &Key) -> Answer<T> {
-        let answer = self.call("get", self.patience, async { T::ask(&*self.backend, key).await }).await;
-        self.judge(key, answer)
+    /// Whether the tier is given such entries.
+    pub(super) fn admits(&self, forecast: &Forecast) -> bool {
+        let by_weight = forecast.weight.is_none_or(|weight| self.holds(weight));
+        let by_cost = forecast.cost.is_none_or(|cost| cost >= self.options.min_cost);
+        let chosen = || {
+            let admit = self.options.admit.as_ref();
+            admit.is_none_or(|admit| catch_unwind(AssertUnwindSafe(|| admit(forecast))).unwrap_or(false))
+        };
+        by_weight && by_cost && chosen()
     }
 
-    /// Asks for many keys in one call, and counts the answers: one for each, in their order.
-    pub(super) async fn read_many(&self, keys: &[Key]) -> Vec<Answer<Entry>> {
+    /// How long a read is waited for that may save a load of `cost`.
+    fn patience_for(&self, cost: Option<Duration>) -> Duration {
+        let share = self.options.patience_per_cost;
+        let priced = Duration::try_from_secs_f64(cost.unwrap_or_default().as_secs_f64() * share);
+        let more = priced.unwrap_or(Duration::MAX);
+        self.patience.saturating_add(more).min(self.options.most_patience)
+    }
+
+    /// What waits to be written under `key`: it is served in the place of what the backend has.
+    pub(super) fn waiting(&self, key: &Key) -> Option<Entry> {
+        if self.options.write == WritePolicy::Back { self.backlog.get(key) } else { None }
+    }
+
+    /// Waits until no write is under way that nobody waits for.
+    pub(super) async fn caught_up(&self) {
+        // The sender is this tier's own, so the wait does not fail.
+        let _ = self.behind.subscribe().wait_for(|behind| *behind == 0).await;
+    }
+
+    /// Asks for one key; `cost` is what an answer may save.
+    pub(super) async fn ask<T: Part>(&self, key: &Key, cost: Option<Duration>) -> Result<Option<T>> {
+        self.call("get", self.patience_for(cost), async { T::ask(&*self.backend, key).await }).await
+    }
+
+    /// Asks for many keys in one call: one answer for each, in their order.
+    pub(super) async fn ask_many(&self, keys: &[Key]) -> Vec<Result<Option<Entry>>> {
         let batches = u32::try_from(keys.len()).unwrap_or(u32::MAX) / BATCH;
         let patience = self.patience.saturating_mul(batches.saturating_add(1));
         let all = async { Ok(self.backend.get_many(keys).await) };
-        let answers = match self.call("get_many", patience, all).await {
+        match self.call("get_many", patience, all).await {
             Ok(answers) if answers.len() == keys.len() => answers,
             Ok(answers) => {
                 let message = format!("{} answers to {} keys: please report this backend", answers.len(), keys.len());
                 vec![Err(self.name_error(Error::new(ErrorKind::Internal, message), "get_many")); keys.len()]
             }
             Err(error) => vec![Err(error); keys.len()],
-        };
-        keys.iter().zip(answers).map(|(key, answer)| self.judge(key, answer)).collect()
-    }
-
-    /// The meta of `key`, if the tier has an entry that may be served. Not counted.
-    pub(super) async fn peek(&self, key: &Key) -> Option<Meta> {
-        let meta = self.call("stat", self.patience, async { self.backend.stat(key).await }).await.ok()??;
-        let servable = !meta.is_expired(self.clock.now()) && self.suspects.trusts(key, &meta);
-        servable.then_some(meta)
-    }
-
-    /// Stores `entry`, or makes sure that nothing older is served from here.
-    pub(super) async fn replace(&self, key: &Key, entry: &Entry) -> Result<Placed> {
-        let failure = if self.admits(entry.len()) {
-            match self.put(key, entry).await {
-                Ok(()) => return Ok(Placed::Stored),
-                Err(error) => Some(error).filter(|error| error.kind() != ErrorKind::TooLarge),
-            }
-        } else {
-            None
-        };
-        if let Some(error) = &failure {
-            self.puts_failed.fetch_add(1, Ordering::Relaxed);
-            tracing::debug!(tier = %self.name(), %error, "a tier did not take an entry");
         }
-        if failure.as_ref().is_some_and(|error| error.kind() == ErrorKind::Timeout) {
-            // The write may still be under way; what it stores is at least as new as the floor.
-            self.suspects.add(key, entry.meta.stamp, self.clock.now());
-        } else {
-            // A failure leaves the key suspect.
-            let _ = self.remove(key).await;
-        }
-        failure.map_or(Ok(Placed::Refused), Err)
     }
 
-    /// Copies an entry from a lower tier.
-    pub(super) async fn promote(&self, key: &Key, entry: &Entry) -> Result<()> {
-        self.put(key, entry).await?;
-        self.promoted.fetch_add(1, Ordering::Relaxed);
-        Ok(())
-    }
-
-    /// Removes `key`, or makes sure that it is not served from here. An entry that would not have been served does
-    /// not count as found.
-    pub(super) async fn remove(&self, key: &Key) -> Result<bool> {
-        let suspect = self.suspects.contains(key);
-        match self.write("remove", key, |backend, key| async move { backend.remove(&key).await }).await {
-            Ok(found) => {
-                self.suspects.clear(key);
-                Ok(found && !suspect)
-            }
+    /// What an answer of the tier means, counted. An entry below `floor` is not served: that was known before the tier
+    /// was asked, and may be forgotten by then.
+    pub(super) fn judge<T: Part>(&self, key: &Key, answer: Result<Option<T>>, floor: Stamp) -> Answer<T> {
+        let mut tells = true;
+        let (outcome, value, error) = match answer {
+            Ok(Some(value)) => match self.common.freshness(key, value.meta()) {
+                Freshness::Expired => (Outcome::Miss, None, None),
+                _ if !self.is_read() => {
+                    tells = false;
+                    (Outcome::Skipped, None, None)
+                }
+                _ if value.meta().stamp < floor.max(self.suspects.floor(key)) => (Outcome::Skipped, None, None),
+                Freshness::Fresh => (Outcome::Hit, Some((value, Freshness::Fresh)), None),
+                freshness => (Outcome::Stale, Some((value, freshness)), None),
+            },
+            Ok(None) => (Outcome::Miss, None, None),
             Err(error) => {
-                self.suspects.add(key, Suspects::EVERYTHING, self.clock.now());
-                self.removes_failed.fetch_add(1, Ordering::Relaxed);
-                tracing::warn!(tier = %self.name(), %error, "a tier did not remove a key: it is not served from there");
-                Err(error)
+                let outcome = match error.kind() {
+                    ErrorKind::Corrupt => Outcome::Corrupt,
+                    ErrorKind::Timeout => Outcome::Timeout,
+                    ErrorKind::TooLarge => Outcome::TooLarge,
+                    ErrorKind::BreakerOpen => Outcome::BreakerOpen,
+                    _ => Outcome::Unavailable,
+                };
+                tells = outcome == Outcome::Corrupt;
+                (outcome, None, Some(error))
             }
+        };
+        tracing::debug!(tier = %self.name(), %key, outcome = outcome.name(), ?error, "read");
+        self.outcomes.count(outcome);
+        Answer { outcome, value, error, tells }
+    }
+
+    /// The answer of a tier that is not asked, counted.
+    pub(super) fn pass<T>(&self) -> Answer<T> {
+        self.outcomes.count(Outcome::Skipped);
+        Answer { outcome: Outcome::Skipped, value: None, error: None, tells: false }
+    }
+
+    /// Whether an entry with this meta may be served from here.
+    pub(super) fn serves(&self, key: &Key, meta: &Meta) -> bool {
+        self.is_read() && self.suspects.trusts(key, meta) && self.common.freshness(key, meta) != Freshness::Expired
+    }
+
+    /// The meta of whatever the tier has under `key`, served or not, which is no answer to a reader: not counted.
+    pub(super) async fn stat(&self, key: &Key) -> Result<Option<Meta>> {
+        let found = self.call("stat", self.patience, async { self.backend.stat(key).await }).await?;
+        if let Some(meta) = &found {
+            self.common.stamps.observe(meta.stamp);
         }
+        Ok(found)
     }
 
     /// Drops what has expired.
@@ -219,75 +287,14 @@ impl Tier {
         patience: Duration,
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        let answer = timeout(patience, guarded(work)).await;
-        answer.unwrap_or_else(|_| Err(impatient(patience))).map_err(|error| self.name_error(error, operation))
-    }
-
-    async fn put(&self, key: &Key, entry: &Entry) -> Result<()> {
-        if self.suspects.contains(key) {
-            // What should have gone may have a newer stamp than the entry, and would win over it.
-            self.remove(key).await?;
+        let span = tracing::debug_span!("tier", tier = %self.name(), operation, outcome = Empty);
+        let answer = timeout(patience, guarded(work)).instrument(span.clone()).await;
+        let answer = answer.unwrap_or_else(|_| Err(impatient(patience)));
+        span.record("outcome", answer.as_ref().map_or_else(|error| error.kind().name(), |_| "answered"));
+        if answer.is_ok() {
+            self.recovery.works();
         }
-        let entry = entry.clone();
-        self.write("put", key, |backend, key| async move { backend.put(&key, entry).await }).await
-    }
-
-    /// Runs a write after those of the same key before it. When patience ends it goes on by itself, in a place of its
-    /// own among the [`WRITES`], and later writes of the key still wait for it.
-    async fn write<T, F>(
-        &self,
-        operation: &'static str,
-        key: &Key,
-        work: impl FnOnce(Arc<dyn Backend>, Key) -> F,
-    ) -> Result<T>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T>> + Send + 'static,
-    {
-        let deadline = Instant::now() + self.patience;
-        let begin = async {
-            let place = timeout_at(deadline, self.writes.clone().acquire_owned()).await;
-            let place = place.ok().and_then(std::result::Result::ok).ok_or_else(|| impatient(self.patience))?;
-            let turn = self.order.turn(key, deadline - Instant::now()).await?;
-            Ok((place, turn))
-        };
-        let named = |error: Error| self.name_error(error, operation).with_key(key);
-        let rights = begin.await.map_err(named)?;
-        let work = guarded(work(self.backend.clone(), key.clone()));
-        let mut work = Box::pin(async move {
-            let answer = work.await;
-            drop(rights);
-            answer
-        });
-        if let Ok(answer) = timeout_at(deadline, &mut work).await {
-            return answer.map_err(named);
-        }
-        tokio::spawn(work);
-        Err(named(impatient(self.patience)))
-    }
-
-    fn judge<T: Part>(&self, key: &Key, answer: Result<Option<T>>) -> Answer<T> {
-        let (outcome, value, error) = match answer {
-            Ok(Some(value)) => match value.meta().freshness(self.clock.now()) {
-                Freshness::Expired => (Outcome::Miss, None, None),
-                _ if !self.suspects.trusts(key, value.meta()) => (Outcome::Skipped, None, None),
-                Freshness::Fresh => (Outcome::Hit, Some((value, Freshness::Fresh)), None),
-                freshness => (Outcome::Stale, Some((value, freshness)), None),
-            },
-            Ok(None) => (Outcome::Miss, None, None),
-            Err(error) => {
-                let outcome = match error.kind() {
-                    ErrorKind::Corrupt => Outcome::Corrupt,
-                    ErrorKind::Timeout => Outcome::Timeout,
-                    ErrorKind::TooLarge => Outcome::TooLarge,
-                    _ => Outcome::Unavailable,
-                };
-                tracing::debug!(tier = %self.name(), %error, outcome = outcome.name(), "a tier did not answer");
-                (outcome, None, Some(error))
-            }
-        };
-        self.outcomes.count(outcome);
-        Answer { outcome, value, error }
+        answer.map_err(|error| self.name_error(error, operation))
     }
 
     fn name_error(&self, error: Error, operation: &'static str) -> Error {

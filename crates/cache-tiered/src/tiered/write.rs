@@ -3,15 +3,18 @@
 use std::collections::HashSet;
 use std::future::Future;
 
-use cache_core::{Entry, Error, ErrorKind, Key, Result, Stamp};
+use cache_core::{Entry, Error, ErrorKind, Hlc, Key, Mark, Meta, Result, Role, Selector, Stamp};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
+use super::common::just_after;
+use super::marking::{check, is_reserved};
+use super::recover::Op;
 use super::tier::{Placed, Tier};
-use super::{Tiered, WRITE_LIMIT, closed};
+use super::{Forecast, Required, Tiered, WRITE_LIMIT, WritePolicy, closed};
 use crate::fence::{Turn, Watch};
 use crate::guard::panic_message;
 
@@ -34,6 +37,21 @@ pub(crate) enum Write {
     Superseded(Stamp),
     /// The entry has expired, and was not stored anywhere; what was there before still is.
     Expired,
+    /// A mark of this stamp covers the entry: it is out of date already, and no tier keeps it.
+    Covered(Stamp),
+    /// No tier wants such an entry, by its options: none keeps one under this key.
+    Unwanted,
+    /// What was to be renewed is in no tier.
+    Absent,
+}
+
+/// Whether other processes are told of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Telling {
+    /// A caller has put it: older copies of other processes are out of date.
+    Write,
+    /// It was loaded, which puts nothing out of date.
+    Fill,
 }
 
 impl Tiered {
@@ -41,7 +59,7 @@ impl Tiered {
     pub(crate) async fn begin(&self, key: &Key, operation: &'static str) -> Result<Rights> {
         let named = |error| self.name_error(error, operation).with_key(key);
         // Who waits for a key takes no place from writes of others.
-        let turn = self.0.fence.write(key, WRITE_LIMIT).await.map_err(named)?;
+        let turn = self.0.common.fence.write(key, WRITE_LIMIT).await.map_err(named)?;
         let place = self.place().await.map_err(named)?;
         Ok(Rights { _turn: turn, _place: place })
     }
@@ -53,46 +71,136 @@ impl Tiered {
         Ok(Some(Rights { _turn: turn.writing(), _place: place }))
     }
 
-    /// Stores `entry` in all tiers that take it; the caller has the [`Rights`] to the key.
-    pub(crate) async fn store(&self, key: &Key, entry: &Entry) -> Result<Write> {
+    /// Stores `entry` in the tiers that take what `forecast` tells, and takes what it replaces from the others. The
+    /// caller has the [`Rights`] to the key.
+    ///
+    /// A mark that comes into force meanwhile wins: what was written is removed.
+    pub(crate) async fn store_for(
+        &self,
+        key: &Key,
+        entry: &Entry,
+        forecast: &Forecast,
+        telling: Telling,
+    ) -> Result<Write> {
         let named = |error: Error| self.name_error(error, "put").with_key(key);
         entry.check_body(self.0.info.max_body).map_err(named)?;
-        if entry.meta.is_expired(self.0.clock.now()) {
+        check(key, &entry.meta).map_err(named)?;
+        self.open().await;
+        if entry.meta.is_expired(self.clock().now()) {
             return Ok(Write::Expired);
         }
+        self.stamps().observe(entry.meta.stamp);
+        if let Some(mark) = self.covering(key, &entry.meta) {
+            return Ok(Write::Covered(mark));
+        }
+        let gaps = self.gaps();
         // A near tier may have evicted what a lower one still has: without this look, it would take an older entry.
-        let present = join_all(self.0.tiers.iter().map(|tier| tier.peek(key))).await;
-        let newest = present.into_iter().flatten().map(|meta| meta.stamp).max();
-        if let Some(newer) = newest.filter(|newest| *newest > entry.meta.stamp) {
+        if let Some(newer) = self.newest(key).await.filter(|newest| *newest > entry.meta.stamp) {
             return Ok(Write::Superseded(newer));
         }
-        let answers = join_all(self.0.tiers.iter().map(|tier| tier.replace(key, entry))).await;
-        verdict(&self.0.tiers, answers).map_err(|error| error.with_key(key)).map(|()| Write::Stored)
+        let answers = self.place_in_tiers(key, entry, forecast).await;
+        self.note_failures(key, &entry.meta, &answers).await;
+        if let Some(mark) = self.covering(key, &entry.meta) {
+            self.withdraw(key, just_after(entry.meta.stamp)).await?;
+            return Ok(Write::Covered(mark));
+        }
+        self.confirm(key, entry.meta.stamp, gaps);
+        let write = verdict(self.0.required, &self.0.tiers, answers).map_err(|error| error.with_key(key))?;
+        if telling == Telling::Write {
+            self.tell(Mark { selector: Selector::Key(key.clone()), stamp: entry.meta.stamp }).await;
+        }
+        Ok(write)
     }
 
-    /// Removes `key` from all tiers; the caller has the [`Rights`] to the key.
-    pub(crate) async fn clear(&self, key: &Key) -> Result<bool> {
-        let answers = join_all(self.0.tiers.iter().map(|tier| tier.remove(key))).await;
-        let mut found = false;
-        let mut failure = None;
-        for (tier, answer) in self.0.tiers.iter().zip(answers) {
-            match answer {
-                Ok(here) => found |= here,
-                Err(error) if tier.info.durable || tier.info.shared => failure = Some(error),
-                // Not served from there as long as this process lives, and the entry lives no longer.
-                Err(_) => {}
-            }
+    /// The stamp of a mark that covers an entry with this meta.
+    pub(super) fn covering(&self, key: &Key, meta: &Meta) -> Option<Stamp> {
+        if is_reserved(key) {
+            return None;
         }
-        failure.map_or(Ok(found), Err)
+        self.0.common.marks.covering(key, meta.stamp, &meta.tags)
+    }
+
+    /// The newest stamp under `key` in the tiers, tombstones included. What was made in the future is in the way of
+    /// everything and serves nobody: it is removed.
+    async fn newest(&self, key: &Key) -> Option<Stamp> {
+        let look = async |tier: &Tier| {
+            if let Some(entry) = tier.waiting(key) {
+                return Some(entry.meta.stamp);
+            }
+            let meta = tier.stat(key).await.ok()??;
+            let now = self.clock().now();
+            if meta.created > now.after(Hlc::MAX_AHEAD) {
+                let _ = tier.remove(key).await;
+                return None;
+            }
+            let counts = !meta.is_expired(now) && tier.suspects.trusts(key, &meta);
+            counts.then_some(meta.stamp)
+        };
+        join_all(self.0.tiers.iter().map(look)).await.into_iter().flatten().max()
+    }
+
+    async fn place_in_tiers(&self, key: &Key, entry: &Entry, forecast: &Forecast) -> Vec<Result<Placed>> {
+        let wants = |tier: &Tier| {
+            // A mark has to be everywhere, and a tombstone where the entry may be.
+            entry.meta.role != Role::Value || (tier.options.write != WritePolicy::Skip && tier.admits(forecast))
+        };
+        let writes_through = |tier: &Tier| tier.options.write == WritePolicy::Through || entry.meta.role != Role::Value;
+        let through = self.0.tiers.iter().any(|tier| writes_through(tier) && wants(tier) && tier.holds(entry.len()));
+        let each = self.0.tiers.iter().enumerate().map(|(index, tier)| async move {
+            let wanted = wants(tier);
+            if wanted && through && !writes_through(tier) && tier.holds(entry.len()) {
+                return Ok(self.write_back(index, key, entry).await);
+            }
+            drop(tier.backlog.take(key));
+            tier.replace(key, entry, wanted).await
+        });
+        let mut answers = join_all(each).await;
+        if !answers.iter().any(|answer| matches!(answer, Ok(Placed::Stored) | Err(_))) {
+            // Those that the put was to wait for have refused it.
+            let later = answers.iter_mut().enumerate().filter(|(_, answer)| matches!(answer, Ok(Placed::Later)));
+            join_all(later.map(|(index, answer)| async move {
+                let tier = &self.0.tiers[index];
+                drop(tier.backlog.take(key));
+                *answer = tier.replace(key, entry, true).await;
+            }))
+            .await;
+        }
+        answers
+    }
+
+    /// Has done again what tiers failed to do, and makes sure that nothing older comes back with a restart.
+    async fn note_failures(&self, key: &Key, meta: &Meta, answers: &[Result<Placed>]) {
+        let mut failed = Vec::new();
+        for (index, (tier, answer)) in self.0.tiers.iter().zip(answers).enumerate() {
+            let op = match answer {
+                Ok(Placed::Later) => continue,
+                Err(_) => Op::Put(Box::new(meta.clone())),
+                Ok(_) if tier.suspects.contains(key) => Op::Remove(meta.stamp),
+                Ok(_) => {
+                    tier.recovery.forget(key);
+                    continue;
+                }
+            };
+            if tier.is_lasting() && tier.suspects.contains(key) {
+                failed.push(index);
+            }
+            self.recover(index, key, op);
+        }
+        if !failed.is_empty() && !is_reserved(key) {
+            self.mark_key(key, meta.stamp, &failed).await;
+        } else {
+            self.unmark_key(key).await;
+        }
     }
 
     pub(super) async fn put_detached(&self, key: &Key, entry: Entry) -> Result<()> {
         self.check_open("put").map_err(|error| error.with_key(key))?;
         entry.check_body(self.0.info.max_body).map_err(|error| self.name_error(error, "put").with_key(key))?;
+        check(key, &entry.meta).map_err(|error| self.name_error(error, "put"))?;
         let rights = self.begin(key, "put").await?;
         let (tiers, key) = (self.clone(), key.clone());
         let store = async move {
-            let answer = tiers.store(&key, &entry).await;
+            let answer = tiers.store_for(&key, &entry, &Forecast::of(&entry), Telling::Write).await;
             drop(rights);
             answer.map(|_| ())
         };
@@ -107,19 +215,7 @@ impl Tiered {
         stream::iter(puts).buffered(width).collect().await
     }
 
-    pub(super) async fn remove_detached(&self, key: &Key) -> Result<bool> {
-        self.check_open("remove").map_err(|error| error.with_key(key))?;
-        let rights = self.begin(key, "remove").await?;
-        let (tiers, key) = (self.clone(), key.clone());
-        let remove = async move {
-            let answer = tiers.clear(&key).await;
-            drop(rights);
-            answer
-        };
-        detached(remove).await
-    }
-
-    async fn place(&self) -> Result<OwnedSemaphorePermit> {
+    pub(super) async fn place(&self) -> Result<OwnedSemaphorePermit> {
         if let Ok(place) = timeout(WRITE_LIMIT, self.0.writes.clone().acquire_owned()).await {
             return place.map_err(|_| closed());
         }
@@ -138,18 +234,20 @@ pub(crate) async fn detached<T: Send + 'static>(work: impl Future<Output = Resul
     })
 }
 
-/// Whether a put has succeeded: a durable tier has the entry, or any where none of those that take it is durable.
-fn verdict(tiers: &[Tier], answers: Vec<Result<Placed>>) -> Result<()> {
-    let mut takers: Vec<(bool, Result<Placed>)> = Vec::new();
-    for (tier, answer) in tiers.iter().zip(answers) {
-        if !matches!(answer, Ok(Placed::Refused)) {
-            takers.push((tier.info.durable, answer));
-        }
+/// What became of a put, by what its answers have to be.
+fn verdict(required: Required, tiers: &[Tier], answers: Vec<Result<Placed>>) -> Result<Write> {
+    let unwanted = answers.iter().any(|answer| matches!(answer, Ok(Placed::Unwanted)));
+    let asked = tiers.iter().zip(answers).map(|(tier, answer)| (tier.info.durable, answer));
+    let takers: Vec<_> = asked.filter(|(_, answer)| matches!(answer, Ok(Placed::Stored) | Err(_))).collect();
+    if takers.is_empty() {
+        let too_long = Error::new(ErrorKind::TooLarge, "no tier takes a body of this length").with_operation("put");
+        return if unwanted { Ok(Write::Unwanted) } else { Err(too_long) };
     }
-    let durable = takers.iter().any(|(durable, _)| *durable);
-    let mut counted = takers.into_iter().filter(|(is_durable, _)| *is_durable == durable).map(|(_, answer)| answer);
-    let Some(first) = counted.next() else {
-        return Err(Error::new(ErrorKind::TooLarge, "no tier takes a body of this length").with_operation("put"));
+    let durable = required == Required::Durable && takers.iter().any(|(durable, _)| *durable);
+    let counted = takers.into_iter().filter(|(is_durable, _)| !durable || *is_durable).map(|(_, answer)| answer);
+    let outcome = match required {
+        Required::All => counted.reduce(Result::and),
+        Required::First | Required::Durable => counted.reduce(Result::or),
     };
-    counted.fold(first, Result::or).map(|_| ())
+    outcome.unwrap_or(Ok(Placed::Stored)).map(|_| Write::Stored)
 }

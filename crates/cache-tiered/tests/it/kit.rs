@@ -80,9 +80,28 @@ impl Bed {
         self.tiers.settle(LONG).await.unwrap();
     }
 
-    /// A cache of strings over the tiers.
+    /// A cache of strings over the tiers, which serves stale ones only when a load has failed.
     pub(crate) fn strings(&self) -> CacheBuilder<String> {
-        Cache::builder("strings").tiers(self.tiers.clone())
+        Cache::builder("strings").tiers(self.tiers.clone()).stale_on_failure_only()
+    }
+}
+
+/// The time of tokio's clock, which tests pause, as the time of day.
+#[derive(Debug)]
+pub(crate) struct Paused(tokio::time::Instant);
+
+impl Paused {
+    /// When it begins.
+    pub(crate) const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    pub(crate) fn new() -> Self {
+        Self(tokio::time::Instant::now())
+    }
+}
+
+impl Clock for Paused {
+    fn now(&self) -> Timestamp {
+        Self::START.after(self.0.elapsed())
     }
 }
 

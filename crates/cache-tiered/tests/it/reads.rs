@@ -2,9 +2,11 @@
 
 use cache_core::{Backend, ErrorKind, Freshness, HOUR, Key, MINUTE, Outcome, ttl};
 use cache_testkit::{Fault, Operation, Plan};
+use cache_tiered::{Forecast, TierOptions};
 use tokio::time::Instant;
 
-use crate::kit::{Bed, PATIENCE, key};
+use crate::kit::{Bed, PATIENCE, key, millis, pass};
+use crate::kit_fleet::{Kind, Rig};
 
 #[tokio::test]
 async fn a_lookup_tells_what_each_tier_answered() {
@@ -157,4 +159,32 @@ async fn a_scan_goes_on_after_a_tier_that_fails() {
     let found: Vec<_> = bed.tiers.scan(&cache_core::KeyPrefix::all()).collect().await;
     assert_eq!(found.len(), 2);
     assert!(found[0].is_err() && found[1].as_ref().unwrap().0 == key("a"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tier_that_was_not_asked_is_no_answer() {
+    let narrow = TierOptions::new().max_body(10);
+    let rig = Rig::with([(Kind::Passing, narrow), (Kind::Durable, TierOptions::new())], |builder| builder);
+    let a = key("a");
+    assert!(rig.body(&a).await.is_none());
+    rig.places[1].set_plan(Plan::new().all(Fault::Fail(ErrorKind::Unavailable)));
+    let lookup = rig.tiers.lookup_for(&a, &Forecast::new().weight(1000)).await;
+    assert_eq!(lookup.error.map(|error| error.kind()), Some(ErrorKind::Unavailable));
+    assert!(rig.tiers.lookup_for(&a, &Forecast::new().weight(10)).await.error.is_none(), "the nearer one says no");
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_keys_in_doubt_wait_for_a_hung_tier_together() {
+    let rig = Rig::of([Kind::Passing, Kind::Shared]);
+    let keys: Vec<Key> = (0..100).map(|number| key(&format!("a:{number}"))).collect();
+    for key in &keys {
+        rig.places[0].inner().put(key, rig.entry("x")).await.unwrap();
+    }
+    // What is near by then has to be confirmed.
+    assert!(rig.body(&key("none")).await.is_none());
+    pass(millis(10)).await;
+    rig.places[1].set_plan(Plan::new().all(Fault::Hang));
+    let began = Instant::now();
+    rig.tiers.get_many(&keys).await;
+    assert!(began.elapsed() <= 4 * PATIENCE + millis(10), "{:?}: twice for what is near, twice below", began.elapsed());
 }

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use cache_core::{Backend, ErrorKind, Outcome};
+use cache_core::{Backend, ErrorKind, Outcome, Selector};
 use cache_testkit::{Fault, NaiveModel, Operation, Plan, eventually};
 use cache_tiered::{TierOptions, Tiered};
 use futures_util::FutureExt;
 use tokio::time::Instant;
 
 use crate::kit::{Bed, LONG, PATIENCE, key};
+use crate::kit_fleet::{Kind, Rig};
 
 const DOWN: Fault = Fault::Fail(ErrorKind::Unavailable);
 
@@ -192,4 +193,30 @@ async fn endless_patience_is_no_panic() {
     tiers.put(&a, bed.entry("x")).await.unwrap();
     assert!(tiers.get_many(&[a.clone(), a]).await.into_iter().all(|answer| answer.unwrap().is_some()));
     tiers.close().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_invalidated_is_not_renewed() {
+    for renewed_tag in ["x", "y"] {
+        let rig = Rig::of([Kind::Passing, Kind::Durable]);
+        let a = key("a");
+        let old = rig.tagged("x", "old");
+        rig.tiers.put(&a, old.clone()).await.unwrap();
+        rig.places[1].set_plan(Plan::new().each(Operation::Remove, DOWN));
+        rig.tiers.invalidate(&Selector::tag("x")).await.unwrap();
+        let renewal = rig.tagged(renewed_tag, "").meta;
+        assert!(!rig.tiers.renew(&a, old.meta.stamp, renewal).await.unwrap(), "{renewed_tag}");
+        assert_eq!(rig.body(&a).await, None, "{renewed_tag}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_waits_for_a_write_that_nobody_waits_for() {
+    let rig = Rig::of([Kind::Durable]);
+    rig.places[0].set_plan(Plan::new().each(Operation::Put, Fault::Delay(5 * PATIENCE)));
+    let began = Instant::now();
+    let refused = rig.tiers.put(&key("a"), rig.entry("x")).await.unwrap_err();
+    assert_eq!((refused.kind(), began.elapsed()), (ErrorKind::Timeout, PATIENCE));
+    rig.tiers.close().await.unwrap();
+    assert_eq!(began.elapsed(), 5 * PATIENCE);
 }

@@ -1,0 +1,280 @@
+//! What the processes of a fleet tell each other: marks told, marks heard.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use cache_core::{Backplane, Heard, Mark, Position, Result, Selector};
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::doubt::Doubt;
+use super::invalidate::Newer;
+use super::marking::{name_of, told_as};
+use super::promote::Job;
+use super::recover::Op;
+use super::tier::Tier;
+use super::{Inner, Tiered};
+
+/// The pause before a subscription is begun anew, doubled up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// The most marks remembered as told by this process, until they are heard; then all are forgotten, and heard as those
+/// of others.
+const MOST_TOLD: usize = 1024;
+
+/// Somebody in this process who holds copies of what is in the tiers. Called without any lock held; it must be quick.
+pub(crate) trait Listener: Send + Sync {
+    /// What `mark` covers is out of date: an entry was put or removed, or entries were invalidated, here or in another
+    /// process.
+    fn marked(&self, mark: &Mark);
+    /// Anything may be out of date that the tiers do not confirm.
+    fn gap(&self);
+}
+
+/// What a stack knows of the others of its fleet.
+#[derive(Default)]
+pub(super) struct Fleet {
+    listeners: Mutex<Vec<Weak<dyn Listener>>>,
+    listening: AtomicBool,
+    pub(super) doubt: Doubt,
+    /// Marks of single keys that this process has told and not heard yet.
+    told: Mutex<HashSet<Mark>>,
+    /// Ends the listening when it is true or dropped.
+    left: watch::Sender<bool>,
+}
+
+impl Fleet {
+    /// Ends the listening.
+    pub(super) fn leave(&self) {
+        self.left.send_replace(true);
+    }
+}
+
+impl Tiered {
+    /// Tells `listener` of every write and invalidation from now on, its own process's included, as long as it lives.
+    pub(crate) fn listen(&self, listener: Weak<dyn Listener>) {
+        let mut listeners = self.0.fleet.listeners.lock();
+        listeners.retain(|known| known.strong_count() > 0);
+        listeners.push(listener);
+    }
+
+    /// Tells the listeners of this process.
+    pub(super) fn notify(&self, mark: &Mark) {
+        self.each_listener(|listener| listener.marked(mark));
+    }
+
+    pub(super) fn each_listener(&self, tell: impl Fn(&dyn Listener)) {
+        let listeners: Vec<_> = self.0.fleet.listeners.lock().iter().filter_map(Weak::upgrade).collect();
+        for listener in listeners {
+            tell(&*listener);
+        }
+    }
+
+    /// Tells the listeners of this process and the other processes.
+    pub(super) async fn tell(&self, mark: Mark) {
+        self.notify(&mark);
+        self.publish_surely(&mark).await;
+    }
+
+    /// Tells the other processes, later if that fails.
+    pub(super) async fn publish_surely(&self, mark: &Mark) {
+        let Err(error) = self.publish(mark).await else { return };
+        tracing::warn!(%error, "the other processes were not told of a write: that is tried again");
+        if let Some((index, _)) = self.speaker()
+            && let Ok(name) = told_as(mark)
+        {
+            self.recover(index, &name, Op::Tell(mark.clone()));
+        }
+    }
+
+    pub(super) async fn publish(&self, mark: &Mark) -> Result<()> {
+        let Some((_, tier)) = self.speaker() else { return Ok(()) };
+        if matches!(mark.selector, Selector::Key(_)) {
+            let mut told = self.0.fleet.told.lock();
+            if told.len() >= MOST_TOLD {
+                told.clear();
+            }
+            told.insert(mark.clone());
+        }
+        let work = async {
+            match tier.backend.backplane() {
+                Some(backplane) => backplane.publish(mark).await,
+                None => Ok(()),
+            }
+        };
+        tier.call("publish", tier.patience, work).await
+    }
+
+    /// The nearest tier with a backplane.
+    fn speaker(&self) -> Option<(usize, &Tier)> {
+        self.0.tiers.iter().enumerate().find(|(_, tier)| tier.backend.backplane().is_some())
+    }
+
+    /// Starts to hear the other processes, unless that was done. Until then marks were missed.
+    pub(super) fn join_fleet(&self) {
+        let fleet = &self.0.fleet;
+        if self.speaker().is_some() && !fleet.listening.load(Ordering::Acquire) {
+            // First, so that whoever finds that somebody listens finds the doubt.
+            self.begin_doubt();
+            if !fleet.listening.swap(true, Ordering::AcqRel) {
+                let left = fleet.left.subscribe();
+                tokio::spawn(Ear { stack: Arc::downgrade(&self.0), left }.run());
+            }
+        }
+        self.0.ready.store(true, Ordering::Release);
+    }
+
+    /// Takes in what another process has told, or this one itself.
+    fn hear(&self, mark: &Mark) {
+        let common = &self.0.common;
+        // What this process has told itself was carried out by whoever told it.
+        if self.0.fleet.told.lock().remove(mark) {
+            return;
+        }
+        if !common.stamps.observe(mark.stamp) {
+            self.restamp(mark, None);
+            return;
+        }
+        // A key is dropped at once, so nothing is left to write down.
+        let name = if matches!(mark.selector, Selector::Key(_)) { None } else { name_of(mark).ok() };
+        let added = common.marks.add(mark.clone(), name, |key| common.is_used(key));
+        self.notify(mark);
+        if added.new {
+            self.enqueue(Job::Drop(mark.clone()));
+        }
+        if added.folded.is_some() || !added.needless.is_empty() {
+            self.enqueue(Job::Tend(added));
+        }
+    }
+
+    /// Marks may have been missed: what is not shared is in doubt, and the marks in shared tiers are read again.
+    async fn catch_up(&self) {
+        self.begin_doubt();
+        let shared = self.0.tiers.iter().filter(|tier| tier.info.shared);
+        join_all(shared.map(|tier| self.reread_marks(tier))).await;
+    }
+
+    /// Has the tiers that are not shared drop what a mark covers that was heard, and keep the mark.
+    pub(super) async fn drop_marked(&self, mark: &Mark) {
+        let Selector::Key(key) = &mark.selector else {
+            let own = self.0.tiers.iter().enumerate().filter(|(_, tier)| !tier.info.shared);
+            join_all(own.map(|(index, tier)| async move {
+                let Ok(name) = name_of(mark) else { return };
+                let in_force = self.0.common.marks.find(&name).is_some();
+                let kept =
+                    if tier.is_lasting() && in_force { self.mark_tier(tier, &name, mark, &[]).await } else { Ok(()) };
+                if kept.is_err() || self.purge_for(tier, mark, Newer::Keep).await.1.is_some() {
+                    self.recover(index, &name, Op::Mark(mark.clone()));
+                }
+            }))
+            .await;
+            return;
+        };
+        let common = &self.0.common;
+        let gone = {
+            // Who has the turn is writing; the mark stays until the next sweep.
+            let Ok(_turn) = common.fence.turn(key, Duration::ZERO).await else { return };
+            // One that was found in a tier is there for the sake of one that has missed it: whichever that is.
+            let found = common.marks.of_key(key).is_some_and(|known| known.name.is_some());
+            let answers = join_all(self.0.tiers.iter().map(|tier| async move {
+                if found || !tier.info.shared {
+                    return tier.drop_older(key, mark.stamp).await.map(|_| false);
+                }
+                // Who told may not have reached the shared tier yet: what it replaces there is out of date.
+                Ok(tier.stat(key).await?.is_some_and(|meta| meta.stamp < mark.stamp))
+            }))
+            .await;
+            answers.iter().all(|older| matches!(older, Ok(false)))
+        };
+        if gone {
+            common.marks.settle(key, mark.stamp, |key| common.is_used(key));
+            // Another process of a fleet may have a tier of its own that has missed it still.
+            if !self.0.info.shared {
+                self.unmark_key(key).await;
+            }
+        }
+    }
+
+    /// Looks after the marks: those of shared tiers are read again, those that tiers have lost are put back, and up to
+    /// `limit` keys are dropped that were not yet.
+    pub(super) async fn tend_marks(&self, limit: usize) {
+        self.open().await;
+        let lasting = self.0.tiers.iter().filter(|tier| tier.is_lasting());
+        join_all(lasting.map(async |tier| {
+            let known = tier.is_read() || self.reread_marks(tier).await;
+            if known && tier.info.shared {
+                self.restore_marks(tier).await;
+            }
+        }))
+        .await;
+        for mark in self.0.common.marks.open(limit) {
+            self.enqueue(Job::Drop(mark));
+        }
+    }
+}
+
+/// The task that hears the other processes, until the stack is closed or gone.
+struct Ear {
+    stack: Weak<Inner>,
+    left: watch::Receiver<bool>,
+}
+
+impl Ear {
+    async fn run(mut self) {
+        let mut after: Option<Position> = None;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let Some(mut heard) = self.subscribe(after.clone()) else { return };
+            loop {
+                let next = tokio::select! {
+                    biased;
+                    _ = self.left.wait_for(|left| *left) => return,
+                    next = heard.next() => next,
+                };
+                let Some(stack) = self.stack.upgrade().map(Tiered) else { return };
+                match next {
+                    Some(Ok(Heard::Mark(mark, at))) => {
+                        stack.hear(&mark);
+                        after = Some(at);
+                    }
+                    Some(Ok(Heard::Gap(at))) => {
+                        stack.catch_up().await;
+                        after = Some(at);
+                    }
+                    Some(Ok(_)) => {}
+                    Some(Err(error)) => {
+                        tracing::warn!(%error, "the backplane is not heard: that is tried again");
+                        break;
+                    }
+                    None => break,
+                }
+                pause = FIRST_PAUSE;
+            }
+            if timeout(pause, self.left.wait_for(|left| *left)).await.is_ok() {
+                return;
+            }
+            pause = (2 * pause).min(LONGEST_PAUSE);
+        }
+    }
+
+    fn subscribe(&self, after: Option<Position>) -> Option<futures_util::stream::BoxStream<'static, Result<Heard>>> {
+        let stack = self.stack.upgrade().map(Tiered)?;
+        let (_, tier) = stack.speaker()?;
+        tier.backend.backplane().map(|backplane: &dyn Backplane| backplane.subscribe(after))
+    }
+}
+
+impl Drop for Ear {
+    fn drop(&mut self) {
+        // When the runtime ends: the next operation within another one listens again.
+        if let Some(stack) = self.stack.upgrade() {
+            stack.fleet.listening.store(false, Ordering::Release);
+            stack.ready.store(false, Ordering::Release);
+        }
+    }
+}
