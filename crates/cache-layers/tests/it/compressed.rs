@@ -145,46 +145,52 @@ async fn a_stored_form_without_its_mark_is_corrupt_and_as_a_body_of_its_own_come
     assert_eq!(kind(layer.get(&key("a")).await), Some(ErrorKind::Corrupt));
 }
 
-#[tokio::test]
-async fn long_bodies_and_batches_leave_the_worker_and_short_ones_do_not() {
-    let (_, layer) = layer();
-    let (short, long) = (typed(None, 8 << 10), typed(None, 64 << 10));
-    assert!(layer.put(&key("short"), short.clone()).now_or_never().is_some());
-    assert!(layer.put(&key("long"), long.clone()).now_or_never().is_none());
-    layer.put(&key("long"), long.clone()).await.unwrap();
-    assert!(layer.get(&key("short")).now_or_never().is_some());
-    assert!(layer.get(&key("long")).now_or_never().is_none());
-    let batch = || (0..8).map(|number| (key(&format!("k:{number}")), short.clone())).collect::<Vec<_>>();
-    assert!(layer.put_many(batch()).now_or_never().is_none());
-    assert_eq!(kinds(layer.put_many(batch()).await), [None; 8]);
-    let media = typed(Some("video/mp4"), 1 << 20);
-    assert!(layer.put(&key("media"), media).now_or_never().is_some());
+#[test]
+fn long_bodies_and_batches_leave_the_worker_and_short_ones_do_not() {
+    with_one_helper(async {
+        let (_, layer) = layer();
+        let (short, long) = (typed(None, 8 << 10), typed(None, 64 << 10));
+        assert!(!leaves(layer.put(&key("short"), short.clone())).await);
+        assert!(leaves(layer.put(&key("long"), long.clone())).await);
+        layer.put(&key("long"), long.clone()).await.unwrap();
+        assert!(!leaves(layer.get(&key("short"))).await);
+        assert!(leaves(layer.get(&key("long"))).await);
+        let batch = || (0..8).map(|number| (key(&format!("k:{number}")), short.clone())).collect::<Vec<_>>();
+        assert!(leaves(layer.put_many(batch())).await);
+        assert_eq!(kinds(layer.put_many(batch()).await), [None; 8]);
+        let media = typed(Some("video/mp4"), 1 << 20);
+        assert!(!leaves(layer.put(&key("media"), media)).await);
+    });
 }
 
-#[tokio::test]
-async fn slow_levels_leave_the_worker_from_4_kib_on() {
-    let slow = Compressed::new(faulty()).level(10);
-    let [below, from] = [4_095, 4_096].map(|len| typed(Some("text/plain"), len));
-    assert!(slow.put(&key("a"), below).now_or_never().is_some());
-    assert!(slow.put(&key("a"), from.clone()).now_or_never().is_none());
-    assert!(slow.put(&key("a"), typed(None, 4_096)).now_or_never().is_some(), "LZ4 has no levels");
-    let fast = Compressed::new(faulty()).level(9);
-    assert!(fast.put(&key("a"), from).now_or_never().is_some());
+#[test]
+fn slow_levels_leave_the_worker_from_4_kib_on() {
+    with_one_helper(async {
+        let slow = Compressed::new(faulty()).level(10);
+        let [below, from] = [4_095, 4_096].map(|len| typed(Some("text/plain"), len));
+        assert!(!leaves(slow.put(&key("a"), below)).await);
+        assert!(leaves(slow.put(&key("a"), from.clone())).await);
+        assert!(!leaves(slow.put(&key("a"), typed(None, 4_096))).await, "LZ4 has no levels");
+        let fast = Compressed::new(faulty()).level(9);
+        assert!(!leaves(fast.put(&key("a"), from)).await);
+    });
 }
 
-#[tokio::test]
-async fn a_long_frame_leaves_the_worker_whatever_it_declares() {
-    let (inner, layer) = layer();
-    // Half of it compresses.
-    let text = Entry::new(typed(Some("text/plain"), 0).meta, [&noise(70_000)[..], &vec![b'x'; 70_000]].concat());
-    layer.put(&key("a"), text).await.unwrap();
-    let mut stored = kept(&inner, &key("a")).await;
-    let mut frame = stored.body.to_vec();
-    frame[8..12].fill(0);
-    stored.body = frame.into();
-    inner.put(&key("a"), stored).await.unwrap();
-    assert!(layer.get(&key("a")).now_or_never().is_none());
-    assert_eq!(kind(layer.get(&key("a")).await), Some(ErrorKind::Corrupt));
+#[test]
+fn a_long_frame_leaves_the_worker_whatever_it_declares() {
+    with_one_helper(async {
+        let (inner, layer) = layer();
+        // Half of it compresses.
+        let text = Entry::new(typed(Some("text/plain"), 0).meta, [&noise(70_000)[..], &vec![b'x'; 70_000]].concat());
+        layer.put(&key("a"), text).await.unwrap();
+        let mut stored = kept(&inner, &key("a")).await;
+        let mut frame = stored.body.to_vec();
+        frame[8..12].fill(0);
+        stored.body = frame.into();
+        inner.put(&key("a"), stored).await.unwrap();
+        assert!(leaves(layer.get(&key("a"))).await);
+        assert_eq!(kind(layer.get(&key("a")).await), Some(ErrorKind::Corrupt));
+    });
 }
 
 #[tokio::test]
@@ -240,4 +246,20 @@ proptest! {
         };
         check.now_or_never().unwrap();
     }
+}
+
+/// Runs `test` on a runtime with one thread for work that blocks.
+fn with_one_helper(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).enable_all().build();
+    runtime.unwrap().block_on(test);
+}
+
+/// Whether `work` waits for the thread of [`with_one_helper`], which is kept busy meanwhile.
+async fn leaves(work: impl Future) -> bool {
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let busy = tokio::task::spawn_blocking(move || released.recv());
+    let waits = work.now_or_never().is_none();
+    drop(release);
+    assert!(busy.await.unwrap().is_err());
+    waits
 }

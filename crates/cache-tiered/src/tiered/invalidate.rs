@@ -198,7 +198,9 @@ impl Tiered {
 
     /// Removes from a tier what a mark covers that it has missed.
     pub(super) async fn purge(&self, tier: &Tier, mark: &Mark) -> Result<()> {
-        self.purge_for(tier, mark, Newer::Drop).await.1.map_or(Ok(()), Err)
+        // In a shared tier, what has a newer stamp may be newer: another process could write while this one could not.
+        let newer = if tier.info.shared { Newer::Keep } else { Newer::Drop };
+        self.purge_for(tier, mark, newer).await.1.map_or(Ok(()), Err)
     }
 
     /// Removes what `mark` covers from a tier, what waits to be written there included.
