@@ -50,7 +50,7 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Inner<V> {
                     return Ok(self.serve_before(&seat, held, Origin::Near, began));
                 }
                 (Ok(Boarding::Wait(seat)), None) => {
-                    seat.ended().await;
+                    seat.ended(patience).await?;
                     continue;
                 }
                 // Without room for a load, what is there is served all the same.
@@ -69,7 +69,7 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Inner<V> {
             }
             if wants.goal == Goal::Load && !lead && seat.flight().has_landed() {
                 // Its load had ended before this call, and a load begun during its store would not be kept.
-                seat.ended().await;
+                seat.ended(patience).await?;
                 continue;
             }
             let usable = |held: &Held<V>| self.use_of(&seat, key, held, wants.goal);

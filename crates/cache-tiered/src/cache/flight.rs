@@ -204,9 +204,13 @@ impl<V> Seat<V> {
     }
 
     /// Waits until its value is stored, too, and it has left the table. Cancelling it has no effect on the flight.
-    pub(super) async fn ended(&self) {
+    ///
+    /// # Errors
+    /// [`ErrorKind::Timeout`] when patience ended before.
+    pub(super) async fn ended(&self, patience: Patience) -> Result<()> {
         let mut report = self.0.report.subscribe();
-        let _ = report.wait_for(Report::has_ended).await;
+        until(patience.hard, report.wait_for(Report::has_ended)).await;
+        if report.borrow().has_ended() { Ok(()) } else { Err(impatient()) }
     }
 
     /// Waits for the answer; for a value from before that will do at once; from the soft limit on, and at the hard one
@@ -228,10 +232,7 @@ impl<V> Seat<V> {
             (None, Some((held, origin))) if usable(held) > Use::Nothing => {
                 Ok(Got::Standby(held.clone(), origin.clone()))
             }
-            _ => Err(Error::new(
-                ErrorKind::Timeout,
-                "the load takes longer than this caller waits; it goes on: ask again later",
-            )),
+            _ => Err(impatient()),
         }
     }
 }
@@ -251,6 +252,10 @@ async fn until(limit: Option<Instant>, wait: impl Future) {
         Some(limit) => drop(timeout_at(limit, wait).await),
         None => drop(wait.await),
     }
+}
+
+fn impatient() -> Error {
+    Error::new(ErrorKind::Timeout, "the load takes longer than this caller waits; it goes on: ask again later")
 }
 
 /// The flights under way, one of each key.

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::Origin;
 use super::inner::Storing;
-use super::leased::Held as Leased;
+use super::leased::Leased;
 use super::load::Loaded;
 use super::near::Held;
 use super::progress::Phase;

@@ -13,7 +13,7 @@ const RENEWALS: u32 = 3;
 
 /// A lease that is renewed until this is dropped, and given back then.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct Leased {
     token: Stamp,
     lost: watch::Receiver<bool>,
     /// Dropped or used, it ends the task that renews.
@@ -23,7 +23,7 @@ pub(super) struct Held {
 /// Takes whether a lease was still held when it was given back.
 type Answer = oneshot::Sender<bool>;
 
-impl Held {
+impl Leased {
     /// Holds `lease`, which was taken for `span`. One that cannot be asked about counts as held: the stamps decide then
     /// whose value stays.
     pub(super) fn new(leases: TierLeases, lease: Lease, span: Duration) -> Self {

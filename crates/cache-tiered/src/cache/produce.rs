@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::class::Class;
 use super::inner::Inner;
-use super::leased::Held as Leased;
+use super::leased::Leased;
 use super::load::{Load, Loaded};
 use super::progress::Phase;
 use super::stats::count;

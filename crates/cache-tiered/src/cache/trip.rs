@@ -9,13 +9,13 @@ use cache_core::{Error, ErrorKind, Freshness, Key, Result, Stamp};
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
 
 use super::Origin;
 use super::flight::{Flight, Landed};
 use super::inner::Inner;
-use super::leased::Held as Leased;
+use super::leased::Leased;
 use super::load::{Load, Loaded};
 use super::near::Held;
 use super::pauses::Pause;
@@ -113,7 +113,7 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Trip<V> {
                 let message = "the load was stopped, because nobody waited for it any more";
                 Obtained::Failed(Error::new(ErrorKind::Unavailable, message), None)
             }
-            _ = closing.wait_for(|closing| *closing) => Obtained::Failed(self.cache.closed("load"), None),
+            () = told(&mut closing) => Obtained::Failed(self.cache.closed("load"), None),
         };
         self.span.record("outcome", obtained.name());
         match obtained {
@@ -265,6 +265,12 @@ impl<V> Drop for Trip<V> {
 /// How long an answer took off what it once cost to load.
 pub(super) fn saved(cost: Duration, began: Instant) -> Duration {
     cost.saturating_sub(began.elapsed())
+}
+
+/// Waits until the cache closes. What the channel lends is given back here: a loader that is dropped meanwhile may
+/// close the cache.
+async fn told(closing: &mut watch::Receiver<bool>) {
+    let _ = closing.wait_for(|closing| *closing).await;
 }
 
 /// Drops a loader that is not needed: its panic then is nobody's business.

@@ -323,3 +323,22 @@ async fn popularity_counts_who_asks_and_not_what_is_put_or_warmed() {
     }
     assert_eq!(popularity.top(10), [(often, 3.0), (once, 1.0)]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_hard_timeout_bounds_the_wait_for_a_store_too() {
+    for refresh in [false, true] {
+        let bed = Bed::new();
+        let cache = bed.strings().lifetime(ttl(Duration::ZERO)).hard_timeout(millis(500)).build().unwrap();
+        let (a, runs) = (key("a"), Runs::default());
+        let delay = cache_testkit::Fault::Delay(Duration::from_secs(1));
+        for tier in [&bed.near, &bed.far] {
+            tier.set_plan(cache_testkit::Plan::new().each(cache_testkit::Operation::Remove, delay));
+        }
+        cache.get_or_load(&a, runs.takes(millis(1), Ok("kept by nobody"))).await.unwrap();
+        let began = tokio::time::Instant::now();
+        let request = if refresh { cache.request(&a).refresh() } else { cache.request(&a) };
+        let answer = request.load(runs.takes(millis(1), Ok("x"))).await;
+        assert_eq!(answer.unwrap_err().kind(), ErrorKind::Timeout);
+        assert_eq!(began.elapsed(), millis(500));
+    }
+}
