@@ -61,6 +61,14 @@ impl Selector {
         }
     }
 
+    /// Whether it selects an entry of `key` if that has the right tags, which nobody knows yet.
+    pub fn may_select(&self, key: &Key) -> bool {
+        match self {
+            Self::Tag { within, .. } => within.matches(key),
+            selector => selector.selects(key, &[]),
+        }
+    }
+
     /// The longest prefix that every selected key has: where a scan starts.
     pub fn prefix(&self) -> KeyPrefix {
         match self {
@@ -152,6 +160,14 @@ mod tests {
             |key: &Key, tags: &[Arc<str>]| selectors().iter().filter(|selector| selector.selects(key, tags)).count();
         assert_eq!(selecting(&key("b"), &[]), 1, "only the one for everything");
         assert_eq!(selecting(&key("a:c"), &[]), 3);
+    }
+
+    #[test]
+    fn a_tag_may_select_every_key_within() {
+        let within = KeyPrefix::below(&key("a"));
+        let tag = Selector::Tag { tag: "x".into(), within };
+        assert!(tag.may_select(&key("a:b")) && !tag.may_select(&key("b")));
+        assert!(Selector::Key(key("a")).may_select(&key("a")) && !Selector::Key(key("a")).may_select(&key("a:b")));
     }
 
     #[test]

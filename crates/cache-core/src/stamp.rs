@@ -40,6 +40,12 @@ impl Stamp {
         Self((if millis < end { millis } else { end }) << COUNTER_BITS)
     }
 
+    /// The number of the [clock](Hlc::of_node) that has handed it out: stamps of one clock are in the order in which
+    /// they were taken.
+    pub const fn node(self) -> u8 {
+        self.0 as u8
+    }
+
     /// The wall-clock part.
     pub const fn instant(self) -> Timestamp {
         Timestamp::from_millis(self.0 >> COUNTER_BITS)

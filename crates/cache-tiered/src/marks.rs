@@ -34,6 +34,15 @@ pub(crate) struct Known {
     pub(crate) name: Option<Key>,
 }
 
+/// Who has made a mark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// This process, for an operation that drops what the mark covers.
+    Own,
+    /// Another process, or an earlier life of this one: the tiers here have still to drop what it covers.
+    Others,
+}
+
 /// What became of a mark that was added.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Added {
@@ -102,11 +111,11 @@ impl Marks {
 
     /// Puts a mark in force; `name` is the key of the entry that holds it in the tiers, or will. `is_used` tells
     /// whether anybody is reading or loading a key, so that its mark has to stay.
-    pub(crate) fn add(&self, mark: Mark, name: Option<Key>, is_used: impl Fn(&Key) -> bool) -> Added {
+    pub(crate) fn add(&self, mark: Mark, name: Option<Key>, whose: Whose, is_used: impl Fn(&Key) -> bool) -> Added {
         let stamp = mark.stamp.as_u64();
         let is_key = matches!(mark.selector, Selector::Key(_));
         let mut state = self.state.write();
-        let added = state.add(mark, name, &is_used);
+        let added = state.add(mark, name, whose, &is_used);
         // Under the lock, so that whoever sees the new figures sees the mark.
         self.newest.fetch_max(stamp, Ordering::Release);
         if (added.new && !is_key) || added.folded.is_some() || added.folded_here {
@@ -120,7 +129,8 @@ impl Marks {
         self.state.write().settle(key, stamp, &is_used);
     }
 
-    /// Forgets the mark of `key` at `stamp`, and answers with the name of its entry in the tiers.
+    /// Forgets the mark of `key` at `stamp`, and answers with the name of its entry in the tiers. One of somebody else
+    /// stays until it is [settled](Self::settle).
     pub(crate) fn release(&self, key: &Key, stamp: Stamp) -> Option<Key> {
         self.state.write().release(key, stamp)
     }

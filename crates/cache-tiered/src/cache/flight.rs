@@ -64,6 +64,7 @@ pub(super) struct Flight<V> {
     pub(super) report: watch::Sender<Report>,
     pub(super) class: Option<Class>,
     refresh_noted: AtomicBool,
+    outdated: AtomicBool,
     state: watch::Sender<State<V>>,
     crew: watch::Sender<Crew>,
 }
@@ -83,6 +84,7 @@ impl<V> Flight<V> {
             report,
             class,
             refresh_noted: AtomicBool::new(false),
+            outdated: AtomicBool::new(false),
             state,
             crew: watch::Sender::default(),
         })
@@ -98,21 +100,34 @@ impl<V> Flight<V> {
         self.report.borrow().is_queued()
     }
 
+    /// Notes that another process has put, removed or invalidated what this reads or loads. A loader that waits for a
+    /// place will make something newer.
+    pub(super) fn outdate(&self) {
+        if !self.is_queued() {
+            self.outdated.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether what comes of it is neither kept nor served to those who come from here on.
+    pub(super) fn is_outdated(&self) -> bool {
+        self.outdated.load(Ordering::Acquire)
+    }
+
     /// Whether its loader runs behind an answer, and this was not asked before.
     pub(super) fn is_new_refresh(&self) -> bool {
         let runs_behind = self.crew.borrow().kept && self.report.borrow().is_loading();
         runs_behind && !self.refresh_noted.swap(true, Ordering::Relaxed)
     }
 
-    /// Whether somebody who comes at `now` may have its answer: no write of the key has ended since it began, and a
-    /// value that is there already is still fresh.
+    /// Whether somebody who comes at `now` may have its answer: no write of the key has ended since it began, here or
+    /// in another process, and a value that is there already is still fresh.
     fn admits(&self, now: Timestamp) -> bool {
         let good = match &self.state.borrow().answer {
             None => true,
             Some(Ok(landed)) => landed.held.freshness(now) == Freshness::Fresh,
             Some(Err(_)) => false,
         };
-        good && !self.watch.is_overtaken()
+        good && !self.watch.is_overtaken() && !self.is_outdated()
     }
 
     pub(super) fn has_landed(&self) -> bool {

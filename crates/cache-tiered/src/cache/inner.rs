@@ -185,8 +185,10 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Inner<V> {
 
     /// Keeps what was read or loaded on `flight` in the near tier, unless it is out of date by now.
     pub(super) fn fill_near(&self, key: &Key, stored: &Key, held: &Arc<Held<V>>, flight: &Flight<V>) {
-        let seen = Seen { watch: &flight.watch, gaps: flight.gaps };
-        self.fill_near_seen(key, stored, held, &seen);
+        if !flight.is_outdated() {
+            let seen = Seen { watch: &flight.watch, gaps: flight.gaps };
+            self.fill_near_seen(key, stored, held, &seen);
+        }
     }
 
     /// As [`fill_near`](Self::fill_near), for what was read without a flight.
@@ -292,11 +294,6 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Inner<V> {
         meta
     }
 
-    /// The key in the tiers: the cache's name, then the parts of `key`.
-    pub(super) fn stored_key(&self, key: &Key) -> Result<Key> {
-        Key::parse(&format!("{}:{key}", self.name))
-    }
-
     /// A place for a task.
     pub(super) fn place(&self, operation: &'static str) -> Result<OwnedSemaphorePermit> {
         self.check_open(operation)?;
@@ -319,6 +316,13 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Inner<V> {
     }
 }
 
+impl<V> Inner<V> {
+    /// The key in the tiers: the cache's name, then the parts of `key`.
+    pub(super) fn stored_key(&self, key: &Key) -> Result<Key> {
+        Key::parse(&format!("{}:{key}", self.name))
+    }
+}
+
 impl<V: Send + Sync> Listener for Inner<V> {
     /// Values that a mark of many keys covers are found out when they are asked for.
     fn marked(&self, mark: &Mark) {
@@ -329,6 +333,16 @@ impl<V: Send + Sync> Listener for Inner<V> {
             self.near.remove_older(&key, mark.stamp);
             self.pauses.end(&key);
         }
+    }
+
+    fn heard(&self, mark: &Mark) {
+        // The mark is in force: a flight that begins from here on is newer.
+        let selected = |key: &Key| self.stored_key(key).is_ok_and(|stored| mark.selector.may_select(&stored));
+        for (_, flight) in self.flights.all().iter().filter(|(key, _)| selected(key)) {
+            flight.outdate();
+        }
+        self.pauses.end_those(selected);
+        self.marked(mark);
     }
 
     fn gap(&self) {

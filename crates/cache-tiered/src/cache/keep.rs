@@ -137,7 +137,8 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Trip<V> {
 
     /// Whether what was loaded since this stamp was invalidated meanwhile.
     fn is_outdated(&self, held: &Held<V>, since: Stamp) -> bool {
-        self.cache.tiers.marks().covers(&self.stored, since.min(held.stamp()), &held.meta.tags)
+        self.flight.is_outdated()
+            || self.cache.tiers.marks().covers(&self.stored, since.min(held.stamp()), &held.meta.tags)
     }
 
     async fn encoded(&self, held: &Held<V>) -> Result<bytes::Bytes> {

@@ -229,7 +229,7 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Trip<V> {
     /// Notes that the load failed, unless something has made that out of date.
     fn pause(&self, span: Duration, failure: Option<Error>) {
         let (cache, now) = (&self.cache, self.cache.clock.now());
-        if self.flight.watch.is_current() && cache.flights.has(&self.key, &self.flight) {
+        if self.flight.watch.is_current() && !self.flight.is_outdated() && cache.flights.has(&self.key, &self.flight) {
             cache.pauses.add(
                 &self.key,
                 Pause { since: now, end: now.after(span), began: self.flight.began, failure },

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cache_core::{Key, Mark, Selector, Stamp};
 
-use super::{Added, Known};
+use super::{Added, Known, Whose};
 
 /// The most marks of prefixes, patterns and tags; the one for everything is not among them.
 pub(super) const MOST_WIDE: usize = 1024;
@@ -32,18 +32,14 @@ pub(super) struct State {
 struct KeyMark {
     stamp: Stamp,
     name: Option<Key>,
-    /// Whether every tier has dropped what it covers.
+    /// Whether nobody has to be sent to drop what it covers: every tier has, or whoever made the mark sees to it.
     settled: bool,
 }
 
 impl State {
     pub(super) fn may_cover(&self, key: &Key, stamp: Stamp) -> bool {
-        let may_select = |selector: &Selector| match selector {
-            Selector::Tag { within, .. } => within.matches(key),
-            selector => selector.selects(key, &[]),
-        };
         let mut newer = self.wide.iter().rev().take_while(|known| known.mark.stamp > stamp);
-        self.covering(key, stamp, &[]).is_some() || newer.any(|known| may_select(&known.mark.selector))
+        self.covering(key, stamp, &[]).is_some() || newer.any(|known| known.mark.selector.may_select(key))
     }
 
     pub(super) fn covering(&self, key: &Key, stamp: Stamp, tags: &[Arc<str>]) -> Option<Stamp> {
@@ -54,14 +50,18 @@ impl State {
         floor.chain(self.here).chain(own).chain(wide).find(|mark| *mark > stamp)
     }
 
-    pub(super) fn add(&mut self, mark: Mark, name: Option<Key>, is_used: &dyn Fn(&Key) -> bool) -> Added {
+    pub(super) fn add(&mut self, mark: Mark, name: Option<Key>, whose: Whose, is_used: &dyn Fn(&Key) -> bool) -> Added {
         let mut added = Added::default();
         if self.floor.as_ref().is_some_and(|floor| floor.mark.stamp >= mark.stamp && floor.mark != mark) {
             added.needless.extend(name);
             return added;
         }
         match &mark.selector {
-            Selector::Key(key) => self.add_key(&key.clone(), mark.stamp, name, &mut added),
+            Selector::Key(key) => self.add_key(
+                &key.clone(),
+                KeyMark { stamp: mark.stamp, name, settled: whose == Whose::Own },
+                &mut added,
+            ),
             _ if mark.selector == Selector::all() => self.add_floor(Known { mark, name }, &mut added),
             _ => self.add_wide(Known { mark, name }, &mut added),
         }
@@ -79,7 +79,7 @@ impl State {
     }
 
     pub(super) fn release(&mut self, key: &Key, stamp: Stamp) -> Option<Key> {
-        self.keys.get(key).filter(|mark| mark.stamp == stamp)?;
+        self.keys.get(key).filter(|mark| mark.stamp == stamp && mark.settled)?;
         self.drop_key(key)
     }
 
@@ -146,21 +146,21 @@ impl State {
         self.wide.insert(at, new);
     }
 
-    fn add_key(&mut self, key: &Key, stamp: Stamp, name: Option<Key>, added: &mut Added) {
+    fn add_key(&mut self, key: &Key, new: KeyMark, added: &mut Added) {
         if let Some(present) = self.keys.get_mut(key) {
-            if present.stamp == stamp {
-                merge(&mut present.name, name, added);
+            if present.stamp == new.stamp {
+                merge(&mut present.name, new.name, added);
                 return;
             }
-            if present.stamp > stamp {
-                added.needless.extend(name);
+            if present.stamp > new.stamp {
+                added.needless.extend(new.name);
                 return;
             }
         }
         added.needless.extend(self.drop_key(key));
         added.new = true;
-        self.keys.insert(key.clone(), KeyMark { stamp, name, settled: false });
-        self.ages.insert((stamp, key.clone()));
+        self.ages.insert((new.stamp, key.clone()));
+        self.keys.insert(key.clone(), new);
     }
 
     fn drop_key(&mut self, key: &Key) -> Option<Key> {

@@ -23,8 +23,8 @@ fn unused(_: &Key) -> bool {
 fn what_is_older_and_selected_is_covered() {
     let marks = Marks::default();
     assert!(!marks.covers(&key("a"), stamp(0), &[]));
-    marks.add(mark(Selector::tag("x"), 5), None, unused);
-    marks.add(mark(Selector::Key(key("a")), 7), None, unused);
+    marks.add(mark(Selector::tag("x"), 5), None, Whose::Others, unused);
+    marks.add(mark(Selector::Key(key("a")), 7), None, Whose::Others, unused);
     assert!(marks.covers(&key("a"), stamp(6), &[]) && !marks.covers(&key("a"), stamp(7), &[]));
     assert!(marks.covers(&key("b"), stamp(4), &["x".into()]) && !marks.covers(&key("b"), stamp(4), &[]));
     assert!(!marks.covers(&key("b"), stamp(5), &["x".into()]));
@@ -33,11 +33,11 @@ fn what_is_older_and_selected_is_covered() {
 #[test]
 fn the_epoch_counts_marks_of_more_than_a_key() {
     let marks = Marks::default();
-    marks.add(mark(Selector::Key(key("a")), 1), None, unused);
+    marks.add(mark(Selector::Key(key("a")), 1), None, Whose::Others, unused);
     assert_eq!(marks.epoch(), 0);
-    marks.add(mark(Selector::tag("x"), 2), None, unused);
-    marks.add(mark(Selector::tag("x"), 2), None, unused);
-    marks.add(mark(Selector::tag("x"), 1), None, unused);
+    marks.add(mark(Selector::tag("x"), 2), None, Whose::Others, unused);
+    marks.add(mark(Selector::tag("x"), 2), None, Whose::Others, unused);
+    marks.add(mark(Selector::tag("x"), 1), None, Whose::Others, unused);
     assert_eq!(marks.epoch(), 1, "neither again nor older");
 }
 
@@ -45,13 +45,13 @@ fn the_epoch_counts_marks_of_more_than_a_key() {
 fn a_mark_takes_the_place_of_an_older_one_of_the_same_selection() {
     let marks = Marks::default();
     let [old, new, late] = [key("old"), key("new"), key("late")];
-    assert!(marks.add(mark(Selector::tag("x"), 2), Some(old.clone()), unused).new);
-    let added = marks.add(mark(Selector::tag("x"), 3), Some(new.clone()), unused);
+    assert!(marks.add(mark(Selector::tag("x"), 2), Some(old.clone()), Whose::Others, unused).new);
+    let added = marks.add(mark(Selector::tag("x"), 3), Some(new.clone()), Whose::Others, unused);
     assert_eq!((added.new, added.needless), (true, vec![old]));
-    let added = marks.add(mark(Selector::tag("x"), 1), Some(late.clone()), unused);
+    let added = marks.add(mark(Selector::tag("x"), 1), Some(late.clone()), Whose::Others, unused);
     assert_eq!((added.new, added.needless), (false, vec![late]));
     assert_eq!(marks.named(), [(new.clone(), mark(Selector::tag("x"), 3))]);
-    let added = marks.add(mark(Selector::all(), 4), None, unused);
+    let added = marks.add(mark(Selector::all(), 4), None, Whose::Others, unused);
     assert_eq!((added.new, added.needless), (true, vec![new]));
 }
 
@@ -61,7 +61,7 @@ fn too_many_wide_marks_are_folded_and_still_cover() {
     let tags: Vec<Arc<str>> = (0..=MOST_WIDE).map(|number| format!("tag {number}").into()).collect();
     let mut folded = None;
     for (at, tag) in tags.iter().enumerate() {
-        let added = marks.add(mark(Selector::tag(tag.clone()), at + 10), Some(key(at)), unused);
+        let added = marks.add(mark(Selector::tag(tag.clone()), at + 10), Some(key(at)), Whose::Others, unused);
         folded = folded.or(added.folded.map(|mark| (mark, added.needless)));
     }
     let (floor, needless) = folded.unwrap();
@@ -79,18 +79,18 @@ fn too_many_marks_of_keys_are_folded_unless_they_are_settled_and_unused() {
     let marks = Marks::default();
     let used = key(1);
     for number in 0..MOST_KEYS {
-        marks.add(mark(Selector::Key(key(number)), number + 10), None, unused);
+        marks.add(mark(Selector::Key(key(number)), number + 10), None, Whose::Others, unused);
     }
     for number in 0..10 {
         marks.settle(&key(number), stamp(number + 10), |_| true);
     }
     let one_used = |key: &Key| *key == used;
-    assert_eq!(marks.add(mark(Selector::Key(key("more")), 90_000), None, one_used).folded, None);
+    assert_eq!(marks.add(mark(Selector::Key(key("more")), 90_000), None, Whose::Others, one_used).folded, None);
     assert!(marks.covers(&used, stamp(10), &[]) && !marks.covers(&key(2), stamp(11), &[]));
     let epoch = marks.epoch();
     let added = (0..20).map(|number| {
         let more = mark(Selector::Key(key(format!("more {number}"))), 90_001 + number);
-        marks.add(more, None, |_| true)
+        marks.add(more, None, Whose::Others, |_| true)
     });
     let folded: Vec<Added> = added.filter(|added| added.folded_here).collect();
     assert_eq!((folded.len(), marks.epoch()), (1, epoch + 1));
@@ -103,7 +103,7 @@ fn marks_that_tiers_hold_are_folded_into_one_for_the_tiers() {
     let marks = Marks::default();
     let mut folded = Vec::new();
     for number in 0..=MOST_KEYS {
-        let added = marks.add(mark(Selector::Key(key(number)), number + 10), Some(key(number)), unused);
+        let added = marks.add(mark(Selector::Key(key(number)), number + 10), Some(key(number)), Whose::Others, unused);
         assert!(added.folded.is_some() || added.needless.is_empty());
         folded.extend(added.folded.map(|mark| (mark, added.needless.len())));
     }
@@ -112,9 +112,21 @@ fn marks_that_tiers_hold_are_folded_into_one_for_the_tiers() {
 }
 
 #[test]
+fn a_mark_of_others_is_released_once_it_is_settled_and_an_own_one_at_once() {
+    for (whose, early) in [(Whose::Others, None), (Whose::Own, Some(key("name")))] {
+        let marks = Marks::default();
+        marks.add(mark(Selector::Key(key("a")), 5), Some(key("name")), whose, unused);
+        assert_eq!(marks.release(&key("a"), stamp(5)), early, "{whose:?}");
+        assert_eq!(marks.covers(&key("a"), stamp(4), &[]), early.is_none(), "{whose:?}");
+        marks.settle(&key("a"), stamp(5), unused);
+        assert_eq!(marks.release(&key("a"), stamp(5)).is_some(), early.is_none(), "{whose:?}");
+    }
+}
+
+#[test]
 fn a_settled_mark_of_a_key_stays_while_the_key_is_read() {
     let marks = Marks::default();
-    marks.add(mark(Selector::Key(key("a")), 5), None, unused);
+    marks.add(mark(Selector::Key(key("a")), 5), None, Whose::Others, unused);
     assert_eq!(marks.open(9), [mark(Selector::Key(key("a")), 5)]);
     marks.settle(&key("a"), stamp(5), |_| true);
     assert!(marks.covers(&key("a"), stamp(4), &[]) && marks.open(9).is_empty());

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use cache_core::{Backplane, Heard, Mark, Position, Result, Selector};
+use cache_core::{Backplane, Heard, Mark, Position, Result, Selector, Timestamp};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use parking_lot::Mutex;
@@ -19,19 +19,25 @@ use super::promote::Job;
 use super::recover::Op;
 use super::tier::Tier;
 use super::{Inner, Tiered};
+use crate::marks::Whose;
 
 /// The pause before a subscription is begun anew, doubled up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How long a write may be on its way to a tier after its caller has given it up.
+const LATE: Duration = Duration::from_mins(1);
 /// The most marks remembered as told by this process, until they are heard; then all are forgotten, and heard as those
 /// of others.
 const MOST_TOLD: usize = 1024;
 
 /// Somebody in this process who holds copies of what is in the tiers. Called without any lock held; it must be quick.
 pub(crate) trait Listener: Send + Sync {
-    /// What `mark` covers is out of date: an entry was put or removed, or entries were invalidated, here or in another
-    /// process.
+    /// What `mark` covers is out of date: an entry was put or removed, or entries were invalidated, in this process, or
+    /// at any time in another one.
     fn marked(&self, mark: &Mark);
+    /// As [`marked`](Self::marked), just now in another process. Its clock may be behind: what this one has begun to
+    /// read or load before is older than the mark, whatever the stamps say.
+    fn heard(&self, mark: &Mark);
     /// Anything may be out of date that the tiers do not confirm.
     fn gap(&self);
 }
@@ -42,7 +48,7 @@ pub(super) struct Fleet {
     listeners: Mutex<Vec<Weak<dyn Listener>>>,
     listening: AtomicBool,
     pub(super) doubt: Doubt,
-    /// Marks of single keys that this process has told and not heard yet.
+    /// Marks that this process has told and not heard yet.
     told: Mutex<HashSet<Mark>>,
     /// Ends the listening when it is true or dropped.
     left: watch::Sender<bool>,
@@ -63,9 +69,14 @@ impl Tiered {
         listeners.push(listener);
     }
 
-    /// Tells the listeners of this process.
+    /// Tells the listeners of this process what it has done itself, or found in a tier.
     pub(super) fn notify(&self, mark: &Mark) {
         self.each_listener(|listener| listener.marked(mark));
+    }
+
+    /// Tells the listeners of this process what another one tells.
+    pub(super) fn pass_on(&self, mark: &Mark) {
+        self.each_listener(|listener| listener.heard(mark));
     }
 
     pub(super) fn each_listener(&self, tell: impl Fn(&dyn Listener)) {
@@ -94,7 +105,7 @@ impl Tiered {
 
     pub(super) async fn publish(&self, mark: &Mark) -> Result<()> {
         let Some((_, tier)) = self.speaker() else { return Ok(()) };
-        if matches!(mark.selector, Selector::Key(_)) {
+        {
             let mut told = self.0.fleet.told.lock();
             if told.len() >= MOST_TOLD {
                 told.clear();
@@ -142,8 +153,8 @@ impl Tiered {
         }
         // A key is dropped at once, so nothing is left to write down.
         let name = if matches!(mark.selector, Selector::Key(_)) { None } else { name_of(mark).ok() };
-        let added = common.marks.add(mark.clone(), name, |key| common.is_used(key));
-        self.notify(mark);
+        let added = common.marks.add(mark.clone(), name, Whose::Others, |key| common.is_used(key));
+        self.pass_on(mark);
         if added.new {
             self.enqueue(Job::Drop(mark.clone()));
         }
@@ -185,8 +196,9 @@ impl Tiered {
                 if found || !tier.info.shared {
                     return tier.drop_older(key, mark.stamp).await.map(|_| false);
                 }
-                // Who told may not have reached the shared tier yet: what it replaces there is out of date.
-                Ok(tier.stat(key).await?.is_some_and(|meta| meta.stamp < mark.stamp))
+                // Who told may not have reached the shared tier yet: what it replaces there is out of date, and may even
+                // be under way to an empty place.
+                Ok(tier.stat(key).await?.map_or(!is_past(mark, self.clock().now()), |meta| meta.stamp < mark.stamp))
             }))
             .await;
             answers.iter().all(|older| matches!(older, Ok(false)))
@@ -216,6 +228,11 @@ impl Tiered {
             self.enqueue(Job::Drop(mark));
         }
     }
+}
+
+/// Whether a write from before `mark` is over.
+fn is_past(mark: &Mark, now: Timestamp) -> bool {
+    now.since(mark.stamp.instant()) > LATE
 }
 
 /// The task that hears the other processes, until the stack is closed or gone.

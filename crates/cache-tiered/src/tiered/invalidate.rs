@@ -9,7 +9,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::Tiered;
 use super::marking::is_reserved;
-use super::recover::{Op, latest_before};
+use super::recover::{Op, may_precede};
 use super::scan::scan_tier;
 use super::tier::Tier;
 use super::write::detached;
@@ -245,7 +245,7 @@ impl Tiered {
             self.stamps().observe(meta.stamp);
             match newer {
                 Newer::Tell(_) if !is_own => return Ok(Purged { entries: 0, ahead: Some(meta.stamp) }),
-                Newer::Drop if !is_own && meta.stamp < latest_before(mark) => {
+                Newer::Drop if !is_own && may_precede(meta.stamp, mark) => {
                     until = after(meta.stamp);
                     // No mark keeps a read from it that has its answer on the way.
                     tier.suspects.add(key, until, self.clock().now());

@@ -7,7 +7,7 @@ use super::Tiered;
 use super::recover::Op;
 use super::tier::Tier;
 use crate::fnv::fnv1a;
-use crate::marks::Added;
+use crate::marks::{Added, Whose};
 
 /// The first part of the keys of entries that hold marks. A stack hides them from scans of anything else, and passes
 /// them through when a stack above it uses them: a mark in a tier is in force for everyone who reads that tier.
@@ -74,7 +74,7 @@ impl Tiered {
     pub(super) fn enforce(&self, mark: &Mark) -> Result<(Key, Added)> {
         let name = name_of(mark)?;
         let common = &self.0.common;
-        let added = common.marks.add(mark.clone(), Some(name.clone()), |key| common.is_used(key));
+        let added = common.marks.add(mark.clone(), Some(name.clone()), Whose::Own, |key| common.is_used(key));
         Ok((name, added))
     }
 

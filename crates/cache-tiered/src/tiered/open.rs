@@ -14,7 +14,7 @@ use super::marking::{for_everything, from_entry, reserved_prefix};
 use super::promote::Job;
 use super::tier::Tier;
 use super::{Inner, Tiered};
-use crate::marks::Added;
+use crate::marks::{Added, Whose};
 
 /// How long after a failure the marks of a tier are not read again, doubled up to [`LONGEST_PAUSE`].
 const PAUSE: Duration = Duration::from_secs(1);
@@ -94,7 +94,7 @@ impl Tiered {
             self.restamp(&mark, Some(name));
             return;
         }
-        let added = common.marks.add(mark.clone(), Some(name), |key| common.is_used(key));
+        let added = common.marks.add(mark.clone(), Some(name), Whose::Others, |key| common.is_used(key));
         if added.new {
             self.notify(&mark);
             if matches!(mark.selector, Selector::Key(_)) {
@@ -111,7 +111,7 @@ impl Tiered {
         tracing::warn!(mark = %mark.selector, "an invalidation is from a clock far ahead: it counts as one of now");
         let mark = Mark { selector: mark.selector.clone(), stamp: self.stamps().tick() };
         let common = &self.0.common;
-        let added = common.marks.add(mark.clone(), None, |key| common.is_used(key));
+        let added = common.marks.add(mark.clone(), None, Whose::Others, |key| common.is_used(key));
         self.notify(&mark);
         if added.folded.is_some() || !added.needless.is_empty() {
             self.enqueue(Job::Tend(added));

@@ -81,7 +81,7 @@ impl Recovery {
     /// Whether an entry of the tier may be one that a mark covers which waits: its stamp may be from a clock ahead of
     /// the one that the mark is from.
     pub(super) fn withholds(&self, key: &Key, meta: &Meta) -> bool {
-        let may_cover = |mark: &Mark| meta.stamp < latest_before(mark) && mark.selector.selects(key, &meta.tags);
+        let may_cover = |mark: &Mark| may_precede(meta.stamp, mark) && mark.selector.selects(key, &meta.tags);
         self.has_marks() && self.state.lock().marks.values().any(may_cover)
     }
 
@@ -255,8 +255,12 @@ impl Drop for Worker {
     }
 }
 
-/// What an entry older than `mark` may have for a stamp, at most: its clock may be so far ahead that it is followed.
-pub(super) fn latest_before(mark: &Mark) -> Stamp {
+/// Whether what has this stamp may be older than `mark`: another process's clock may be so far ahead that it is followed.
+pub(super) fn may_precede(stamp: Stamp, mark: &Mark) -> bool {
+    stamp < mark.stamp || (stamp.node() != mark.stamp.node() && stamp < latest_before(mark))
+}
+
+fn latest_before(mark: &Mark) -> Stamp {
     Stamp::first_of(mark.stamp.instant().after(Hlc::MAX_AHEAD).after(Duration::from_millis(1)))
 }
 
@@ -265,4 +269,22 @@ pub(super) fn latest_before(mark: &Mark) -> Stamp {
 fn jittered(pause: Duration, stamp: Stamp) -> Duration {
     let part = u32::try_from(stamp.as_u64() % 256).unwrap_or_default();
     pause.saturating_sub((pause / 1024) * part)
+}
+
+#[cfg(test)]
+mod tests {
+    use cache_core::{ManualClock, Selector, Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn a_newer_stamp_of_the_same_clock_is_newer_and_one_of_another_may_not_be() {
+        let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_000)));
+        let [one, two] = [1, 2].map(|node| Hlc::of_node(clock.clone(), node));
+        let mark = Mark { selector: Selector::all(), stamp: one.tick() };
+        clock.advance(Duration::from_millis(1));
+        assert!(!may_precede(one.tick(), &mark) && may_precede(two.tick(), &mark));
+        clock.advance(2 * Hlc::MAX_AHEAD);
+        assert!(!may_precede(two.tick(), &mark));
+    }
 }

@@ -71,6 +71,20 @@ impl Tiered {
                 Err(_) => unsure = true,
             }
         }
+        if let Some(entry) = &newest
+            && tier.info.shared
+        {
+            match tier.stat(key).await {
+                Ok(Some(present)) if present.stamp > entry.meta.stamp && !tier.is_ahead(present.stamp) => {
+                    // Another process has put or loaded it meanwhile; what others find counts here, too.
+                    self.stamps().observe(present.stamp);
+                    let withdrawn = self.withdraw(key, present.stamp).await;
+                    return if withdrawn.is_ok() { Attempt::Done } else { Attempt::Later };
+                }
+                Ok(_) => {}
+                Err(_) => return Attempt::Later,
+            }
+        }
         match newest {
             Some(entry) => match tier.put(key, &entry).await {
                 Ok(()) => {

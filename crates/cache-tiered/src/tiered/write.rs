@@ -35,7 +35,7 @@ pub(crate) enum Write {
     Stored,
     /// The key has an entry with this newer stamp, and keeps it.
     Superseded(Stamp),
-    /// The entry has expired, and was not stored anywhere; what was there before still is.
+    /// The entry has expired, and is not served from anywhere; what was there before may still be.
     Expired,
     /// A mark of this stamp covers the entry: it is out of date already, and no tier keeps it.
     Covered(Stamp),
@@ -95,11 +95,20 @@ impl Tiered {
         }
         let gaps = self.gaps();
         // A near tier may have evicted what a lower one still has: without this look, it would take an older entry.
-        if let Some(newer) = self.newest(key).await.filter(|newest| *newest > entry.meta.stamp) {
+        let looks = self.newest(key).await;
+        let seen = looks.iter().filter_map(|look| *look.as_ref().ok()?);
+        if let Some(newer) = seen.max().filter(|newest| *newest > entry.meta.stamp) {
             return Ok(Write::Superseded(newer));
         }
         let answers = self.place_in_tiers(key, entry, forecast).await;
         self.note_failures(key, &entry.meta, &answers).await;
+        if entry.meta.is_expired(self.clock().now()) {
+            // Those that saw it after its end have kept what they had.
+            return Ok(Write::Expired);
+        }
+        if let Some(newer) = self.found_after(key, entry.meta.stamp, &looks, &answers).await {
+            return Ok(Write::Superseded(newer));
+        }
         if let Some(mark) = self.covering(key, &entry.meta) {
             self.withdraw(key, just_after(entry.meta.stamp)).await?;
             return Ok(Write::Covered(mark));
@@ -120,23 +129,41 @@ impl Tiered {
         self.0.common.marks.covering(key, meta.stamp, &meta.tags)
     }
 
-    /// The newest stamp under `key` in the tiers, tombstones included. What was made in the future is in the way of
+    /// The stamp under `key` in each tier, tombstones included. What was made in the future is in the way of
     /// everything and serves nobody: it is removed.
-    async fn newest(&self, key: &Key) -> Option<Stamp> {
-        let look = async |tier: &Tier| {
-            if let Some(entry) = tier.waiting(key) {
-                return Some(entry.meta.stamp);
-            }
-            let meta = tier.stat(key).await.ok()??;
-            let now = self.clock().now();
-            if meta.created > now.after(Hlc::MAX_AHEAD) {
-                let _ = tier.remove(key).await;
-                return None;
-            }
-            let counts = !meta.is_expired(now) && tier.suspects.trusts(key, &meta);
-            counts.then_some(meta.stamp)
-        };
-        join_all(self.0.tiers.iter().map(look)).await.into_iter().flatten().max()
+    async fn newest(&self, key: &Key) -> Vec<Result<Option<Stamp>>> {
+        join_all(self.0.tiers.iter().map(|tier| self.newest_in(tier, key))).await
+    }
+
+    async fn newest_in(&self, tier: &Tier, key: &Key) -> Result<Option<Stamp>> {
+        if let Some(entry) = tier.waiting(key) {
+            return Ok(Some(entry.meta.stamp));
+        }
+        let Some(meta) = tier.stat(key).await? else { return Ok(None) };
+        let now = self.clock().now();
+        if meta.created > now.after(Hlc::MAX_AHEAD) {
+            let _ = tier.remove(key).await;
+            return Ok(None);
+        }
+        let counts = !meta.is_expired(now) && tier.suspects.trusts(key, &meta);
+        Ok(counts.then_some(meta.stamp))
+    }
+
+    /// The newer stamp that a shared tier has kept which did not answer the look before the write: it takes an older
+    /// entry without a word.
+    async fn found_after(
+        &self,
+        key: &Key,
+        stamp: Stamp,
+        looks: &[Result<Option<Stamp>>],
+        answers: &[Result<Placed>],
+    ) -> Option<Stamp> {
+        let unseen =
+            self.0.tiers.iter().zip(looks).zip(answers).filter(|((tier, look), answer)| {
+                tier.info.shared && look.is_err() && matches!(answer, Ok(Placed::Stored))
+            });
+        let found = join_all(unseen.map(|((tier, _), _)| self.newest_in(tier, key))).await;
+        found.into_iter().flatten().flatten().max().filter(|newest| *newest > stamp)
     }
 
     async fn place_in_tiers(&self, key: &Key, entry: &Entry, forecast: &Forecast) -> Vec<Result<Placed>> {

@@ -1,8 +1,8 @@
 //! Caches of two processes over one shared tier: one load in the fleet, and news of what is out of date.
 
-use cache_core::{Backend, Error, ErrorKind, Freshness, HOUR, MINUTE, Selector, Stamp};
-use cache_testkit::eventually;
-use cache_tiered::{Load, Origin, Phase};
+use cache_core::{Backend, Entry, Error, ErrorKind, Freshness, HOUR, MINUTE, Meta, Role, Selector, Stamp, ttl};
+use cache_testkit::{Fault, Operation, Plan, eventually};
+use cache_tiered::{CacheBuilder, Load, Origin, Phase};
 use futures_util::future::join_all;
 
 use crate::kit::{LONG, Paused, Runs, key, millis, pass, stored};
@@ -176,11 +176,67 @@ async fn a_put_is_newer_than_a_remove_before_it_on_a_clock_ahead_and_leaves_its_
     one.put(&a, "old".to_owned()).await.unwrap();
     // As another process has removed it whose clock is five minutes ahead.
     let ahead = Stamp::first_of(Paused::START.after(5 * MINUTE));
-    let mut tomb = cache_core::Entry::new(cache_core::Meta::new(ahead, Paused::START), "");
-    tomb.meta.role = cache_core::Role::Tombstone;
+    let mut tomb = Entry::new(Meta::new(ahead, Paused::START), "");
+    tomb.meta.role = Role::Tombstone;
     pair.shared.put(&stored(&a), tomb).await.unwrap();
     one.put(&a, "new".to_owned()).await.unwrap();
     assert_eq!(pair.in_shared(&a).await.as_deref(), Some("new"));
     assert!(pair.shared.get(&stored(&a)).await.unwrap().unwrap().meta.stamp > ahead);
     assert_eq!(*one.get(&a).await.unwrap().unwrap().value, "new");
+}
+
+/// An entry under `name` in the shared tier, as of a process whose clock is five minutes ahead.
+async fn from_ahead(pair: &Pair, name: &str) -> Stamp {
+    let ahead = Stamp::first_of(Paused::START.after(5 * MINUTE));
+    let entry = Entry::new(Meta::new(ahead, Paused::START), "theirs");
+    pair.shared.put(&stored(&key(name)), entry).await.unwrap();
+    ahead
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_by_a_clock_behind_counts_for_the_loads_that_run_elsewhere() {
+    let pair = Pair::new().listening().await;
+    let [one, two] = &pair.nodes;
+    let (a, runs) = (key("a"), Runs::default());
+    // From here on the stamps of the second process are ahead of those of the first.
+    from_ahead(&pair, "far").await;
+    two.get_or_load(&key("far"), runs.takes(millis(1), Ok("far"))).await.unwrap();
+    let writing = async {
+        pass(MINUTE / 2).await;
+        one.put(&a, "put".to_owned()).await.unwrap();
+        pass(millis(100)).await;
+        let joining = two.get_or_load(&a, runs.takes(millis(1), Ok("too late"))).await.unwrap();
+        assert_eq!(*joining.value, "put", "who comes after the write has nothing to do with the load");
+    };
+    let (hit, ()) = tokio::join!(two.get_or_load(&a, runs.takes(MINUTE, Ok("began before"))), writing);
+    assert_eq!(*hit.unwrap().value, "began before", "who came before it gets what was loaded");
+    pair.idle().await;
+    assert_eq!(pair.in_shared(&a).await.as_deref(), Some("put"));
+    assert_eq!(*two.get(&a).await.unwrap().unwrap().value, "put");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_put_that_could_not_look_before_wins_all_the_same() {
+    let pair = Pair::new().listening().await;
+    let [one, _] = &pair.nodes;
+    let ahead = from_ahead(&pair, "a").await;
+    pair.links[0].set_plan(Plan::new().nth(Operation::Stat, 1, Fault::Fail(ErrorKind::Unavailable)));
+    one.put(&key("a"), "mine".to_owned()).await.unwrap();
+    assert_eq!(pair.in_shared(&key("a")).await.as_deref(), Some("mine"));
+    assert!(pair.shared.get(&stored(&key("a"))).await.unwrap().unwrap().meta.stamp > ahead);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_put_that_expires_on_its_way_leaves_nothing_older_behind() {
+    let brief = |builder: CacheBuilder<String>| builder.lifetime(ttl(millis(300)));
+    let pair = Pair::with([brief, |builder| builder]).listening().await;
+    let [one, two] = &pair.nodes;
+    let a = key("a");
+    two.put(&a, "old".to_owned()).await.unwrap();
+    assert_eq!(*one.get(&a).await.unwrap().unwrap().value, "old");
+    pair.links[0].set_plan(Plan::new().nth(Operation::Stat, 1, Fault::Delay(millis(500))));
+    one.put(&a, "new".to_owned()).await.unwrap();
+    for node in &pair.nodes {
+        assert!(eventually(LONG, async || node.get(&a).await.unwrap().is_none()).await);
+    }
 }

@@ -1,7 +1,7 @@
 //! Shared tiers: what another process has put or removed since stays, whatever this one makes up for.
 
 use cache_core::{Backend, ErrorKind, Role, Selector};
-use cache_testkit::{Fault, Operation, Plan};
+use cache_testkit::{Fault, Operation, Plan, eventually};
 use cache_tiered::{Required, TierOptions, WritePolicy};
 
 use crate::kit::{LONG, key, millis, pass};
@@ -105,4 +105,19 @@ async fn a_put_that_the_shared_tier_does_not_take_leaves_the_tombstone_there() {
     assert_eq!(rig.held(1, &a).await.map(|entry| entry.meta.role), Some(Role::Tombstone));
     rig.peer().tiers.put(&a, earlier).await.unwrap();
     assert_eq!(rig.peer().body(&a).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_reaches_the_shared_tier_late_is_not_served_by_those_who_heard_of_a_newer_one() {
+    let (rig, peer) = two(TierOptions::new(), Required::First).await;
+    let (a, hub) = (key("a"), &rig.places[1].inner().hub);
+    let late = rig.entry("late");
+    later([&rig, &peer]);
+    rig.places[1].set_plan(Plan::new().each(Operation::Put, DOWN));
+    let told = hub.told().len();
+    rig.put(&a, "newer").await;
+    assert!(eventually(LONG, async || hub.told().len() > told).await);
+    peer.settle().await;
+    rig.places[1].inner().put(&a, late).await.unwrap();
+    assert_eq!(peer.body(&a).await, None);
 }

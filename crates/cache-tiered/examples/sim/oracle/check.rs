@@ -135,7 +135,8 @@ impl State {
             return ended < asked.began;
         }
         if self.settled {
-            return op.solid;
+            // What its life never got to tell is lost with it.
+            return op.solid && (op.stamp.is_some() || !self.over.contains(&op.life));
         }
         if op.life.node == asked.life.node {
             return op.solid && ended < asked.began;
@@ -148,7 +149,7 @@ impl State {
     /// Whether the operation could know that the value is older. Nodes whose clocks differ cannot tell for values that
     /// they have not seen.
     fn comparable(value: &Value, op: &Op) -> bool {
-        if value.life == op.life {
+        if value.lives.iter().all(|life| *life == op.life) {
             return true;
         }
         if let (Some(made), Some(marked)) = (value.stamps.iter().max(), op.stamp)

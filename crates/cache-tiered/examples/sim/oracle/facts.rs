@@ -25,7 +25,8 @@ pub(crate) struct Value {
     pub(crate) id: u64,
     pub(crate) key: String,
     pub(crate) made: Made,
-    pub(crate) life: Life,
+    /// Whose load or put has made it, and whose loads have confirmed it: copies of each may be about.
+    pub(crate) lives: Vec<Life>,
     /// The step at which its load, the last one that confirmed it, or its put began.
     pub(crate) began: u64,
     /// When its load or put was over, on the true clock.

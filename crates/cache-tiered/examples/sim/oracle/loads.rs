@@ -28,6 +28,8 @@ struct Run {
     /// When the one asked who has brought the loader: its search began then, or later.
     asked: u64,
     asked_at: Duration,
+    /// What its node took for the time then, at least.
+    clock: Timestamp,
     /// Loads that began beside it without a reason, and when.
     beside: Vec<(u64, Duration)>,
 }
@@ -96,11 +98,12 @@ impl Loading {
         self.open = false;
         self.oracle.with(|state| {
             let elapsed = state.elapsed();
-            let load = state.values.get(&self.id).map(|value| (value.began, value.life));
-            if let (Some((began, life)), Some(value)) = (load, state.values.get_mut(&previous))
+            let load = state.values.get(&self.id).map(|value| (value.began, value.lives.clone()));
+            if let (Some((began, lives)), Some(value)) = (load, state.values.get_mut(&previous))
                 && value.began < began
             {
-                (value.began, value.life, value.made) = (began, life, Made::Loaded);
+                (value.began, value.made) = (began, Made::Loaded);
+                value.lives.extend(lives);
                 value.stamps.clear();
                 value.shared_at = None;
             }
@@ -145,7 +148,10 @@ impl State {
         self.journal.count("loads");
         self.journal.note(Some(key), &format!("node {}: begins to load v{id} of {key}", life.node));
         let now = self.elapsed();
-        let run = Run { key: key.to_owned(), life, asked: asked.began, asked_at: asked.began_at, beside: Vec::new() };
+        let since = now.saturating_sub(asked.began_at).as_millis() as u64;
+        let clock = Timestamp::from_millis(self.eyes[life.node].clock.least().as_millis().saturating_sub(since));
+        let (asked, asked_at) = (asked.began, asked.began_at);
+        let run = Run { key: key.to_owned(), life, asked, asked_at, clock, beside: Vec::new() };
         let others: Vec<u64> = self.loads.running.keys().copied().collect();
         for other in others {
             if self.must_not_run_beside(other, &run)
@@ -188,7 +194,9 @@ impl State {
         self.ops.iter().any(|op| {
             let unended =
                 op.ended.is_none_or(|(step, end)| step >= old.asked.min(new.asked) || end != End::Acknowledged);
-            unended && op.selector.selects(&key, &all_tags())
+            // Its mark may be found in a tier later, and be ahead of the stamps of the load.
+            let may_come_up = op.life != new.life && op.stamp.is_some_and(|stamp| stamp.instant() >= old.clock);
+            (unended || may_come_up) && op.selector.selects(&key, &all_tags())
                 || op.taken_in.iter().any(|(life, step, _)| *life == new.life && *step >= old.asked.min(new.asked))
         }) || self.gaps.iter().any(|(life, step)| *life == new.life && *step >= old.asked.min(new.asked))
     }

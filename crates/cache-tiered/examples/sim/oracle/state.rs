@@ -103,7 +103,7 @@ impl State {
             id,
             key: key.to_owned(),
             made,
-            life,
+            lives: vec![life],
             began: self.journal.step(),
             ended: None,
             tags: Vec::new(),
