@@ -237,7 +237,9 @@ impl<V> Seat<V> {
         let mut state = self.0.state.subscribe();
         let enough = |state: &State<V>, least| state.answer.is_some() || state.will_do(&usable) >= least;
         let soft = patience.soft.filter(|soft| patience.hard.is_none_or(|hard| *soft < hard));
-        until(soft.or(patience.hard), state.wait_for(|state| enough(state, Use::Answer))).await;
+        if soft.is_none_or(|soft| soft > Instant::now()) {
+            until(soft.or(patience.hard), state.wait_for(|state| enough(state, Use::Answer))).await;
+        }
         if soft.is_some() {
             until(patience.hard, state.wait_for(|state| enough(state, Use::StandIn))).await;
         }

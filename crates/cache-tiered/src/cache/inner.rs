@@ -85,11 +85,11 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Inner<V> {
     /// The value of the near tier that is fresh and not due for a refresh.
     pub(super) fn near_hit(&self, key: &Key) -> Option<(Hit<V>, Timestamp)> {
         let epoch = self.tiers.marks().epoch();
-        self.near.get_with(key, |held, now| {
-            (held.is_current(now) && held.is_checked(epoch)).then(|| {
-                held.hit();
-                let (age, saved) = (now.since(held.created()), held.cost());
-                let value = held.value.clone();
+        self.near.get_with(key, |kept, now| {
+            kept.is_current(now, epoch).then(|| {
+                kept.hit();
+                let (age, saved) = (now.since(kept.created()), kept.cost());
+                let value = kept.value().clone();
                 (Hit { value, origin: Origin::Near, age, saved, freshness: Freshness::Fresh }, now)
             })
         })
@@ -104,16 +104,16 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Inner<V> {
 
     /// The value of the near tier, if no mark covers it.
     pub(super) fn near_valid(&self, key: &Key) -> Option<Arc<Held<V>>> {
-        let held = self.near.get(key)?;
         // Read before the marks are looked at: one that is added meanwhile is looked at next time.
         let epoch = self.tiers.marks().epoch();
-        if !held.is_checked(epoch) {
+        let (held, is_checked) = self.near.get(key, epoch)?;
+        if !is_checked {
             let stored = self.stored_key(key).ok()?;
             if self.is_covered(&stored, &held.meta) {
                 self.near.remove_same(key, &held);
                 return None;
             }
-            held.check(epoch);
+            self.near.check(key, &held, epoch);
         }
         Some(held)
     }

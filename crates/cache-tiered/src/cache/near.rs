@@ -12,15 +12,10 @@ use cache_mem::{MemCache, Terms};
 pub(super) struct Held<V> {
     pub(super) value: Arc<V>,
     pub(super) meta: Arc<Meta>,
-    /// Those two of the meta that every hit tells, here to spare it a look there.
-    created: Timestamp,
-    cost: Duration,
     /// From here on it is served while a new one is loaded; not later than the end of its freshness.
     due: Timestamp,
-    /// The epoch of the marks at which none of them covered it.
-    checked: AtomicU64,
-    /// Hits that nobody has added up yet. Counted here: the line is at hand, and no other key's hits write to it.
-    hits: AtomicU64,
+    /// The epoch of the marks when it was made.
+    epoch: u64,
 }
 
 impl<V> Held<V> {
@@ -30,15 +25,7 @@ impl<V> Held<V> {
         if let Some(share) = eager.filter(|_| due != Timestamp::NEVER) {
             due = due.min(meta.created.after(due.since(meta.created).mul_f64(share)));
         }
-        Arc::new(Self {
-            value,
-            created: meta.created,
-            cost: meta.cost,
-            meta,
-            due,
-            checked: AtomicU64::new(epoch),
-            hits: AtomicU64::new(0),
-        })
+        Arc::new(Self { value, meta, due, epoch })
     }
 
     pub(super) fn stamp(&self) -> Stamp {
@@ -46,11 +33,7 @@ impl<V> Held<V> {
     }
 
     pub(super) fn cost(&self) -> Duration {
-        self.cost
-    }
-
-    pub(super) fn created(&self) -> Timestamp {
-        self.created
+        self.meta.cost
     }
 
     pub(super) fn freshness(&self, now: Timestamp) -> Freshness {
@@ -61,19 +44,65 @@ impl<V> Held<V> {
     pub(super) fn is_current(&self, now: Timestamp) -> bool {
         now < self.due
     }
+}
 
-    /// Whether it was found to be covered by no mark at `epoch`.
-    pub(super) fn is_checked(&self, epoch: u64) -> bool {
+/// A value in the near tier, with all that a hit needs in one place: each line of memory more that a hit touches costs
+/// as much as the rest of it.
+#[derive(Debug)]
+pub(super) struct Kept<V> {
+    held: Arc<Held<V>>,
+    value: Arc<V>,
+    created: Timestamp,
+    due: Timestamp,
+    cost: Duration,
+    /// The epoch of the marks at which none of them covered it.
+    checked: AtomicU64,
+    /// Hits that nobody has added up yet. Counted here: the line is at hand, and no other key's hits write to it.
+    hits: AtomicU64,
+}
+
+impl<V> Kept<V> {
+    fn new(held: &Arc<Held<V>>) -> Self {
+        Self {
+            held: held.clone(),
+            value: held.value.clone(),
+            created: held.meta.created,
+            due: held.due,
+            cost: held.meta.cost,
+            checked: AtomicU64::new(held.epoch),
+            hits: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) const fn value(&self) -> &Arc<V> {
+        &self.value
+    }
+
+    pub(super) const fn created(&self) -> Timestamp {
+        self.created
+    }
+
+    pub(super) const fn cost(&self) -> Duration {
+        self.cost
+    }
+
+    /// Whether it is fresh, no refresh is due, and it was found to be covered by no mark at `epoch`.
+    pub(super) fn is_current(&self, now: Timestamp, epoch: u64) -> bool {
         // Relaxed: an older number only makes the caller check once more.
-        self.checked.load(Ordering::Relaxed) == epoch
+        now < self.due && self.checked.load(Ordering::Relaxed) == epoch
     }
 
     pub(super) fn hit(&self) {
         self.hits.fetch_add(1, Ordering::Relaxed);
     }
+}
 
-    pub(super) fn check(&self, epoch: u64) {
-        self.checked.store(epoch, Ordering::Relaxed);
+/// A copy has no hits yet.
+impl<V> Clone for Kept<V> {
+    fn clone(&self) -> Self {
+        let copy = Self::new(&self.held);
+        copy.checked.store(self.checked.load(Ordering::Relaxed), Ordering::Relaxed);
+        copy
     }
 }
 
@@ -85,9 +114,9 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    fn add<V>(&self, held: &Held<V>) {
-        let hits = held.hits.swap(0, Ordering::Relaxed);
-        let cost = u64::try_from(held.cost.as_micros()).unwrap_or(u64::MAX);
+    fn add<V>(&self, kept: &Kept<V>) {
+        let hits = kept.hits.swap(0, Ordering::Relaxed);
+        let cost = u64::try_from(kept.cost.as_micros()).unwrap_or(u64::MAX);
         self.hits.fetch_add(hits, Ordering::Relaxed);
         self.saved_micros.fetch_add(hits.saturating_mul(cost), Ordering::Relaxed);
     }
@@ -96,7 +125,7 @@ impl Tally {
 /// Decoded values, the newest of each key, bounded by their number.
 #[derive(Debug)]
 pub(super) struct Near<V> {
-    values: MemCache<Key, Arc<Held<V>>>,
+    values: MemCache<Key, Kept<V>>,
     tally: Arc<Tally>,
 }
 
@@ -105,7 +134,7 @@ impl<V: Send + Sync + 'static> Near<V> {
         let tally = Arc::new(Tally::default());
         let leaving = tally.clone();
         let builder = MemCache::builder().entries(values).clock(clock);
-        let values = builder.listener(move |_: &Key, held: &Arc<Held<V>>, _| leaving.add(held)).build();
+        let values = builder.listener(move |_: &Key, kept: &Kept<V>, _| leaving.add(kept)).build();
         Self { values, tally }
     }
 }
@@ -115,8 +144,8 @@ impl<V> Near<V> {
     pub(super) fn hits(&self, now: Timestamp) -> (u64, Duration) {
         // What has expired is not looked at, and counted when it leaves.
         self.values.sweep(now, usize::MAX);
-        let looked = self.values.scan(|_, held| {
-            self.tally.add(held);
+        let looked = self.values.scan(|_, kept| {
+            self.tally.add(kept);
             Some(())
         });
         looked.for_each(drop);
@@ -124,25 +153,35 @@ impl<V> Near<V> {
         (self.tally.hits.load(Ordering::Relaxed), saved)
     }
 
-    pub(super) fn get(&self, key: &Key) -> Option<Arc<Held<V>>> {
-        self.values.get(key)
+    /// The value of `key`, and whether it was found to be covered by no mark at `epoch`.
+    pub(super) fn get(&self, key: &Key, epoch: u64) -> Option<(Arc<Held<V>>, bool)> {
+        self.values.get_with(key, |kept, _| (kept.held.clone(), kept.checked.load(Ordering::Relaxed) == epoch))
     }
 
     /// What `pick` makes of the value of `key` and the instant of the look, under a shared lock.
-    pub(super) fn get_with<T>(&self, key: &Key, pick: impl FnOnce(&Held<V>, Timestamp) -> Option<T>) -> Option<T> {
-        self.values.get_with(key, |held, now| pick(held, now)).flatten()
+    pub(super) fn get_with<T>(&self, key: &Key, pick: impl FnOnce(&Kept<V>, Timestamp) -> Option<T>) -> Option<T> {
+        self.values.get_with(key, |kept, now| pick(kept, now)).flatten()
+    }
+
+    /// Notes that no mark covered `held` at `epoch`.
+    pub(super) fn check(&self, key: &Key, held: &Arc<Held<V>>, epoch: u64) {
+        self.values.get_with(key, |kept, _| {
+            if Arc::ptr_eq(&kept.held, held) {
+                kept.checked.store(epoch, Ordering::Relaxed);
+            }
+        });
     }
 
     /// Keeps what was read or loaded, if `agrees` under the lock of its place, and nothing newer is there.
     pub(super) fn fill(&self, key: &Key, held: &Arc<Held<V>>, agrees: impl FnOnce() -> bool) {
-        let _ = self.values.insert_if(key.clone(), held.clone(), terms(held), |present| {
-            present.is_none_or(|present| present.stamp() <= held.stamp()) && agrees()
+        let _ = self.values.insert_if(key.clone(), Kept::new(held), terms(held), |present| {
+            present.is_none_or(|present| present.held.stamp() <= held.stamp()) && agrees()
         });
     }
 
     /// Keeps what is being written; the caller has the rights to the key.
     pub(super) fn put(&self, key: &Key, held: &Arc<Held<V>>) {
-        let _ = self.values.insert_with(key.clone(), held.clone(), terms(held));
+        let _ = self.values.insert_with(key.clone(), Kept::new(held), terms(held));
     }
 
     /// Drops the value of `key`.
@@ -152,12 +191,12 @@ impl<V> Near<V> {
 
     /// Drops the value of `key` if its stamp is older.
     pub(super) fn remove_older(&self, key: &Key, stamp: Stamp) {
-        drop(self.values.remove_if(key, |held| held.stamp() < stamp));
+        drop(self.values.remove_if(key, |kept| kept.held.stamp() < stamp));
     }
 
     /// Drops `held`, if it is still there.
     pub(super) fn remove_same(&self, key: &Key, held: &Arc<Held<V>>) {
-        drop(self.values.remove_if(key, |present| Arc::ptr_eq(present, held)));
+        drop(self.values.remove_if(key, |present| Arc::ptr_eq(&present.held, held)));
     }
 
     pub(super) fn clear(&self) {
