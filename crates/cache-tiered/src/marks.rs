@@ -135,6 +135,16 @@ impl Marks {
         self.state.write().release(key, stamp)
     }
 
+    /// The stamp of the mark with exactly this selection.
+    pub(crate) fn stamp_of(&self, selector: &Selector) -> Option<Stamp> {
+        self.state.read().stamp_of(selector)
+    }
+
+    /// Forgets the settled marks of keys that nobody reads and no tier holds.
+    pub(crate) fn tidy(&self, is_used: impl Fn(&Key) -> bool) {
+        self.state.write().tidy(&is_used);
+    }
+
     /// The mark of a key.
     pub(crate) fn of_key(&self, key: &Key) -> Option<Known> {
         self.state.read().of_key(key)

@@ -9,6 +9,7 @@ mod forecast;
 mod invalidate;
 mod leases;
 mod marking;
+mod news;
 mod open;
 mod options;
 mod promote;
@@ -55,7 +56,6 @@ use promote::Queue;
 use tier::Tier;
 
 use crate::fence::Watch;
-use crate::marks::Marks;
 
 /// The most writes under way through one stack; further ones wait for a place.
 const WRITES: u32 = 1024;
@@ -195,9 +195,21 @@ impl Tiered {
             .collect()
     }
 
-    /// The marks in force.
-    pub(crate) fn marks(&self) -> &Marks {
-        &self.0.common.marks
+    /// Whether a mark puts what this process holds or has loaded since `stamp` out of date.
+    pub(crate) fn is_outdated(&self, key: &Key, stamp: Stamp, tags: &[Arc<str>]) -> bool {
+        self.0.common.covering(key, stamp, tags).is_some()
+    }
+
+    /// Whether a mark puts what this process has begun to load at `stamp` out of date, if it has the wrong tags, which
+    /// nobody knows yet.
+    pub(crate) fn may_be_outdated(&self, key: &Key, stamp: Stamp) -> bool {
+        let common = &self.0.common;
+        common.marks.may_cover(key, stamp) || common.news.may_cover(key, stamp)
+    }
+
+    /// Grows with every mark added that is not a single key's.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.0.common.marks.epoch() + self.0.common.news.epoch()
     }
 
     /// Waits until no promotion, repair or write in the background is queued or under way. What a tier has missed may

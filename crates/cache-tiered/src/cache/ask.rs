@@ -118,7 +118,7 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Inner<V> {
             Ok(flight)
         };
         // What was invalidated since it began answers nobody who comes after that.
-        let admits = |flight: &Flight<V>| flight.is_queued() || !self.tiers.marks().may_cover(&marked, flight.began);
+        let admits = |flight: &Flight<V>| flight.is_queued() || !self.tiers.may_be_outdated(&marked, flight.began());
         let boarding = self.flights.board(key, self.clock.now(), admits, start).map_err(|error| error.with_key(key))?;
         // Off the table's lock: a runtime that has ended drops the trip here and now, and with it, it departs.
         if let Some(trip) = ready {

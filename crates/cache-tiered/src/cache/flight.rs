@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use cache_core::{Error, ErrorKind, Freshness, Key, Result, Stamp, Timestamp};
@@ -57,14 +57,13 @@ pub(super) struct Crew {
 pub(super) struct Flight<V> {
     /// Taken before the search began.
     pub(super) watch: Watch,
-    /// Older than the stamp of whatever it loads.
-    pub(super) began: Stamp,
+    /// Older than the stamp of whatever it loads, and not older than the last time that it may have waited before.
+    began: AtomicU64,
     /// The count of the backplane's gaps when it began.
     pub(super) gaps: u64,
     pub(super) report: watch::Sender<Report>,
     pub(super) class: Option<Class>,
     refresh_noted: AtomicBool,
-    outdated: AtomicBool,
     state: watch::Sender<State<V>>,
     crew: watch::Sender<Crew>,
 }
@@ -79,12 +78,11 @@ impl<V> Flight<V> {
         let report = watch::Sender::new(Report::new(class.as_ref().map(Class::name).cloned()));
         Arc::new(Self {
             watch,
-            began,
+            began: AtomicU64::new(began.as_u64()),
             gaps,
             report,
             class,
             refresh_noted: AtomicBool::new(false),
-            outdated: AtomicBool::new(false),
             state,
             crew: watch::Sender::default(),
         })
@@ -95,22 +93,18 @@ impl<V> Flight<V> {
         Arc::as_ptr(self).addr()
     }
 
+    /// Nothing older than this stamp is told or loaded from here on.
+    pub(super) fn begin_anew(&self, stamp: Stamp) {
+        self.began.store(stamp.as_u64(), Ordering::Release);
+    }
+
+    pub(super) fn began(&self) -> Stamp {
+        Stamp::from_u64(self.began.load(Ordering::Acquire))
+    }
+
     /// Whether its loader waits for a place: what it will load is newer than anything before.
     pub(super) fn is_queued(&self) -> bool {
         self.report.borrow().is_queued()
-    }
-
-    /// Notes that another process has put, removed or invalidated what this reads or loads. A loader that waits for a
-    /// place will make something newer.
-    pub(super) fn outdate(&self) {
-        if !self.is_queued() {
-            self.outdated.store(true, Ordering::Release);
-        }
-    }
-
-    /// Whether what comes of it is neither kept nor served to those who come from here on.
-    pub(super) fn is_outdated(&self) -> bool {
-        self.outdated.load(Ordering::Acquire)
     }
 
     /// Whether its loader runs behind an answer, and this was not asked before.
@@ -119,15 +113,15 @@ impl<V> Flight<V> {
         runs_behind && !self.refresh_noted.swap(true, Ordering::Relaxed)
     }
 
-    /// Whether somebody who comes at `now` may have its answer: no write of the key has ended since it began, here or
-    /// in another process, and a value that is there already is still fresh.
+    /// Whether somebody who comes at `now` may have its answer: no write of the key has ended since it began, and a
+    /// value that is there already is still fresh.
     fn admits(&self, now: Timestamp) -> bool {
         let good = match &self.state.borrow().answer {
             None => true,
             Some(Ok(landed)) => landed.held.freshness(now) == Freshness::Fresh,
             Some(Err(_)) => false,
         };
-        good && !self.watch.is_overtaken() && !self.is_outdated()
+        good && !self.watch.is_overtaken()
     }
 
     pub(super) fn has_landed(&self) -> bool {

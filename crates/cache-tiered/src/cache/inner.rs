@@ -84,7 +84,7 @@ pub(super) struct Storing<'a> {
 impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Inner<V> {
     /// The value of the near tier that is fresh and not due for a refresh.
     pub(super) fn near_hit(&self, key: &Key) -> Option<(Hit<V>, Timestamp)> {
-        let epoch = self.tiers.marks().epoch();
+        let epoch = self.tiers.epoch();
         self.near.get_with(key, |kept, now| {
             kept.is_current(now, epoch).then(|| {
                 kept.hit();
@@ -105,7 +105,7 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Inner<V> {
     /// The value of the near tier, if no mark covers it.
     pub(super) fn near_valid(&self, key: &Key) -> Option<Arc<Held<V>>> {
         // Read before the marks are looked at: one that is added meanwhile is looked at next time.
-        let epoch = self.tiers.marks().epoch();
+        let epoch = self.tiers.epoch();
         let (held, is_checked) = self.near.get(key, epoch)?;
         if !is_checked {
             let stored = self.stored_key(key).ok()?;
@@ -122,18 +122,18 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Inner<V> {
     pub(super) fn pause(&self, key: &Key, now: Timestamp) -> Option<Pause> {
         let pause = self.pauses.get(key, now)?;
         let stored = self.stored_key(key).ok()?;
-        (!self.tiers.marks().may_cover(&stored, pause.began)).then_some(pause)
+        (!self.tiers.may_be_outdated(&stored, pause.began)).then_some(pause)
     }
 
     /// Whether a mark says that the entry of `stored` is out of date.
     pub(super) fn is_covered(&self, stored: &Key, meta: &Meta) -> bool {
-        self.tiers.marks().covers(stored, meta.stamp, &meta.tags)
+        self.tiers.is_outdated(stored, meta.stamp, &meta.tags)
     }
 
     /// A value to be held near.
     pub(super) fn hold(&self, value: Arc<V>, meta: Arc<Meta>) -> Arc<Held<V>> {
         // Whoever keeps it near checks the marks after this.
-        let epoch = self.tiers.marks().epoch();
+        let epoch = self.tiers.epoch();
         Held::new(value, meta, self.eager, epoch)
     }
 
@@ -185,10 +185,8 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Inner<V> {
 
     /// Keeps what was read or loaded on `flight` in the near tier, unless it is out of date by now.
     pub(super) fn fill_near(&self, key: &Key, stored: &Key, held: &Arc<Held<V>>, flight: &Flight<V>) {
-        if !flight.is_outdated() {
-            let seen = Seen { watch: &flight.watch, gaps: flight.gaps };
-            self.fill_near_seen(key, stored, held, &seen);
-        }
+        let seen = Seen { watch: &flight.watch, gaps: flight.gaps };
+        self.fill_near_seen(key, stored, held, &seen);
     }
 
     /// As [`fill_near`](Self::fill_near), for what was read without a flight.
@@ -333,16 +331,6 @@ impl<V: Send + Sync> Listener for Inner<V> {
             self.near.remove_older(&key, mark.stamp);
             self.pauses.end(&key);
         }
-    }
-
-    fn heard(&self, mark: &Mark) {
-        // The mark is in force: a flight that begins from here on is newer.
-        let selected = |key: &Key| self.stored_key(key).is_ok_and(|stored| mark.selector.may_select(&stored));
-        for (_, flight) in self.flights.all().iter().filter(|(key, _)| selected(key)) {
-            flight.outdate();
-        }
-        self.pauses.end_those(selected);
-        self.marked(mark);
     }
 
     fn gap(&self) {

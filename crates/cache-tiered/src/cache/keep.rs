@@ -26,11 +26,18 @@ struct Finished<V> {
     renewed: Option<Stamp>,
 }
 
+/// When a load began.
+#[derive(Debug, Clone, Copy)]
+struct Since {
+    stamp: Stamp,
+    gaps: u64,
+}
+
 impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Trip<V> {
     /// Answers with a value that was made, then stores it, unless it is out of date by now.
     pub(super) async fn keep(self, mut made: Made<V>) {
         let cache = &self.cache;
-        let (obstacle, since, lease) = (made.obstacle, made.since, made.lease.take());
+        let (obstacle, since, lease) = (made.obstacle, Since { stamp: made.since, gaps: made.gaps }, made.lease.take());
         let Finished { value, meta, renewed } = match self.finish(made) {
             Ok(finished) => finished,
             Err((error, standby)) => {
@@ -100,7 +107,7 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Trip<V> {
         &self,
         held: &Arc<Held<V>>,
         renewed: Option<Stamp>,
-        since: Stamp,
+        since: Since,
         obstacle: bool,
         lease: Option<&Leased>,
     ) -> Result<bool> {
@@ -135,10 +142,13 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Trip<V> {
         }
     }
 
-    /// Whether what was loaded since this stamp was invalidated meanwhile.
-    fn is_outdated(&self, held: &Held<V>, since: Stamp) -> bool {
-        self.flight.is_outdated()
-            || self.cache.tiers.marks().covers(&self.stored, since.min(held.stamp()), &held.meta.tags)
+    /// Whether what was loaded since then was invalidated meanwhile, or may have been by another process.
+    fn is_outdated(&self, held: &Held<V>, since: Since) -> bool {
+        // The first is told when the backplane is first heard.
+        if since.gaps > 1 && self.cache.tiers.gaps() != since.gaps {
+            return true;
+        }
+        self.cache.tiers.is_outdated(&self.stored, since.stamp.min(held.stamp()), &held.meta.tags)
     }
 
     async fn encoded(&self, held: &Held<V>) -> Result<bytes::Bytes> {

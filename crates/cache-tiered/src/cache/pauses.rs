@@ -51,8 +51,4 @@ impl Pauses {
     pub(super) fn end(&self, key: &Key) {
         self.0.lock().remove(key);
     }
-
-    pub(super) fn end_those(&self, selected: impl Fn(&Key) -> bool) {
-        self.0.lock().retain(|key, _| !selected(key));
-    }
 }

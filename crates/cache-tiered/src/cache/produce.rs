@@ -32,14 +32,16 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Trip<V> {
         loop {
             let failed = |error| Obtained::Failed(error, search.best.clone());
             let place = self.place_in_class().await.map_err(failed)?;
-            let since = self.cache.tiers.stamps().tick();
-            let Some(leases) = self.cache.tiers.leases() else { return Ok(Right { place, lease: None, since }) };
+            let (since, gaps) = (self.cache.tiers.stamps().tick(), self.cache.tiers.gaps());
+            self.flight.begin_anew(since);
+            self.enter(Phase::Searching);
+            let Some(leases) = self.cache.tiers.leases() else { return Ok(Right { place, lease: None, since, gaps }) };
             match leases.take(&self.stored, since, self.cache.lease).await {
                 Ok(Some(lease)) => {
                     let lease = Leased::new(leases, lease, self.cache.lease);
                     // Another process may have stored a value between the search and the lease.
                     *search = Search { before: search.before, ..self.search(search.goal).await };
-                    return self.sufficient(search).map_or(Ok(Right { place, lease: Some(lease), since }), Err);
+                    return self.sufficient(search).map_or(Ok(Right { place, lease: Some(lease), since, gaps }), Err);
                 }
                 Ok(None) => {
                     drop(place);
@@ -51,7 +53,7 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Trip<V> {
                 }
                 Err(error) => {
                     tracing::warn!(cache = %self.cache.name, %error, "no lease to be had: loading without one");
-                    return Ok(Right { place, lease: None, since });
+                    return Ok(Right { place, lease: None, since, gaps });
                 }
             }
         }
@@ -60,7 +62,7 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Trip<V> {
     /// Runs the loader. A result whose lease was lost is discarded: another process has begun to load then, and its
     /// value is waited for.
     pub(super) async fn load(&self, loader: Loader<V>, mut search: Search<V>, right: Right) -> Obtained<V> {
-        let (cache, Right { place, lease, since }) = (&self.cache, right);
+        let (cache, Right { place, lease, since, gaps }) = (&self.cache, right);
         // What was invalidated while this waited is no value to go by.
         search.best = search.best.filter(|(held, _)| cache.may_stand_in(&self.flight, &self.key, held));
         let previous = search.best.as_ref().map(|(held, _)| held.clone());
@@ -94,7 +96,7 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Trip<V> {
             }
             Ok(produced) => {
                 let Search { best: previous, obstacle, .. } = search;
-                Obtained::Made(Made { loaded: produced, load, stamp, since, cost, previous, obstacle, lease })
+                Obtained::Made(Made { loaded: produced, load, stamp, since, gaps, cost, previous, obstacle, lease })
             }
             Err(error) => {
                 count(&cache.counters.load_failures);
@@ -192,6 +194,8 @@ pub(super) struct Right {
     lease: Option<Leased>,
     /// This process's stamp of the time before: a token may be ahead of marks that are newer.
     since: Stamp,
+    /// How often news of other processes may have been missed until then.
+    gaps: u64,
 }
 
 /// Aborts its task when it is dropped.

@@ -83,6 +83,8 @@ pub(super) struct Made<V> {
     pub(super) stamp: Stamp,
     /// What was invalidated after this stamp of this process puts it out of date.
     pub(super) since: Stamp,
+    /// As [`Tiered::gaps`](crate::Tiered) at that stamp.
+    pub(super) gaps: u64,
     pub(super) cost: Duration,
     /// The value before.
     pub(super) previous: Option<Found<V>>,
@@ -229,10 +231,10 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Trip<V> {
     /// Notes that the load failed, unless something has made that out of date.
     fn pause(&self, span: Duration, failure: Option<Error>) {
         let (cache, now) = (&self.cache, self.cache.clock.now());
-        if self.flight.watch.is_current() && !self.flight.is_outdated() && cache.flights.has(&self.key, &self.flight) {
+        if self.flight.watch.is_current() && cache.flights.has(&self.key, &self.flight) {
             cache.pauses.add(
                 &self.key,
-                Pause { since: now, end: now.after(span), began: self.flight.began, failure },
+                Pause { since: now, end: now.after(span), began: self.flight.began(), failure },
                 now,
             );
         }

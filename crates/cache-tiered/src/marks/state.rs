@@ -83,6 +83,23 @@ impl State {
         self.drop_key(key)
     }
 
+    pub(super) fn stamp_of(&self, selector: &Selector) -> Option<Stamp> {
+        match selector {
+            Selector::Key(key) => self.keys.get(key).map(|mark| mark.stamp),
+            selector => {
+                let mut wide = self.floor.iter().chain(&self.wide);
+                wide.find(|known| known.mark.selector == *selector).map(|known| known.mark.stamp)
+            }
+        }
+    }
+
+    pub(super) fn tidy(&mut self, is_used: &dyn Fn(&Key) -> bool) {
+        let idle = self.keys.iter().filter(|(key, mark)| mark.settled && mark.name.is_none() && !is_used(key));
+        for key in idle.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
+            self.drop_key(&key);
+        }
+    }
+
     pub(super) fn of_key(&self, key: &Key) -> Option<Known> {
         let found = self.keys.get(key)?;
         Some(Known {
@@ -176,10 +193,7 @@ impl State {
             floor = self.wide.get(MOST_WIDE / SHARE - 1).map(|known| known.mark.stamp);
         }
         if self.keys.len() > MOST_KEYS {
-            let idle = self.keys.iter().filter(|(key, mark)| mark.settled && mark.name.is_none() && !is_used(key));
-            for key in idle.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
-                self.drop_key(&key);
-            }
+            self.tidy(is_used);
         }
         if self.keys.len() > MOST_KEYS && !self.fold_here(added) {
             floor = floor.max(self.ages.iter().nth(MOST_KEYS / SHARE - 1).map(|(stamp, _)| *stamp));

@@ -177,6 +177,16 @@ impl Task {
         };
         // It stays there to be read until it is written; whoever would replace it waits for the turn.
         let Some(entry) = tier.backlog.get(&self.key) else { return };
+        if tier.info.shared
+            && let Ok(Some(present)) = tier.stat(&self.key).await
+            && present.stamp > entry.meta.stamp
+            && !tier.is_ahead(present.stamp)
+        {
+            // What others find counts here, too.
+            drop(tier.backlog.take(&self.key));
+            let _ = self.stack.withdraw(&self.key, present.stamp).await;
+            return;
+        }
         if let Err(error) = tier.put(&self.key, &entry).await {
             tier.puts_failed.fetch_add(1, Ordering::Relaxed);
             tracing::debug!(tier = %tier.name(), %error, "a tier did not take an entry in the background");

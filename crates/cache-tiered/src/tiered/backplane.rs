@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use cache_core::{Backplane, Heard, Mark, Position, Result, Selector, Timestamp};
+use cache_core::{Backplane, Heard, Key, Mark, Position, Result, Selector, Stamp, Timestamp};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use parking_lot::Mutex;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
+use super::common::just_after;
 use super::doubt::Doubt;
 use super::invalidate::Newer;
 use super::marking::{name_of, told_as};
@@ -25,7 +26,10 @@ use crate::marks::Whose;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// How long a write may be on its way to a tier after its caller has given it up.
-const LATE: Duration = Duration::from_mins(1);
+const LATE: Duration = Duration::from_secs(15);
+/// How often what could not be done at once is tried again, and of how many keys.
+const AGAIN: Duration = Duration::from_secs(5);
+const OPEN: usize = 1024;
 /// The most marks remembered as told by this process, until they are heard; then all are forgotten, and heard as those
 /// of others.
 const MOST_TOLD: usize = 1024;
@@ -35,9 +39,6 @@ pub(crate) trait Listener: Send + Sync {
     /// What `mark` covers is out of date: an entry was put or removed, or entries were invalidated, in this process, or
     /// at any time in another one.
     fn marked(&self, mark: &Mark);
-    /// As [`marked`](Self::marked), just now in another process. Its clock may be behind: what this one has begun to
-    /// read or load before is older than the mark, whatever the stamps say.
-    fn heard(&self, mark: &Mark);
     /// Anything may be out of date that the tiers do not confirm.
     fn gap(&self);
 }
@@ -69,14 +70,9 @@ impl Tiered {
         listeners.push(listener);
     }
 
-    /// Tells the listeners of this process what it has done itself, or found in a tier.
+    /// Tells the listeners of this process.
     pub(super) fn notify(&self, mark: &Mark) {
         self.each_listener(|listener| listener.marked(mark));
-    }
-
-    /// Tells the listeners of this process what another one tells.
-    pub(super) fn pass_on(&self, mark: &Mark) {
-        self.each_listener(|listener| listener.heard(mark));
     }
 
     pub(super) fn each_listener(&self, tell: impl Fn(&dyn Listener)) {
@@ -122,7 +118,7 @@ impl Tiered {
     }
 
     /// The nearest tier with a backplane.
-    fn speaker(&self) -> Option<(usize, &Tier)> {
+    pub(super) fn speaker(&self) -> Option<(usize, &Tier)> {
         self.0.tiers.iter().enumerate().find(|(_, tier)| tier.backend.backplane().is_some())
     }
 
@@ -153,10 +149,14 @@ impl Tiered {
         }
         // A key is dropped at once, so nothing is left to write down.
         let name = if matches!(mark.selector, Selector::Key(_)) { None } else { name_of(mark).ok() };
+        // Before the mark itself: whoever sees its epoch sees this.
+        let heard = self.stamps().tick();
+        common.news.take_in(mark, heard, |key| common.is_used(key));
         let added = common.marks.add(mark.clone(), name, Whose::Others, |key| common.is_used(key));
-        self.pass_on(mark);
-        if added.new {
-            self.enqueue(Job::Drop(mark.clone()));
+        self.notify(&Mark { selector: mark.selector.clone(), stamp: common.news.until(mark) });
+        self.enqueue(Job::Drop(mark.clone()));
+        for (key, stamp) in common.news.doomed() {
+            self.enqueue(Job::Withdraw { key, stamp });
         }
         if added.folded.is_some() || !added.needless.is_empty() {
             self.enqueue(Job::Tend(added));
@@ -179,7 +179,8 @@ impl Tiered {
                 let in_force = self.0.common.marks.find(&name).is_some();
                 let kept =
                     if tier.is_lasting() && in_force { self.mark_tier(tier, &name, mark, &[]).await } else { Ok(()) };
-                if kept.is_err() || self.purge_for(tier, mark, Newer::Keep).await.1.is_some() {
+                let local = Mark { selector: mark.selector.clone(), stamp: self.0.common.news.until(mark) };
+                if kept.is_err() || self.purge_for(tier, &local, Newer::Heard(mark.stamp)).await.1.is_some() {
                     self.recover(index, &name, Op::Mark(mark.clone()));
                 }
             }))
@@ -187,29 +188,70 @@ impl Tiered {
             return;
         };
         let common = &self.0.common;
+        let until = common.news.until(mark);
         let gone = {
-            // Who has the turn is writing; the mark stays until the next sweep.
+            // Who has the turn is writing; the mark stays until it is tried again.
             let Ok(_turn) = common.fence.turn(key, Duration::ZERO).await else { return };
             // One that was found in a tier is there for the sake of one that has missed it: whichever that is.
             let found = common.marks.of_key(key).is_some_and(|known| known.name.is_some());
             let answers = join_all(self.0.tiers.iter().map(|tier| async move {
-                if found || !tier.info.shared {
+                if tier.recovery.forget_fill(key, until, |stamp| common.news.has_put(key, stamp)) && tier.info.shared {
+                    tier.suspects.clear(key);
+                }
+                let present = tier.stat(key).await?;
+                if !tier.info.shared {
+                    let put = present.is_some_and(|meta| common.news.has_put(key, meta.stamp));
+                    return tier.drop_older(key, if put { mark.stamp } else { until }).await.map(|_| false);
+                }
+                if found {
                     return tier.drop_older(key, mark.stamp).await.map(|_| false);
                 }
                 // Who told may not have reached the shared tier yet: what it replaces there is out of date, and may even
                 // be under way to an empty place.
-                Ok(tier.stat(key).await?.map_or(!is_past(mark, self.clock().now()), |meta| meta.stamp < mark.stamp))
+                Ok(present.map_or(until > self.long_ago(), |meta| meta.stamp < mark.stamp))
             }))
             .await;
             answers.iter().all(|older| matches!(older, Ok(false)))
         };
         if gone {
             common.marks.settle(key, mark.stamp, |key| common.is_used(key));
+            common.news.settle(key, |key| common.is_used(key));
             // Another process of a fleet may have a tier of its own that has missed it still.
             if !self.0.info.shared {
                 self.unmark_key(key).await;
             }
         }
+    }
+
+    /// Takes back what this process has stored that another one has put out of date before.
+    pub(super) async fn withdraw_doomed(&self, key: &Key, stamp: Stamp) {
+        let Ok(_turn) = self.0.common.fence.turn(key, Duration::ZERO).await else { return };
+        let shared = self.0.tiers.iter().filter(|tier| tier.info.shared);
+        let answers = join_all(shared.map(|tier| async move {
+            let there = tier.stat(key).await?.is_some_and(|meta| meta.stamp == stamp);
+            if there { tier.drop_older(key, just_after(stamp)).await } else { Ok(false) }
+        }));
+        if answers.await.iter().all(Result::is_ok) {
+            self.0.common.news.withdrawn(key, stamp, self.long_ago());
+        }
+    }
+
+    /// A stamp of this process from so long ago that whatever was on its way then has arrived.
+    fn long_ago(&self) -> Stamp {
+        Stamp::first_of(Timestamp::from_millis(self.clock().now().as_millis().saturating_sub(LATE.as_millis() as u64)))
+    }
+
+    /// Tries again what could not be done at once for marks that were heard.
+    fn catch_up_with_news(&self) {
+        let common = &self.0.common;
+        for mark in common.marks.open(OPEN) {
+            self.enqueue(Job::Drop(mark));
+        }
+        for (key, stamp) in common.news.doomed() {
+            self.enqueue(Job::Withdraw { key, stamp });
+        }
+        common.marks.tidy(|key| common.is_used(key));
+        common.news.tidy(|key| common.is_used(key));
     }
 
     /// Looks after the marks: those of shared tiers are read again, those that tiers have lost are put back, and up to
@@ -230,11 +272,6 @@ impl Tiered {
     }
 }
 
-/// Whether a write from before `mark` is over.
-fn is_past(mark: &Mark, now: Timestamp) -> bool {
-    now.since(mark.stamp.instant()) > LATE
-}
-
 /// The task that hears the other processes, until the stack is closed or gone.
 struct Ear {
     stack: Weak<Inner>,
@@ -245,15 +282,21 @@ impl Ear {
     async fn run(mut self) {
         let mut after: Option<Position> = None;
         let mut pause = FIRST_PAUSE;
+        let mut again = Instant::now() + AGAIN;
         loop {
             let Some(mut heard) = self.subscribe(after.clone()) else { return };
             loop {
                 let next = tokio::select! {
                     biased;
                     _ = self.left.wait_for(|left| *left) => return,
-                    next = heard.next() => next,
+                    next = timeout_at(again, heard.next()) => next,
                 };
                 let Some(stack) = self.stack.upgrade().map(Tiered) else { return };
+                let Ok(next) = next else {
+                    stack.catch_up_with_news();
+                    again = Instant::now() + AGAIN;
+                    continue;
+                };
                 match next {
                     Some(Ok(Heard::Mark(mark, at))) => {
                         stack.hear(&mark);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use cache_core::{Clock, Freshness, Hlc, Key, Meta, Role, Stamp};
 
 use super::marking::is_reserved;
+use super::news::News;
 use crate::fence::Fence;
 use crate::marks::Marks;
 
@@ -14,12 +15,14 @@ pub(super) struct Common {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) stamps: Hlc,
     pub(super) marks: Marks,
+    pub(super) news: News,
     pub(super) fence: Fence,
 }
 
 impl Common {
     pub(super) fn new(clock: Arc<dyn Clock>, node: u8) -> Self {
-        Self { stamps: Hlc::of_node(clock.clone(), node), clock, marks: Marks::default(), fence: Fence::default() }
+        let stamps = Hlc::of_node(clock.clone(), node);
+        Self { stamps, clock, marks: Marks::default(), news: News::default(), fence: Fence::default() }
     }
 
     /// How fresh an entry is that a tier holds: expired when it is out of date, is no value, or was made so far in
@@ -31,10 +34,16 @@ impl Common {
             return if meta.role == Role::Mark { meta.freshness(now) } else { Freshness::Expired };
         }
         let from_the_future = meta.created > now.after(Hlc::MAX_AHEAD);
-        if meta.role != Role::Value || from_the_future || self.marks.covers(key, meta.stamp, &meta.tags) {
+        let is_outdated = || self.marks.covers(key, meta.stamp, &meta.tags) || self.news.is_doomed(key, meta.stamp);
+        if meta.role != Role::Value || from_the_future || is_outdated() {
             return Freshness::Expired;
         }
         meta.freshness(now)
+    }
+
+    /// The stamp of a mark that puts what this process holds, stores or loads out of date.
+    pub(super) fn covering(&self, key: &Key, stamp: Stamp, tags: &[Arc<str>]) -> Option<Stamp> {
+        self.marks.covering(key, stamp, tags).or_else(|| self.news.covering(key, stamp, tags))
     }
 
     /// Whether somebody is reading, loading or writing `key`.

@@ -102,7 +102,7 @@ impl Tiered {
 
     /// How often marks may have been missed until now: what is stored from here on is [`confirm`](Self::confirm)ed
     /// with it.
-    pub(super) fn gaps(&self) -> u64 {
+    pub(crate) fn gaps(&self) -> u64 {
         self.0.fleet.doubt.gaps()
     }
 

@@ -60,6 +60,8 @@ pub(super) enum Newer<'a> {
     Tell(&'a Frozen),
     /// They stay.
     Keep,
+    /// They stay, and so does what this process has put since this stamp of the mark as it was told.
+    Heard(Stamp),
     /// Those go that may be older all the same.
     Drop,
 }
@@ -175,8 +177,8 @@ impl Tiered {
             }
             let Some(ahead) = ahead.filter(|_| !again) else { break };
             again = true;
-            mark.stamp = after(ahead);
-            self.stamps().observe(mark.stamp);
+            self.stamps().observe(ahead);
+            mark.stamp = self.stamps().tick();
             let named = self.enforce(&mark)?;
             self.notify(&mark);
             name = named.0.clone();
@@ -240,6 +242,12 @@ impl Tiered {
     /// Removes a selected entry from a tier, if `mark` covers it or `newer` says so.
     async fn purge_one(&self, tier: &Tier, mark: &Mark, newer: Newer<'_>, key: &Key, meta: &Meta) -> Result<Purged> {
         let mut until = mark.stamp;
+        if let Newer::Heard(told) = newer
+            && meta.stamp >= told
+            && self.0.common.news.has_put(key, meta.stamp)
+        {
+            return Ok(Purged::default());
+        }
         if !tier.is_ahead(meta.stamp) && meta.stamp >= mark.stamp {
             let is_own = self.0.fleet.doubt.is_own(key, meta.stamp);
             self.stamps().observe(meta.stamp);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use cache_core::{Entry, ErrorKind, Key, Mark};
+use cache_core::{Entry, ErrorKind, Key, Mark, Stamp};
 use futures_util::future::join_all;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -32,6 +32,11 @@ pub(super) enum Job {
     Tend(Added),
     /// Removes what a mark covers, from tiers that nobody else takes care of.
     Drop(Mark),
+    /// Takes a fill of this process back from the shared tiers.
+    Withdraw {
+        key: Key,
+        stamp: Stamp,
+    },
 }
 
 /// Copies an entry to the tiers above `below`, unless its key was written since it was watched.
@@ -143,14 +148,14 @@ impl Job {
     fn len(&self) -> u64 {
         match self {
             Self::Promote(promotion) => promotion.entry.len(),
-            Self::Repair { .. } | Self::Tend(_) | Self::Drop(_) => 0,
+            Self::Repair { .. } | Self::Tend(_) | Self::Drop(_) | Self::Withdraw { .. } => 0,
         }
     }
 
     /// What it repairs, if it is a repair.
     fn repair(&self) -> Option<(Key, usize)> {
         match self {
-            Self::Promote(_) | Self::Tend(_) | Self::Drop(_) => None,
+            Self::Promote(_) | Self::Tend(_) | Self::Drop(_) | Self::Withdraw { .. } => None,
             Self::Repair { key, tier } => Some((key.clone(), *tier)),
         }
     }
@@ -195,6 +200,7 @@ impl Worker {
                 Job::Repair { key, tier } => self.repair(&key, tier).await,
                 Job::Tend(added) => Tiered(self.stack.clone()).tend(added).await,
                 Job::Drop(mark) => Tiered(self.stack.clone()).drop_marked(&mark).await,
+                Job::Withdraw { key, stamp } => Tiered(self.stack.clone()).withdraw_doomed(&key, stamp).await,
             }
         }
         self.finished = true;
@@ -207,7 +213,7 @@ impl Worker {
             queue.overtaken.fetch_add(1, Ordering::Relaxed);
             return;
         };
-        let covered = || self.stack.common.marks.covers(&key, entry.meta.stamp, &entry.meta.tags);
+        let covered = || self.stack.common.covering(&key, entry.meta.stamp, &entry.meta.tags).is_some();
         if covered() {
             queue.overtaken.fetch_add(1, Ordering::Relaxed);
             return;

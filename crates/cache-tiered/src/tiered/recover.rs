@@ -103,6 +103,19 @@ impl Recovery {
         }
     }
 
+    /// Forgets the fill of `key` that is older than `until`, unless it `stays`; whether there was one.
+    pub(super) fn forget_fill(&self, key: &Key, until: Stamp, stays: impl Fn(Stamp) -> bool) -> bool {
+        if !self.any.load(Ordering::Acquire) {
+            return false;
+        }
+        let mut state = self.state.lock();
+        let goes = matches!(state.ops.get(key), Some(Op::Put(meta)) if meta.stamp < until && !stays(meta.stamp));
+        if goes {
+            self.take_off(&mut state, key);
+        }
+        goes
+    }
+
     fn take_off(&self, state: &mut State, key: &Key) {
         state.ops.remove(key);
         state.marks.remove(key);

@@ -133,9 +133,12 @@ impl Tiered {
         if let Some(mark) = self.covering(key, &meta) {
             return Ok(Write::Covered(mark));
         }
-        let may_be_covered = self.0.common.marks.may_cover(key, present);
+        if self.speaker().is_some() {
+            self.0.common.news.note_fill(key, &meta);
+        }
+        let may_be_covered = self.may_be_outdated(key, present);
         let renew = async |tier: &Tier| {
-            if may_be_covered && self.is_outdated(tier, key, present).await? {
+            if may_be_covered && self.has_gone(tier, key, present).await? {
                 return Ok(false);
             }
             if tier.backlog.renew(key, present, &meta) {
@@ -168,7 +171,7 @@ impl Tiered {
     }
 
     /// Whether the entry with the stamp `present` of a tier is not there any more, or out of date by a mark.
-    async fn is_outdated(&self, tier: &Tier, key: &Key, present: Stamp) -> Result<bool> {
+    async fn has_gone(&self, tier: &Tier, key: &Key, present: Stamp) -> Result<bool> {
         let found = match tier.waiting(key) {
             Some(waiting) => Some(waiting.meta),
             None => tier.stat(key).await?,

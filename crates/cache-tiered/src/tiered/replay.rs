@@ -1,6 +1,6 @@
 //! One operation done again in the tier that has missed it.
 
-use cache_core::{Entry, Freshness, Key, Mark, Meta, Stamp};
+use cache_core::{Entry, Freshness, Key, Mark, Meta, Selector, Stamp};
 
 use super::Tiered;
 use super::common::just_after;
@@ -51,6 +51,9 @@ impl Tiered {
 
     async fn replay_put(&self, index: usize, key: &Key, meta: &Meta) -> Attempt {
         let tier = &self.0.tiers[index];
+        if self.covering(key, meta).is_some() {
+            return self.replay_covered(tier, key, meta.stamp).await;
+        }
         let mut newest: Option<Entry> = None;
         let mut unsure = false;
         for (other, source) in self.0.tiers.iter().enumerate() {
@@ -107,6 +110,18 @@ impl Tiered {
                 Err(_) => Attempt::Later,
             },
         }
+    }
+
+    /// Takes away what a tier was to store, out of date by now, and may have stored all the same, with what is older.
+    /// What another process has told of since stays, although its stamp may be older.
+    async fn replay_covered(&self, tier: &Tier, key: &Key, stamp: Stamp) -> Attempt {
+        let present = match tier.stat(key).await {
+            Ok(present) => present.map(|meta| meta.stamp),
+            Err(_) => return Attempt::Later,
+        };
+        let told = self.0.common.marks.stamp_of(&Selector::Key(key.clone())).filter(|_| tier.info.shared);
+        let until = told.filter(|_| present != Some(stamp)).unwrap_or(just_after(stamp));
+        if tier.discard(key, until).await.is_ok() { Attempt::Done } else { Attempt::Later }
     }
 
     /// Whether a tier has what it was to store: it took it after its patience, or another process has put a newer one

@@ -20,6 +20,7 @@ use tracing::field::Empty;
 
 use super::back::Backlog;
 use super::common::Common;
+use super::marking::is_reserved;
 use super::recover::Recovery;
 use super::suspects::Suspects;
 use super::{Forecast, TierOptions, WritePolicy};
@@ -221,7 +222,7 @@ impl Tier {
     pub(super) fn judge<T: Part>(&self, key: &Key, answer: Result<Option<T>>, floor: Stamp) -> Answer<T> {
         let mut tells = true;
         let (outcome, value, error) = match answer {
-            Ok(Some(value)) => match self.common.freshness(key, value.meta()) {
+            Ok(Some(value)) => match self.freshness(key, value.meta()) {
                 Freshness::Expired => (Outcome::Miss, None, None),
                 _ if !self.is_read() => {
                     tells = false;
@@ -257,7 +258,16 @@ impl Tier {
 
     /// Whether an entry with this meta may be served from here.
     pub(super) fn serves(&self, key: &Key, meta: &Meta) -> bool {
-        self.is_read() && self.suspects.trusts(key, meta) && self.common.freshness(key, meta) != Freshness::Expired
+        self.is_read() && self.suspects.trusts(key, meta) && self.freshness(key, meta) != Freshness::Expired
+    }
+
+    /// How fresh an entry of this tier is.
+    fn freshness(&self, key: &Key, meta: &Meta) -> Freshness {
+        let own = !self.info.shared && !is_reserved(key);
+        if own && self.common.news.covering(key, meta.stamp, &meta.tags).is_some() {
+            return Freshness::Expired;
+        }
+        self.common.freshness(key, meta)
     }
 
     /// The meta of whatever the tier has under `key`, served or not, which is no answer to a reader: not counted.

@@ -94,6 +94,14 @@ impl Tiered {
             return Ok(Write::Covered(mark));
         }
         let gaps = self.gaps();
+        // Before anything is stored: what is heard meanwhile is set against it.
+        if self.speaker().is_some() {
+            let news = &self.0.common.news;
+            match telling {
+                Telling::Write => news.note_put(key, entry.meta.stamp),
+                Telling::Fill => news.note_fill(key, &entry.meta),
+            }
+        }
         // A near tier may have evicted what a lower one still has: without this look, it would take an older entry.
         let looks = self.newest(key).await;
         let seen = looks.iter().filter_map(|look| *look.as_ref().ok()?);
@@ -107,6 +115,7 @@ impl Tiered {
             return Ok(Write::Expired);
         }
         if let Some(newer) = self.found_after(key, entry.meta.stamp, &looks, &answers).await {
+            self.withdraw(key, newer).await?;
             return Ok(Write::Superseded(newer));
         }
         if let Some(mark) = self.covering(key, &entry.meta) {
@@ -126,7 +135,7 @@ impl Tiered {
         if is_reserved(key) {
             return None;
         }
-        self.0.common.marks.covering(key, meta.stamp, &meta.tags)
+        self.0.common.covering(key, meta.stamp, &meta.tags)
     }
 
     /// The stamp under `key` in each tier, tombstones included. What was made in the future is in the way of

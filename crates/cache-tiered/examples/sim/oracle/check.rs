@@ -111,7 +111,17 @@ impl State {
     fn outdates(&self, asked: &Asked, value: &Value, op: &Op) -> bool {
         let Ok(key) = cache_core::Key::parse(&value.key) else { return false };
         let selected = op.value != Some(value.id) && op.selector.selects(&key, &value.tags);
-        selected && self.is_older(value, op) && self.binds(asked, op) && Self::comparable(value, op)
+        // Of puts, those with the newer stamps count, as well as the clocks agree.
+        let own_load = value.made == Made::Loaded && value.lives.contains(&asked.life);
+        let heard = || own_load && op.life != asked.life && Self::has_taken_in(asked, op);
+        selected && self.is_older(value, op) && self.binds(asked, op) && (heard() || Self::comparable(value, op))
+    }
+
+    /// Whether the one who asks has heard of the operation before, as it ended up.
+    fn has_taken_in(asked: &Asked, op: &Op) -> bool {
+        op.taken_in.iter().any(|(life, step, stamp)| {
+            *life == asked.life && *step < asked.began && op.stamp.is_none_or(|last| *stamp >= last)
+        })
     }
 
     fn is_older(&self, value: &Value, op: &Op) -> bool {
@@ -141,9 +151,7 @@ impl State {
         if op.life.node == asked.life.node {
             return op.solid && ended < asked.began;
         }
-        op.taken_in.iter().any(|(life, step, stamp)| {
-            *life == asked.life && *step < asked.began && op.stamp.is_none_or(|last| *stamp >= last)
-        })
+        Self::has_taken_in(asked, op)
     }
 
     /// Whether the operation could know that the value is older. Nodes whose clocks differ cannot tell for values that
