@@ -1,14 +1,18 @@
 //! `Policy`: which entry goes when there is no room, decided without keys, values, clocks or locks.
 
+mod agd;
 mod fifo;
+mod hits;
 mod kind;
 mod lru;
 mod queues;
 mod s3fifo;
+mod sketch;
 
 use std::fmt::Debug;
 use std::time::Duration;
 
+pub use agd::Agd;
 pub use fifo::Fifo;
 pub use kind::PolicyKind;
 pub use lru::Lru;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Fifo, Lru, Policy, S3Fifo};
+use super::{Agd, Fifo, Lru, Policy, S3Fifo};
 use crate::{Error, ErrorKind};
 
 /// The name of a policy, as written in configuration.
@@ -17,11 +17,13 @@ pub enum PolicyKind {
     /// [`S3Fifo`].
     #[default]
     S3Fifo,
+    /// [`Agd`].
+    Agd,
 }
 
 impl PolicyKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Fifo, Self::Lru, Self::S3Fifo];
+    pub const ALL: [Self; 4] = [Self::Fifo, Self::Lru, Self::S3Fifo, Self::Agd];
 
     /// The name in configuration.
     pub const fn name(self) -> &'static str {
@@ -29,6 +31,7 @@ impl PolicyKind {
             Self::Fifo => "fifo",
             Self::Lru => "lru",
             Self::S3Fifo => "s3fifo",
+            Self::Agd => "agd",
         }
     }
 
@@ -38,6 +41,7 @@ impl PolicyKind {
             Self::Fifo => Box::new(Fifo::new()),
             Self::Lru => Box::new(Lru::new()),
             Self::S3Fifo => Box::new(S3Fifo::new()),
+            Self::Agd => Box::new(Agd::new()),
         };
         policy.resize(capacity);
         policy

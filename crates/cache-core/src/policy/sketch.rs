@@ -1,0 +1,89 @@
+//! `Sketch`: how often keys were asked for lately, in a few bits for each.
+
+/// Rows of the count-min sketch.
+const ROWS: u32 = 4;
+/// Counters in a word.
+const LANES: u32 = 16;
+/// Counts are kept in four bits.
+pub(super) const MAX_COUNT: u8 = 15;
+const LOW_BITS: u64 = 0x7777_7777_7777_7777;
+
+/// A count-min sketch of four-bit counters that are halved once in a while, so that the past fades.
+///
+/// It grows with the number of keys that its owner holds, to one word of sixteen counters for each, rounded up to
+/// a power of two. After Cormode and Muthukrishnan, "An improved data stream summary" (2005), aged as by Einziger,
+/// Friedman and Manes, "`TinyLFU`: a highly efficient cache admission policy" (2017).
+#[derive(Debug)]
+pub(super) struct Sketch {
+    words: Vec<u64>,
+    /// Additions until the next halving.
+    left: usize,
+    /// Additions between two halvings, for each key held.
+    period: usize,
+}
+
+impl Sketch {
+    pub(super) fn new(period: usize) -> Self {
+        let words = vec![0; 8];
+        Self { left: period * words.len(), words, period }
+    }
+
+    /// Makes room for `keys`. What was counted stays counted.
+    pub(super) fn reserve(&mut self, keys: usize) {
+        while self.words.len() < keys {
+            // A key's place is its hash modulo the length: in twice the length its counters are in both halves.
+            self.words.extend_from_within(..);
+            self.left += self.period * self.words.len() / 2;
+        }
+    }
+
+    /// An upper bound of the additions of `hash` that have not faded.
+    pub(super) fn count(&self, hash: u64) -> u8 {
+        self.places(hash).map(|(word, shift)| self.words[word] >> shift & 0xF).min().unwrap_or(0) as u8
+    }
+
+    /// Counts `times` additions of `hash`.
+    pub(super) fn add(&mut self, hash: u64, times: u8) {
+        for _ in 0..times {
+            let count = self.count(hash);
+            if count == MAX_COUNT {
+                return;
+            }
+            for (word, shift) in self.places(hash) {
+                // Only the lowest counters rise: the others are too high already, for the sake of other keys.
+                if self.words[word] >> shift & 0xF == u64::from(count) {
+                    self.words[word] += 1 << shift;
+                }
+            }
+            self.left = self.left.saturating_sub(1);
+            if self.left == 0 {
+                self.age();
+            }
+        }
+    }
+
+    fn age(&mut self) {
+        for word in &mut self.words {
+            *word = *word >> 1 & LOW_BITS;
+        }
+        self.left = self.period * self.words.len() / 2;
+    }
+
+    /// The word and the shift of each counter of `hash`.
+    fn places(&self, hash: u64) -> impl Iterator<Item = (usize, u32)> + use<> {
+        let mask = self.words.len() as u64 - 1;
+        let mixed = mix(hash);
+        (0..ROWS).map(move |row| {
+            let bits = mixed.rotate_right(row * LANES);
+            // Each row has lanes of its own.
+            let lane = row * ROWS + (bits >> 60) as u32 % ROWS;
+            ((bits & mask) as usize, lane * (64 / LANES))
+        })
+    }
+}
+
+/// Spreads a hash, of which no part is promised to be even.
+pub(super) const fn mix(hash: u64) -> u64 {
+    let mixed = (hash ^ hash >> 32).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    mixed ^ mixed >> 29
+}
