@@ -11,7 +11,7 @@ use super::{Facts, Policy, Slot, sketch::Sketch};
 /// Capacities from here on bound nothing: the number of entries is what the owner bounds.
 const UNBOUNDED: u64 = 1 << 56;
 /// Additions to the sketch until it is halved, for each resident.
-const PERIOD: usize = 16;
+const PERIOD: usize = 8;
 
 /// Adaptive `GreedyDual`.
 #[derive(Debug)]
@@ -43,11 +43,12 @@ impl Policy for Agd {
         }
         let weight = if self.capacity < UNBOUNDED { facts.weight.max(1) } else { 1 };
         let facts = Facts { weight, ..facts };
-        self.sketch.reserve(self.ring.len() + 1);
+        self.sketch.reserve(2 * (self.ring.len() + 1));
         self.sketch.add(facts.hash, 1);
         self.ring.insert(slot, facts, self.sketch.count(facts.hash));
         if self.trials.samples(facts.hash) {
-            self.ring.mode = self.trials.insert(slot, facts, &mut self.ring, &self.sketch);
+            let mode = self.trials.insert(slot, facts, &mut self.ring, &self.sketch);
+            self.ring.set_mode(mode);
         }
     }
 

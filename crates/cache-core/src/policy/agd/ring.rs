@@ -79,7 +79,7 @@ pub(super) struct Ring {
     queues: Queues<{ STEPS + 2 }>,
     slots: Vec<Resident>,
     pub(super) hits: Hits,
-    pub(super) mode: Mode,
+    mode: Mode,
     hand: usize,
     len: usize,
     /// Sum of weights.
@@ -125,6 +125,19 @@ impl Ring {
     pub(super) fn residents(&self) -> impl Iterator<Item = Slot> {
         let slots = (0..self.slots.len() as u32).map(Slot);
         slots.filter(|&slot| self.queues.queue_of(slot).is_some())
+    }
+
+    pub(super) const fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Goes on in another mode, with the residents that there are.
+    pub(super) fn set_mode(&mut self, mode: Mode) {
+        if self.mode != mode {
+            self.mode = mode;
+            // A newcomer takes the place of another one: a window that is too large would stay so.
+            self.shrink_window(mode.window().map_or(0, |share| self.weight / share));
+        }
     }
 
     /// Adds `slot`, which is not resident, of a key asked for `uses` times.
@@ -222,8 +235,14 @@ impl Ring {
         let Some(share) = self.mode.window() else { return self.place(slot) };
         self.queues.push_back(WINDOW, slot);
         self.window += u128::from(self.slots[slot.index()].weight);
-        // While there is room nobody has to beat anybody.
-        while !self.full && self.window > self.weight / share {
+        if !self.full {
+            // While there is room nobody has to beat anybody.
+            self.shrink_window(self.weight / share);
+        }
+    }
+
+    fn shrink_window(&mut self, share: u128) {
+        while self.window > share {
             let Some(slot) = self.queues.front(WINDOW) else { return };
             self.promote(slot);
         }

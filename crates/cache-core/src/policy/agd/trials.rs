@@ -95,7 +95,7 @@ impl Trials {
 
     fn verdict(&mut self, real: &Ring) -> Mode {
         if self.seen < SESSION {
-            return real.mode;
+            return real.mode();
         }
         self.seen = 0;
         if self.sampled.len() < MAX_SAMPLED / 8 && self.limit < u32::MAX {
@@ -103,10 +103,10 @@ impl Trials {
             self.sampled = real.residents().filter(|&slot| sampled(self.limit, real.hash(slot))).collect();
         }
         let misses = |mode: Mode| self.trials[mode as usize].misses;
-        let best = Mode::ALL.into_iter().min_by(|a, b| misses(*a).total_cmp(&misses(*b))).unwrap_or(real.mode);
-        let better = misses(best) + 1.0 < misses(real.mode) * (1.0 - MARGIN);
+        let best = Mode::ALL.into_iter().min_by(|a, b| misses(*a).total_cmp(&misses(*b))).unwrap_or(real.mode());
+        let better = misses(best) + 1.0 < misses(real.mode()) * (1.0 - MARGIN);
         self.trials.iter_mut().for_each(|trial| trial.misses *= FADING);
-        if better { best } else { real.mode }
+        if better { best } else { real.mode() }
     }
 }
 
