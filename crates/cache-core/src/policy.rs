@@ -2,21 +2,30 @@
 
 mod agd;
 mod fifo;
+mod gdsf;
 mod hits;
 mod kind;
 mod lru;
 mod queues;
 mod s3fifo;
+mod sieve;
 mod sketch;
+mod slru;
+mod ticks;
+mod tinylfu;
 
 use std::fmt::Debug;
 use std::time::Duration;
 
 pub use agd::Agd;
 pub use fifo::Fifo;
+pub use gdsf::Gdsf;
 pub use kind::PolicyKind;
 pub use lru::Lru;
 pub use s3fifo::S3Fifo;
+pub use sieve::Sieve;
+pub use slru::Slru;
+pub use tinylfu::TinyLfu;
 
 /// A place in a catalog, reused after its entry left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -40,11 +40,6 @@ impl Hits {
         }
     }
 
-    /// The count of `slot`.
-    pub(super) fn get(&self, slot: Slot) -> u8 {
-        self.0.get(slot.index()).map_or(0, |hits| hits.load(Ordering::Relaxed) & !FRESH)
-    }
-
     /// Takes the count of `slot`, which is zero afterwards.
     pub(super) fn take(&mut self, slot: Slot) -> u8 {
         self.0.get_mut(slot.index()).map_or(0, |hits| {

@@ -10,15 +10,14 @@ const LOW_BITS: u64 = 0x7777_7777_7777_7777;
 
 /// A count-min sketch of four-bit counters that are halved once in a while, so that the past fades.
 ///
-/// It grows with the number of keys that its owner holds, to one word of sixteen counters for each, rounded up to
-/// a power of two. After Cormode and Muthukrishnan, "An improved data stream summary" (2005), aged as by Einziger,
+/// It has as many words of sixteen counters as its owner asks for, rounded up to a power of two. After Cormode and Muthukrishnan, "An improved data stream summary" (2005), aged as by Einziger,
 /// Friedman and Manes, "`TinyLFU`: a highly efficient cache admission policy" (2017).
 #[derive(Debug)]
 pub(super) struct Sketch {
     words: Vec<u64>,
     /// Additions until the next halving.
     left: usize,
-    /// Additions between two halvings, for each key held.
+    /// Additions between two halvings, for each word.
     period: usize,
 }
 
@@ -28,9 +27,9 @@ impl Sketch {
         Self { left: period * words.len(), words, period }
     }
 
-    /// Makes room for `keys`. What was counted stays counted.
-    pub(super) fn reserve(&mut self, keys: usize) {
-        while self.words.len() < keys {
+    /// Grows to `words`. What was counted stays counted.
+    pub(super) fn reserve(&mut self, words: usize) {
+        while self.words.len() < words {
             // A key's place is its hash modulo the length: in twice the length its counters are in both halves.
             self.words.extend_from_within(..);
             self.left += self.period * self.words.len() / 2;
@@ -42,12 +41,13 @@ impl Sketch {
         self.places(hash).map(|(word, shift)| self.words[word] >> shift & 0xF).min().unwrap_or(0) as u8
     }
 
-    /// Counts `times` additions of `hash`.
-    pub(super) fn add(&mut self, hash: u64, times: u8) {
+    /// Counts `times` additions of `hash`; whether everything was halved meanwhile.
+    pub(super) fn add(&mut self, hash: u64, times: u8) -> bool {
+        let mut aged = false;
         for _ in 0..times {
             let count = self.count(hash);
             if count == MAX_COUNT {
-                return;
+                break;
             }
             for (word, shift) in self.places(hash) {
                 // Only the lowest counters rise: the others are too high already, for the sake of other keys.
@@ -58,8 +58,10 @@ impl Sketch {
             self.left = self.left.saturating_sub(1);
             if self.left == 0 {
                 self.age();
+                aged = true;
             }
         }
+        aged
     }
 
     fn age(&mut self) {

@@ -14,7 +14,7 @@ const POLLED: usize = 8;
 /// The newest verdict counts as much as this many older ones together, less one.
 const FADING: f32 = 0.9;
 /// Another mode has to save this share of the misses.
-const MARGIN: f32 = 0.05;
+const MARGIN: f32 = 0.03;
 
 /// One miniature cache for each mode, fed with the requests of a sample of the keys.
 #[derive(Debug)]
