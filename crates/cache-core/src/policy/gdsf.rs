@@ -3,35 +3,30 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{Facts, Policy, Slot, hits::Hits, sketch::Sketch};
-
-/// Additions to the sketch until it is halved, for each word of it.
-const PERIOD: usize = 8;
+use super::{Facts, Policy, Slot, hits::Hits};
 
 /// Greedy-Dual-Size-Frequency: evicts the least of *age + uses x cost / weight*, and sets the age of all later
 /// placements to that least value, so that what is not used fades.
 ///
 /// With equal costs it keeps many small entries, for the most hits; with costs it keeps what saves the most time
-/// for its weight. A key that comes back is remembered in a sketch with the uses that it had; where that is not
-/// enough, the newcomer itself is the victim. Hits are counted in a byte and take effect when eviction gets to the
-/// slot: a hit is one atomic load and at most one store. The other operations take logarithmic time.
+/// for its weight. It may refuse a newcomer, and remembers nothing of evicted keys. Hits are counted in a byte and
+/// take effect when eviction gets to the slot: a hit is one atomic load and at most one store. The other operations
+/// take logarithmic time.
 ///
 /// After Cherkasova, "Improving WWW proxies performance with Greedy-Dual-Size-Frequency caching policy" (1998),
-/// without memory of evicted keys there.
+/// where room is made before the newcomer is valued.
 #[derive(Debug)]
 pub struct Gdsf {
     /// Lower bounds of priorities, as ordered bits, then the turn in which the place was taken.
     order: BTreeSet<(u64, u64, Slot)>,
     slots: Vec<Resident>,
     hits: Hits,
-    sketch: Sketch,
     age: f64,
     turn: u64,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Resident {
-    hash: u64,
     /// Its key in the order; none when it is not resident.
     place: Option<(u64, u64)>,
     /// Cost per weight.
@@ -42,8 +37,7 @@ struct Resident {
 impl Gdsf {
     /// An empty policy.
     pub fn new() -> Self {
-        let (order, slots, hits, sketch) = (BTreeSet::new(), Vec::new(), Hits::new(), Sketch::new(PERIOD));
-        Self { order, slots, hits, sketch, age: 0.0, turn: 0 }
+        Self { order: BTreeSet::new(), slots: Vec::new(), hits: Hits::new(), age: 0.0, turn: 0 }
     }
 
     fn place(&mut self, slot: Slot) {
@@ -75,14 +69,11 @@ impl Policy for Gdsf {
         if slot.index() >= self.slots.len() {
             self.slots.resize_with(slot.index() + 1, Resident::default);
         }
-        self.sketch.reserve(2 * (self.order.len() + 1));
-        self.sketch.add(facts.hash, 1);
         self.hits.start(slot);
         // Costs that nobody measured are alike.
         let cost = facts.cost.max(Duration::from_nanos(1)).as_secs_f64();
-        let uses = u32::from(self.sketch.count(facts.hash).max(1));
         let worth = cost / facts.weight.max(1) as f64;
-        self.slots[slot.index()] = Resident { hash: facts.hash, place: None, worth, uses };
+        self.slots[slot.index()] = Resident { place: None, worth, uses: 1 };
         self.place(slot);
     }
 
@@ -103,13 +94,11 @@ impl Policy for Gdsf {
             let hits = self.hits.take(slot);
             let resident = &mut self.slots[slot.index()];
             resident.place = None;
-            // What it had in the age at its placing is not lost: this one is never less.
-            self.age = self.age.max(f64::from_bits(priority));
+            self.age = f64::from_bits(priority);
             if hits == 0 {
                 return Some(slot);
             }
             resident.uses = resident.uses.saturating_add(u32::from(hits));
-            self.sketch.add(resident.hash, hits);
             self.place(slot);
         }
     }
