@@ -42,11 +42,17 @@ impl Climber {
         }
         let ratio = self.hits as f64 / self.requests as f64;
         let change = ratio - self.ratio;
+        // Half a standard deviation of an even chance at most: less says nothing of the direction.
+        let noise = 0.25 / (self.requests as f64).sqrt();
         (self.ratio, self.hits, self.requests) = (ratio, 0, 0);
-        let ahead = if change < 0.0 { -self.step } else { self.step };
+        let ahead = if change < -noise { -self.step } else { self.step };
         self.step = if change.abs() >= RESTART { STEP.copysign(ahead) } else { ahead * DECAY };
         let before = self.share;
         self.share = (self.share + ahead).clamp(LEAST, MOST);
+        if self.share <= LEAST || self.share >= MOST {
+            // The only way from an end is back.
+            self.step = -self.step;
+        }
         self.share < before
     }
 }
