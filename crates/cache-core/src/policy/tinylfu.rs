@@ -1,10 +1,8 @@
 //! `TinyLfu`: a newcomer has to be asked for more often than whom it replaces.
 
 mod climber;
-mod doorkeeper;
 
 use climber::Climber;
-use doorkeeper::Doorkeeper;
 
 use super::{Facts, Policy, Slot, hits::Hits, queues::Queues, sketch::Sketch};
 
@@ -15,18 +13,18 @@ const PROTECTED: usize = 2;
 const NEWEST: usize = 3;
 /// The protected segment's share of the main weight, in fifths.
 const PROTECTED_FIFTHS: u128 = 4;
-/// Additions to the sketch until it is halved, for each word of it.
-const PERIOD: usize = 8;
+/// Additions to the sketch until it is halved, for each resident.
+const PERIOD: usize = 10;
 
 /// W-TinyLFU: newcomers pass a window; who falls out of it takes the place of the main segment's victim only if a
 /// sketch of recent requests says that it is asked for more often. The main segment is divided into probation and
 /// protection as in [`Slru`](super::Slru). The window's share of the weight follows the hit ratio, uphill.
 ///
-/// A doorkeeper spares the sketch keys asked for only once. Recency is that of second-chance queues: a hit is one
+/// A doorkeeper spares the sketch the keys asked for only once. Recency is that of second-chance queues: a hit is one
 /// atomic load and at most one store, and takes effect when eviction gets to the slot. Every operation takes
 /// amortised constant time.
 ///
-/// After Einziger, Friedman and Manes, "`TinyLFU`: a highly efficient cache admission policy" (ACM ToS 2017), and
+/// After Einziger, Friedman and Manes, "`TinyLFU`: a highly efficient cache admission policy" (2017), and
 /// Einziger, Eytan, Friedman and Manes, "Adaptive software cache management" (Middleware 2018).
 #[derive(Debug)]
 pub struct TinyLfu {
@@ -36,7 +34,6 @@ pub struct TinyLfu {
     /// Weights of the queues; an entry without weight counts as one, because it takes a place.
     weights: [u128; 4],
     sketch: Sketch,
-    doorkeeper: Doorkeeper,
     climber: Climber,
     /// Whether there was no room since the newest came.
     full: bool,
@@ -57,7 +54,6 @@ impl TinyLfu {
             hits: Hits::new(),
             weights: [0; 4],
             sketch: Sketch::new(PERIOD),
-            doorkeeper: Doorkeeper::new(),
             climber: Climber::new(),
             full: false,
         }
@@ -86,30 +82,16 @@ impl TinyLfu {
         self.weights[WINDOW] + coming > self.climber.share_of(weight) || none_in_main
     }
 
-    fn request(&mut self, hash: u64, times: u8) {
-        let known = self.doorkeeper.admit(hash);
-        if self.sketch.add(hash, if known { times } else { times.saturating_sub(1) }) {
-            self.doorkeeper.clear();
-        }
-    }
-
     fn count(&self, slot: Slot) -> u8 {
-        let hash = self.slots[slot.index()].hash;
-        self.sketch.count(hash) + u8::from(self.doorkeeper.knows(hash))
+        self.sketch.count(self.slots[slot.index()].hash)
     }
 
     /// Takes the hits of `slot` into account; whether there were any.
     fn learn_hits(&mut self, slot: Slot) -> bool {
         let hits = self.hits.take(slot);
-        self.request_hits(slot, hits);
+        self.sketch.add(self.slots[slot.index()].hash, hits);
+        self.climber.hit(hits);
         hits > 0
-    }
-
-    fn request_hits(&mut self, slot: Slot, hits: u8) {
-        if hits > 0 {
-            self.request(self.slots[slot.index()].hash, hits);
-            self.climber.hit(hits);
-        }
     }
 
     /// The oldest on probation that was not hit, left in its place.
@@ -175,9 +157,8 @@ impl Policy for TinyLfu {
         }
         self.slots[slot.index()] = Resident { hash: facts.hash, weight: facts.weight.max(1) };
         self.hits.start(slot);
-        self.sketch.reserve(2 * (self.len() + 1));
-        self.doorkeeper.reserve(self.len() + 1);
-        self.request(facts.hash, 1);
+        self.sketch.reserve(self.len() + 1);
+        self.sketch.add(facts.hash, 1);
         self.push(NEWEST, slot);
     }
 

@@ -34,9 +34,9 @@ impl Replay {
         self.weight += weight;
         self.policy.insert(slot, Facts { hash: spread(key), weight, cost });
         while self.weight > self.capacity {
-            let victim = self.policy.evict().expect("what has weight is resident");
-            let key = self.keys.remove(&victim).expect("a resident");
-            self.weight -= self.slots.remove(&key).expect("a resident").1;
+            let victim = self.policy.evict().unwrap();
+            let key = self.keys.remove(&victim).unwrap();
+            self.weight -= self.slots.remove(&key).unwrap().1;
             self.free.push(victim);
         }
         assert_eq!(self.policy.len(), self.slots.len());

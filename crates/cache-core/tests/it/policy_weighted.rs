@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use cache_core::{Facts, Policy, PolicyKind, Slot};
+use cache_core::{Facts, PolicyKind, Slot};
 
 use crate::policy_replay::{Replay, randoms, zipf};
 
 /// Weights and costs over four decades, for each key its own.
 fn traits_of(keys: usize) -> Vec<(u64, Duration)> {
     let exponents: Vec<f64> = randoms(7).take(2 * keys).map(|random| 4.0 * random).collect();
-    let pair = |pair: &[f64]| (10_f64.powf(pair[0]) as u64, Duration::from_secs_f64(10_f64.powf(pair[1] - 4.0)));
+    let cost = |exponent: f64| Duration::from_secs_f64(10_f64.powf(exponent - 4.0));
+    let weight = |exponent: f64| Duration::from_secs_f64(10_f64.powf(exponent)).as_secs();
+    let pair = |pair: &[f64]| (weight(pair[0]), cost(pair[1]));
     exponents.chunks(2).map(pair).collect()
 }
 

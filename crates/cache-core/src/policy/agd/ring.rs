@@ -91,8 +91,8 @@ pub(super) struct Ring {
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Resident {
-    hash: u64,
     weight: u64,
+    hash: u32,
     /// Times that it was asked for, as far as counted.
     uses: u8,
 }
@@ -113,12 +113,12 @@ impl Ring {
 
     /// The hash and the weight of `slot`, when it is resident.
     pub(super) fn find(&self, slot: Slot) -> Option<(u64, u64)> {
-        self.queues.queue_of(slot).map(|_| (self.slots[slot.index()].hash, self.slots[slot.index()].weight))
+        self.queues.queue_of(slot).map(|_| (self.hash(slot), self.slots[slot.index()].weight))
     }
 
     /// The hash of `slot`, which is or was resident.
     pub(super) fn hash(&self, slot: Slot) -> u64 {
-        self.slots[slot.index()].hash
+        self.slots[slot.index()].hash.into()
     }
 
     /// Every resident.
@@ -140,7 +140,7 @@ impl Ring {
         }
     }
 
-    /// Adds `slot`, which is not resident, of a key asked for `uses` times.
+    /// Adds `slot`, which is not resident, of a key asked for `uses` times; of its hash 32 bits are kept.
     pub(super) fn insert(&mut self, slot: Slot, facts: Facts, uses: u8) {
         if let Some(last) = self.queues.pop_front(NEWEST) {
             self.settle(last);
@@ -149,7 +149,7 @@ impl Ring {
         if slot.index() >= self.slots.len() {
             self.slots.resize_with(slot.index() + 1, Resident::default);
         }
-        self.slots[slot.index()] = Resident { hash: facts.hash, weight: facts.weight, uses };
+        self.slots[slot.index()] = Resident { weight: facts.weight, hash: facts.hash as u32, uses };
         self.hits.start(slot);
         self.queues.push_back(NEWEST, slot);
         self.weight += u128::from(facts.weight);
@@ -199,7 +199,7 @@ impl Ring {
     }
 
     fn beats(&self, slot: Slot, rival: Slot, memory: &impl Memory) -> bool {
-        let count = |slot: Slot| memory.count(self.slots[slot.index()].hash);
+        let count = |slot: Slot| memory.count(self.hash(slot));
         self.mode.admits(count(slot), count(rival))
     }
 
@@ -226,7 +226,7 @@ impl Ring {
         let hits = self.hits.take(slot);
         let resident = &mut self.slots[slot.index()];
         resident.uses = (resident.uses + hits).min(MAX_COUNT);
-        memory.learn(resident.hash, hits);
+        memory.learn(resident.hash.into(), hits);
         hits
     }
 

@@ -1,5 +1,7 @@
 //! `Trials`: miniature caches that show which mode would miss least.
 
+use std::time::Duration;
+
 use hashbrown::HashTable;
 
 use super::ring::{Mode, Ring};
@@ -11,7 +13,7 @@ const MAX_SAMPLED: usize = 192;
 const SESSION: u32 = 128;
 /// Sampled residents asked for hits with each sampled newcomer.
 const POLLED: usize = 8;
-/// The newest verdict counts as much as this many older ones together, less one.
+/// What is left of past misses after each verdict.
 const FADING: f32 = 0.9;
 /// Another mode has to save this share of the misses.
 const MARGIN: f32 = 0.03;
@@ -19,7 +21,7 @@ const MARGIN: f32 = 0.03;
 /// One miniature cache for each mode, fed with the requests of a sample of the keys.
 #[derive(Debug)]
 pub(super) struct Trials {
-    trials: [Trial; Mode::ALL.len()],
+    caches: [Trial; Mode::ALL.len()],
     /// Keys with a mixed hash up to this are in the sample.
     limit: u32,
     /// Sampled residents of the real cache, in no order.
@@ -40,8 +42,8 @@ struct Trial {
 
 impl Trials {
     pub(super) fn new() -> Self {
-        let trials = Mode::ALL.map(Trial::new);
-        Self { trials, limit: u32::MAX, sampled: Vec::new(), next: 0, seen: 0 }
+        let caches = Mode::ALL.map(Trial::new);
+        Self { caches, limit: u32::MAX, sampled: Vec::new(), next: 0, seen: 0 }
     }
 
     /// Whether the key of `hash` is in the sample.
@@ -57,7 +59,7 @@ impl Trials {
         if self.sampled.len() > MAX_SAMPLED {
             self.limit /= 2;
             self.sampled.retain(|&slot| real.find(slot).is_some_and(|(hash, _)| sampled(self.limit, hash)));
-            self.trials.iter_mut().for_each(|trial| trial.thin(self.limit));
+            self.caches.iter_mut().for_each(|trial| trial.thin(self.limit));
         }
         self.verdict(real)
     }
@@ -72,7 +74,7 @@ impl Trials {
     /// Notes that a sampled key is gone for other reasons.
     pub(super) fn remove(&mut self, slot: Slot, hash: u64) {
         self.evict(slot);
-        self.trials.iter_mut().for_each(|trial| trial.remove(hash));
+        self.caches.iter_mut().for_each(|trial| trial.remove(hash));
     }
 
     /// Passes on the hits of some sampled residents.
@@ -81,15 +83,15 @@ impl Trials {
             self.next = (self.next + 1) % self.sampled.len();
             let slot = self.sampled[self.next];
             if let Some((hash, weight)) = real.find(slot).filter(|_| real.hits.poll(slot)) {
-                self.request(Facts { hash, weight, cost: std::time::Duration::ZERO }, real, sketch);
+                self.request(Facts { hash, weight, cost: Duration::ZERO }, real, sketch);
             }
         }
     }
 
     /// Asks each trial for a key.
     fn request(&mut self, facts: Facts, real: &Ring, sketch: &Sketch) {
-        let capacity = real.weight() * (u128::from(self.limit) + 1) >> 32;
-        self.trials.iter_mut().for_each(|trial| trial.request(facts, capacity, sketch));
+        let capacity = (real.weight() * (u128::from(self.limit) + 1)) >> 32;
+        self.caches.iter_mut().for_each(|trial| trial.request(facts, capacity, sketch));
         self.seen += 1;
     }
 
@@ -102,10 +104,10 @@ impl Trials {
             self.limit = self.limit * 2 + 1;
             self.sampled = real.residents().filter(|&slot| sampled(self.limit, real.hash(slot))).collect();
         }
-        let misses = |mode: Mode| self.trials[mode as usize].misses;
+        let misses = |mode: Mode| self.caches[mode as usize].misses;
         let best = Mode::ALL.into_iter().min_by(|a, b| misses(*a).total_cmp(&misses(*b))).unwrap_or(real.mode());
         let better = misses(best) + 1.0 < misses(real.mode()) * (1.0 - MARGIN);
-        self.trials.iter_mut().for_each(|trial| trial.misses *= FADING);
+        self.caches.iter_mut().for_each(|trial| trial.misses *= FADING);
         if better { best } else { real.mode() }
     }
 }
@@ -151,7 +153,9 @@ impl Trial {
     /// Forgets keys that are no longer in the sample.
     fn thin(&mut self, limit: u32) {
         let gone: Vec<u64> = self.index.iter().map(|&(hash, _)| hash).filter(|&hash| !sampled(limit, hash)).collect();
-        gone.into_iter().for_each(|hash| self.remove(hash));
+        for hash in gone {
+            self.remove(hash);
+        }
     }
 
     fn forget(&mut self, slot: Slot, hash: u64) {

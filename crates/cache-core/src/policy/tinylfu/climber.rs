@@ -25,6 +25,7 @@ impl Climber {
     }
 
     /// The window's share of `weight`.
+    #[expect(clippy::cast_sign_loss, reason = "neither factor is negative")]
     pub(super) fn share_of(&self, weight: u128) -> u128 {
         (weight as f64 * self.share) as u128
     }

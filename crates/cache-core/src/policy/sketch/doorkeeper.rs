@@ -1,6 +1,6 @@
 //! `Doorkeeper`: who knocks for the first time.
 
-use crate::policy::sketch::mix;
+use super::mix;
 
 /// Bits set for each key.
 const PROBES: u32 = 2;
@@ -16,7 +16,7 @@ impl Doorkeeper {
 
     /// Makes room for `keys`. Who was known stays known.
     pub(super) fn reserve(&mut self, keys: usize) {
-        while self.0.len() * 4 < keys {
+        while self.0.len() * 2 < keys {
             // A key's place is its hash modulo the length: in twice the length its bits are in both halves.
             self.0.extend_from_within(..);
         }
