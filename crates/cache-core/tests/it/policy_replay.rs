@@ -34,10 +34,13 @@ impl Replay {
         self.weight += weight;
         self.policy.insert(slot, Facts { hash: spread(key), weight, cost });
         while self.weight > self.capacity {
-            let victim = self.policy.evict().unwrap();
-            let key = self.keys.remove(&victim).unwrap();
-            self.weight -= self.slots.remove(&key).unwrap().1;
-            self.free.push(victim);
+            let victim = self.policy.evict();
+            let key = victim.and_then(|victim| self.keys.remove(&victim));
+            let left = key.and_then(|key| self.slots.remove(&key));
+            let (slot, weight) = left.unwrap_or((Slot(u32::MAX), 0));
+            assert_eq!(victim, Some(slot), "a resident leaves");
+            self.weight -= weight;
+            self.free.push(slot);
         }
         assert_eq!(self.policy.len(), self.slots.len());
         false
