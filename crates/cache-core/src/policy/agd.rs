@@ -80,10 +80,10 @@ impl Policy for Agd {
     }
 
     fn remove(&mut self, slot: Slot) {
-        if let Some((hash, weight)) = self.ring.find(slot) {
+        if let Some((hash, _)) = self.ring.find(slot) {
             self.ring.remove(slot);
             if self.trials.samples(hash) {
-                self.trials.remove(slot, hash, weight);
+                self.trials.remove(slot, hash);
             }
         }
     }
@@ -91,7 +91,7 @@ impl Policy for Agd {
     fn evict(&mut self) -> Option<Slot> {
         let victim = self.ring.evict(&mut self.sketch)?;
         if self.trials.samples(self.ring.hash(victim)) {
-            self.trials.evict(victim, self.ring.weight_of(victim));
+            self.trials.evict(victim);
         }
         Some(victim)
     }

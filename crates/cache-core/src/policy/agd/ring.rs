@@ -121,11 +121,6 @@ impl Ring {
         self.slots[slot.index()].hash.into()
     }
 
-    /// The weight of `slot`, which is or was resident.
-    pub(super) fn weight_of(&self, slot: Slot) -> u64 {
-        self.slots[slot.index()].weight
-    }
-
     /// Every resident.
     pub(super) fn residents(&self) -> impl Iterator<Item = Slot> {
         let slots = (0..self.slots.len() as u32).map(Slot);

@@ -26,8 +26,6 @@ pub(super) struct Trials {
     limit: u32,
     /// Sampled residents of the real cache, in no order.
     sampled: Vec<Slot>,
-    /// Their weights added up, which is what a miniature cache may hold.
-    weight: u128,
     /// The next one of them to be asked for hits.
     next: usize,
     seen: u32,
@@ -45,7 +43,7 @@ struct Trial {
 impl Trials {
     pub(super) fn new() -> Self {
         let caches = Mode::ALL.map(Trial::new);
-        Self { caches, limit: u32::MAX, sampled: Vec::new(), weight: 0, next: 0, seen: 0 }
+        Self { caches, limit: u32::MAX, sampled: Vec::new(), next: 0, seen: 0 }
     }
 
     /// Whether the key of `hash` is in the sample.
@@ -57,28 +55,25 @@ impl Trials {
     pub(super) fn insert(&mut self, slot: Slot, facts: Facts, real: &mut Ring, sketch: &Sketch) -> Mode {
         self.poll(real, sketch);
         self.sampled.push(slot);
-        self.weight += u128::from(facts.weight);
-        self.request(facts, sketch);
+        self.request(facts, real, sketch);
         if self.sampled.len() > MAX_SAMPLED {
             self.limit /= 2;
-            self.sampled.retain(|&slot| sampled(self.limit, real.hash(slot)));
-            self.weigh(real);
+            self.sampled.retain(|&slot| real.find(slot).is_some_and(|(hash, _)| sampled(self.limit, hash)));
             self.caches.iter_mut().for_each(|trial| trial.thin(self.limit));
         }
         self.verdict(real)
     }
 
     /// Notes that the real cache evicted the sampled key in `slot`.
-    pub(super) fn evict(&mut self, slot: Slot, weight: u64) {
+    pub(super) fn evict(&mut self, slot: Slot) {
         if let Some(at) = self.sampled.iter().position(|&other| other == slot) {
             self.sampled.swap_remove(at);
-            self.weight -= u128::from(weight);
         }
     }
 
     /// Notes that a sampled key is gone for other reasons.
-    pub(super) fn remove(&mut self, slot: Slot, hash: u64, weight: u64) {
-        self.evict(slot, weight);
+    pub(super) fn remove(&mut self, slot: Slot, hash: u64) {
+        self.evict(slot);
         self.caches.iter_mut().for_each(|trial| trial.remove(hash));
     }
 
@@ -88,21 +83,16 @@ impl Trials {
             self.next = (self.next + 1) % self.sampled.len();
             let slot = self.sampled[self.next];
             if let Some((hash, weight)) = real.find(slot).filter(|_| real.hits.poll(slot)) {
-                self.request(Facts { hash, weight, cost: Duration::ZERO }, sketch);
+                self.request(Facts { hash, weight, cost: Duration::ZERO }, real, sketch);
             }
         }
     }
 
     /// Asks each trial for a key.
-    fn request(&mut self, facts: Facts, sketch: &Sketch) {
-        let capacity = self.weight;
+    fn request(&mut self, facts: Facts, real: &Ring, sketch: &Sketch) {
+        let capacity = (real.weight() * (u128::from(self.limit) + 1)) >> 32;
         self.caches.iter_mut().for_each(|trial| trial.request(facts, capacity, sketch));
         self.seen += 1;
-    }
-
-    fn weigh(&mut self, real: &Ring) {
-        let weights = self.sampled.iter().filter_map(|&slot| real.find(slot));
-        self.weight = weights.map(|(_, weight)| u128::from(weight)).sum();
     }
 
     fn verdict(&mut self, real: &Ring) -> Mode {
@@ -113,7 +103,6 @@ impl Trials {
         if self.sampled.len() < MAX_SAMPLED / 8 && self.limit < u32::MAX {
             self.limit = self.limit * 2 + 1;
             self.sampled = real.residents().filter(|&slot| sampled(self.limit, real.hash(slot))).collect();
-            self.weigh(real);
         }
         let misses = |mode: Mode| self.caches[mode as usize].misses;
         let best = Mode::ALL.into_iter().min_by(|a, b| misses(*a).total_cmp(&misses(*b))).unwrap_or(real.mode());
