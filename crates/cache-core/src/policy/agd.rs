@@ -28,7 +28,7 @@ const PERIOD: usize = 16;
 /// read from their bytes in turn, so a hit is one atomic load and at most one store, whether sampled or not.
 ///
 /// Every operation takes amortised constant time. Of keys that are gone it remembers counts only, in 12 to 18 bytes
-/// for each resident that there was at the peak, and at most 32 KiB for the miniature caches. Costs are ignored:
+/// for each resident that there was at the peak, and at most 48 KiB for the miniature caches. Costs are ignored:
 /// it saves requests, for which [`Gdsf`](super::Gdsf) is the one that saves time. Where the weight is not bounded,
 /// all entries weigh the same.
 ///

@@ -34,7 +34,8 @@ pub(super) struct Trials {
 #[derive(Debug)]
 struct Trial {
     ring: Ring,
-    index: HashTable<(u64, Slot)>,
+    /// Slots by the 32 bits of hash that a ring keeps.
+    index: HashTable<(u32, Slot)>,
     free: Vec<Slot>,
     /// Misses, past ones fading.
     misses: f32,
@@ -118,7 +119,7 @@ impl Trial {
     }
 
     fn find(&self, hash: u64) -> Option<Slot> {
-        self.index.find(mix(hash), |&(other, _)| other == hash).map(|&(_, slot)| slot)
+        self.index.find(mix(hash), |&(other, _)| u64::from(other) == hash).map(|&(_, slot)| slot)
     }
 
     fn request(&mut self, facts: Facts, capacity: u128, sketch: &Sketch) {
@@ -131,7 +132,7 @@ impl Trial {
         }
         let slot = self.free.pop().unwrap_or(Slot(self.ring.len() as u32));
         self.ring.insert(slot, facts, sketch.count(facts.hash));
-        self.index.insert_unique(mix(facts.hash), (facts.hash, slot), |&(hash, _)| mix(hash));
+        self.index.insert_unique(mix(facts.hash), (facts.hash as u32, slot), |&(hash, _)| mix(hash.into()));
         while self.ring.weight() > capacity {
             let Some((victim, hash)) = self.evict(sketch) else { return };
             self.forget(victim, hash);
@@ -152,7 +153,8 @@ impl Trial {
 
     /// Forgets keys that are no longer in the sample.
     fn thin(&mut self, limit: u32) {
-        let gone: Vec<u64> = self.index.iter().map(|&(hash, _)| hash).filter(|&hash| !sampled(limit, hash)).collect();
+        let gone: Vec<u64> =
+            self.index.iter().map(|&(hash, _)| hash.into()).filter(|&hash| !sampled(limit, hash)).collect();
         for hash in gone {
             self.remove(hash);
         }
