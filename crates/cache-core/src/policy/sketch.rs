@@ -107,3 +107,38 @@ pub(super) const fn mix(hash: u64) -> u64 {
     let mixed = (mixed ^ mixed >> 29).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     mixed ^ mixed >> 32
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_survive_growth() {
+        let mut sketch = Sketch::new(1_000);
+        for key in 0..8_u64 {
+            sketch.add(key, 5);
+        }
+        for words in (8..400).step_by(7) {
+            sketch.reserve(words);
+        }
+        let kept = (0..8_u64).filter(|&key| sketch.count(key) >= 5).count();
+        assert!(kept >= 6, "{kept} of 8");
+    }
+
+    #[test]
+    fn the_past_fades() {
+        let mut sketch = Sketch::new(4);
+        sketch.add(7, 12);
+        for key in 100..300 {
+            sketch.add(key, 1);
+        }
+        assert!(sketch.count(7) < 6, "{}", sketch.count(7));
+    }
+
+    #[test]
+    fn counts_are_bounded() {
+        let mut sketch = Sketch::new(1_000);
+        sketch.add(7, u8::MAX);
+        assert_eq!(sketch.count(7), MAX_COUNT);
+    }
+}

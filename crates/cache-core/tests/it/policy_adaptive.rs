@@ -79,9 +79,3 @@ fn tinylfu_keeps_what_is_asked_for_often_through_a_scan() {
     let kept = cache.ratio(&cycle(80, 80));
     assert!(kept > 0.9, "{kept:.3} survived");
 }
-
-#[test]
-fn tinylfu_widens_its_window_for_what_is_asked_for_twice_soon() {
-    let tinylfu = ratio(PolicyKind::TinyLfu, 300, &pairs(70, 400_000));
-    assert!(tinylfu > 0.4, "{tinylfu:.3}");
-}

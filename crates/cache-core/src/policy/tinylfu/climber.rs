@@ -57,3 +57,34 @@ impl Climber {
         self.share < before
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The share after sessions of a cache of 300 entries, whose hit ratio is what `ratio` says of the share.
+    fn climbed(sessions: usize, ratio: impl Fn(f64) -> f64) -> f64 {
+        let mut climber = Climber::new();
+        for _ in 0..sessions {
+            let ratio = ratio(climber.share);
+            for turn in 0..SESSION * 300 {
+                if (turn as f64 * ratio).fract() + ratio >= 1.0 {
+                    climber.hit(1);
+                } else {
+                    climber.miss(300);
+                }
+            }
+        }
+        climber.share
+    }
+
+    #[test]
+    fn the_window_widens_while_the_hit_ratio_rises() {
+        assert!(climbed(40, |share| 0.2 + share / 2.0) > 0.6);
+    }
+
+    #[test]
+    fn the_window_stays_narrow_where_the_hit_ratio_falls() {
+        assert!(climbed(40, |share| 0.7 - share / 2.0) < 0.2);
+    }
+}
