@@ -39,8 +39,10 @@ impl Sketch {
         let old = self.words.len();
         if old < words {
             let new = words + words / 4;
-            // A key's word is its hash scaled to the length: it finds its counters in the same part of the new words.
-            self.words = (0..new).map(|word| self.words[(2 * word + 1) * old / (2 * new)]).collect();
+            // A key's word is its hash scaled to the length: what is one new word came from one or two old ones, and
+            // the bits of both together are an upper bound of either.
+            let from = |word: usize| self.words[word * old / new] | self.words[((word + 1) * old - 1) / new];
+            self.words = (0..new).map(from).collect();
             self.left += self.period * (new - old);
         }
     }
@@ -121,8 +123,9 @@ mod tests {
         for words in (8..400).step_by(7) {
             sketch.reserve(words);
         }
-        let kept = (0..8_u64).filter(|&key| sketch.count(key) >= 5).count();
-        assert!(kept >= 6, "{kept} of 8");
+        for key in 0..8_u64 {
+            assert!(sketch.count(key) >= 5);
+        }
     }
 
     #[test]

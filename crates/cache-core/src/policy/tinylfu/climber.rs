@@ -65,14 +65,14 @@ mod tests {
     /// The share after sessions of a cache of 300 entries, whose hit ratio is what `ratio` says of the share.
     fn climbed(sessions: usize, ratio: impl Fn(f64) -> f64) -> f64 {
         let mut climber = Climber::new();
-        for _ in 0..sessions {
-            let ratio = ratio(climber.share);
-            for turn in 0..SESSION * 300 {
-                if (turn as f64 * ratio).fract() + ratio >= 1.0 {
-                    climber.hit(1);
-                } else {
-                    climber.miss(300);
-                }
+        let mut due = 0.0;
+        for _ in 0..sessions * SESSION * 300 {
+            due += ratio(climber.share);
+            if due >= 1.0 {
+                due -= 1.0;
+                climber.hit(1);
+            } else {
+                climber.miss(300);
             }
         }
         climber.share
