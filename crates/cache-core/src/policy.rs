@@ -59,7 +59,7 @@ pub struct Facts {
 ///   slot is a legal answer: the newcomer is refused admission.
 /// * `insert` of a resident slot and `touch` or `remove` of an absent one change nothing.
 /// * `touch` changes no residency, and may run concurrently with other `touch`es.
-/// * What a policy remembers of evicted entries is bounded by the number of residents.
+/// * What a policy remembers of evicted entries is bounded by the number of residents that there were at the peak.
 /// * After `clear` it behaves as newly made with the same capacity.
 pub trait Policy: Debug + Send + Sync {
     /// Notes a new resident.
