@@ -28,7 +28,7 @@ const PERIOD: usize = 16;
 /// read from their bytes in turn, so a hit is one atomic load and at most one store, whether sampled or not.
 ///
 /// Every operation takes amortised constant time. Of keys that are gone it remembers counts only, in 12 to 18 bytes
-/// for each resident that there was at the peak, and at most 48 KiB for the miniature caches. Costs are ignored:
+/// for each resident that there was at the peak, and about 56 KiB for the miniature caches. Costs are ignored:
 /// it saves requests, for which [`Gdsf`](super::Gdsf) is the one that saves time. Where the weight is not bounded,
 /// all entries weigh the same.
 ///
@@ -107,5 +107,31 @@ impl Policy for Agd {
 
     fn len(&self) -> usize {
         self.ring.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        for residents in [10, 1_000, 20_000] {
+            let mut policy = Agd::new();
+            for key in 0..200_000_u64 {
+                let slot = Slot((key % (residents + 1)) as u32);
+                policy.remove(slot);
+                policy.insert(slot, Facts { hash: key, weight: 1, cost: Duration::ZERO });
+                if policy.len() as u64 > residents {
+                    policy.evict();
+                }
+            }
+            let bytes = policy.sketch.bytes();
+            assert!(bytes <= 18 * (residents as usize + 1) + 128, "{bytes} bytes for {residents} residents");
+            let trials = policy.trials.bytes();
+            assert!(trials <= 56 << 10, "{trials} bytes of miniature caches");
+        }
     }
 }

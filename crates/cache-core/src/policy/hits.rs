@@ -18,6 +18,12 @@ impl Hits {
         Self(Vec::new())
     }
 
+    /// Bytes allocated.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.0.capacity()
+    }
+
     /// Starts the count of `slot` anew.
     pub(super) fn start(&mut self, slot: Slot) {
         if slot.index() >= self.0.len() {

@@ -33,6 +33,12 @@ impl<const N: usize> Queues<N> {
         Self { nodes: Vec::new(), ends: [EMPTY; N] }
     }
 
+    /// Bytes allocated.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.nodes.capacity() * size_of::<Node>()
+    }
+
     /// Number of slots in `queue`.
     pub(super) const fn len(&self, queue: usize) -> usize {
         self.ends[queue].len as usize

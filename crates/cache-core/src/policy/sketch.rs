@@ -65,6 +65,12 @@ impl Sketch {
         }
     }
 
+    /// Bytes allocated.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.words.capacity() * 8 + self.once.bytes()
+    }
+
     fn counted(&self, hash: u64) -> u8 {
         self.places(hash).map(|(word, shift)| self.words[word] >> shift & 0xF).min().unwrap_or(0) as u8
     }

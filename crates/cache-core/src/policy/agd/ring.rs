@@ -103,6 +103,12 @@ impl Ring {
         Self { queues, slots, hits, mode, hand: 0, len: 0, weight: 0, window: 0, full: false }
     }
 
+    /// Bytes allocated.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.queues.bytes() + self.slots.capacity() * size_of::<Resident>() + self.hits.bytes()
+    }
+
     pub(super) const fn len(&self) -> usize {
         self.len
     }

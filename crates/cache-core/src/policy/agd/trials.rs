@@ -78,6 +78,13 @@ impl Trials {
         self.caches.iter_mut().for_each(|trial| trial.remove(hash));
     }
 
+    /// Bytes allocated, and those of the struct itself.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        let slots = self.sampled.capacity() * size_of::<Slot>();
+        size_of::<Self>() + slots + self.caches.iter().map(Trial::bytes).sum::<usize>()
+    }
+
     /// Passes on the hits of some sampled residents.
     fn poll(&mut self, real: &mut Ring, sketch: &Sketch) {
         for _ in 0..POLLED.min(self.sampled.len()) {
@@ -116,6 +123,11 @@ impl Trials {
 impl Trial {
     fn new(mode: Mode) -> Self {
         Self { ring: Ring::new(mode), index: HashTable::new(), free: Vec::new(), misses: 0.0 }
+    }
+
+    #[cfg(test)]
+    fn bytes(&self) -> usize {
+        self.ring.bytes() + self.index.allocation_size() + self.free.capacity() * size_of::<Slot>()
     }
 
     fn find(&self, hash: u64) -> Option<Slot> {

@@ -5,7 +5,7 @@ use super::mix;
 /// Bits set for each key.
 const PROBES: u32 = 2;
 
-/// A Bloom filter with a word of 64 bits for each two to four keys that its owner holds.
+/// A Bloom filter with 32 to 64 bits for each key that its owner holds.
 #[derive(Debug)]
 pub(super) struct Doorkeeper(Vec<u64>);
 
@@ -38,6 +38,11 @@ impl Doorkeeper {
 
     pub(super) fn clear(&mut self) {
         self.0.fill(0);
+    }
+
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.0.capacity() * 8
     }
 
     fn places(&self, hash: u64) -> impl Iterator<Item = (usize, u64)> + use<> {
