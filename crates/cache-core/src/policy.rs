@@ -1,18 +1,31 @@
 //! `Policy`: which entry goes when there is no room, decided without keys, values, clocks or locks.
 
+mod agd;
 mod fifo;
+mod gdsf;
+mod hits;
 mod kind;
 mod lru;
 mod queues;
 mod s3fifo;
+mod sieve;
+mod sketch;
+mod slru;
+mod ticks;
+mod tinylfu;
 
 use std::fmt::Debug;
 use std::time::Duration;
 
+pub use agd::Agd;
 pub use fifo::Fifo;
+pub use gdsf::Gdsf;
 pub use kind::PolicyKind;
 pub use lru::Lru;
 pub use s3fifo::S3Fifo;
+pub use sieve::Sieve;
+pub use slru::Slru;
+pub use tinylfu::TinyLfu;
 
 /// A place in a catalog, reused after its entry left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,7 +59,7 @@ pub struct Facts {
 ///   slot is a legal answer: the newcomer is refused admission.
 /// * `insert` of a resident slot and `touch` or `remove` of an absent one change nothing.
 /// * `touch` changes no residency, and may run concurrently with other `touch`es.
-/// * What a policy remembers of evicted entries is bounded by the number of residents.
+/// * What a policy remembers of evicted entries is bounded by the number of residents that there were at the peak.
 /// * After `clear` it behaves as newly made with the same capacity.
 pub trait Policy: Debug + Send + Sync {
     /// Notes a new resident.

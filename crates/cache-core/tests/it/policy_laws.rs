@@ -217,5 +217,11 @@ fn policies_are_chosen_by_name() {
     for kind in PolicyKind::ALL {
         assert_eq!(kind.to_string().parse::<PolicyKind>().unwrap(), kind);
     }
-    assert!("LRU-ish".parse::<PolicyKind>().unwrap_err().to_string().contains("fifo, lru, s3fifo"));
+    assert!(
+        "LRU-ish"
+            .parse::<PolicyKind>()
+            .unwrap_err()
+            .to_string()
+            .contains("fifo, lru, slru, sieve, s3fifo, tinylfu, gdsf, agd")
+    );
 }
