@@ -7,7 +7,7 @@ mod terms;
 
 use std::borrow::Borrow;
 use std::fmt;
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -51,9 +51,9 @@ const BATCH: usize = 256;
 /// assert_eq!(cache.remove("answer"), Some(42));
 /// assert_eq!(cache.get("answer"), None);
 /// ```
-pub struct MemCache<K, V> {
+pub struct MemCache<K, V, S = RandomState> {
     shards: Box<[Shard<K, V>]>,
-    hasher: RandomState,
+    hasher: S,
     clock: Arc<dyn Clock>,
     weigher: Option<Weigher<K, V>>,
     listener: Option<Listener<K, V>>,
@@ -68,7 +68,9 @@ impl<K: Hash + Eq, V: Clone> MemCache<K, V> {
     pub fn builder() -> MemCacheBuilder<K, V> {
         MemCacheBuilder::new()
     }
+}
 
+impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCache<K, V, S> {
     /// The value of `key`, counted as a hit by the policy.
     pub fn get<Q>(&self, key: &Q) -> Option<V>
     where
@@ -77,7 +79,7 @@ impl<K: Hash + Eq, V: Clone> MemCache<K, V> {
     {
         let (shard, hash) = self.place(key);
         let state = shard.read();
-        state.catalog.get(hash, key, self.clock.now()).cloned()
+        state.catalog.get_if(hash, key, |expires| self.is_ahead(expires)).cloned()
     }
 
     /// What `pick` makes of the value of `key` and an instant, counted as a hit by the policy.
@@ -170,16 +172,14 @@ impl<K: Hash + Eq, V: Clone> MemCache<K, V> {
     {
         let (shard, hash) = self.place(key);
         let mut state = shard.write();
-        let present = state.catalog.peek(hash, key, self.clock.now());
-        let cause = match present {
-            Some(value) if agrees(value) => Cause::Removed,
-            Some(_) => return None,
-            None => Cause::Expired,
-        };
-        let left = state.remove(hash, key, cause)?;
+        let now = self.clock.now();
+        if state.catalog.peek(hash, key, now).is_some_and(|value| !agrees(value)) {
+            return None;
+        }
+        let left = state.remove(hash, key, now)?;
         drop(state);
         self.report(&left);
-        (cause == Cause::Removed).then_some(left.value)
+        (left.cause == Cause::Removed).then_some(left.value)
     }
 
     /// Drops everything; how many values were held, expired ones included. Each lock is held for constant time.
@@ -221,7 +221,7 @@ impl<K: Hash + Eq, V: Clone> MemCache<K, V> {
         *current = limits;
         let mut left = Vec::new();
         for (shard, share) in self.shards.iter().zip(shares(limits, self.shards.len())) {
-            left.extend(shard.write().resize(share));
+            left.extend(shard.write().resize(share, self.clock.now()));
         }
         drop(current);
         self.dismiss(left);
@@ -314,6 +314,11 @@ impl<K: Hash + Eq, V: Clone> MemCache<K, V> {
         (&self.shards[index as usize], hash)
     }
 
+    /// Whether a deadline has not come yet. The exact time is read only where the cheap one does not settle it.
+    fn is_ahead(&self, expires: Timestamp) -> bool {
+        self.clock.latest() < expires || self.clock.now() < expires
+    }
+
     /// Reports and drops what left, outside of every lock.
     fn dismiss(&self, left: impl IntoIterator<Item = Departure<K, V>>) {
         for departure in left {
@@ -328,7 +333,7 @@ impl<K: Hash + Eq, V: Clone> MemCache<K, V> {
     }
 }
 
-impl<K, V> fmt::Debug for MemCache<K, V> {
+impl<K, V, S> fmt::Debug for MemCache<K, V, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemCache")
             .field("limits", &*self.limits.lock())

@@ -3,7 +3,7 @@
 use std::borrow::Borrow;
 use std::fmt;
 
-use cache_core::{Catalog, Cause, Departure, Limits, Offer, PolicyKind, Timestamp};
+use cache_core::{Catalog, Departure, Departures, Limits, Offer, PolicyKind, Timestamp};
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::MemStats;
@@ -48,30 +48,33 @@ impl<K: Eq, V> Shard<K, V> {
 }
 
 impl<K: Eq, V> State<K, V> {
-    pub(super) fn insert(&mut self, offer: Offer<K, V>, now: Timestamp) -> Vec<Departure<K, V>> {
+    pub(super) fn insert(&mut self, offer: Offer<K, V>, now: Timestamp) -> Departures<K, V> {
         let left = self.catalog.insert(offer, now);
         self.stats.inserted += 1;
-        self.count(left)
+        left.iter().for_each(|departure| self.stats.count(departure.cause));
+        left
     }
 
-    /// Takes `key` out for `cause`.
-    pub(super) fn remove<Q: Eq + ?Sized>(&mut self, hash: u64, key: &Q, cause: Cause) -> Option<Departure<K, V>>
+    /// Takes `key` out.
+    pub(super) fn remove<Q: Eq + ?Sized>(&mut self, hash: u64, key: &Q, now: Timestamp) -> Option<Departure<K, V>>
     where
         K: Borrow<Q>,
     {
-        let left = self.catalog.remove(hash, key)?;
-        self.stats.count(cause);
-        Some(Departure { cause, ..left })
+        let left = self.catalog.remove(hash, key, now)?;
+        self.stats.count(left.cause);
+        Some(left)
     }
 
     pub(super) fn expire(&mut self, now: Timestamp, limit: usize) -> Vec<Departure<K, V>> {
         let left = self.catalog.expire(now, limit);
-        self.count(left)
+        left.iter().for_each(|departure| self.stats.count(departure.cause));
+        left
     }
 
-    pub(super) fn resize(&mut self, limits: Limits) -> Vec<Departure<K, V>> {
-        let left = self.catalog.resize(limits);
-        self.count(left)
+    pub(super) fn resize(&mut self, limits: Limits, now: Timestamp) -> Departures<K, V> {
+        let left = self.catalog.resize(limits, now);
+        left.iter().for_each(|departure| self.stats.count(departure.cause));
+        left
     }
 
     pub(super) fn stats(&self) -> MemStats {
@@ -89,13 +92,6 @@ impl<K: Eq, V> State<K, V> {
             return Err(format!("the share is {:?}, should be {share:?}", self.catalog.limits()));
         }
         Ok(())
-    }
-
-    fn count(&mut self, left: Vec<Departure<K, V>>) -> Vec<Departure<K, V>> {
-        for departure in &left {
-            self.stats.count(departure.cause);
-        }
-        left
     }
 }
 
