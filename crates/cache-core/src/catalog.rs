@@ -1,5 +1,6 @@
 //! `Catalog`: a policy joined with keys, deadlines and exact accounting.
 
+mod chosen;
 mod column;
 mod departures;
 mod index;
@@ -13,13 +14,14 @@ use std::time::Duration;
 
 pub use departures::{Departure, Departures};
 
+use chosen::Chosen;
 use column::Column;
 use index::Index;
 use rings::{NIL, Rings};
 use slab::Slab;
 use wheel::Wheel;
 
-use crate::{Cause, Facts, Policy, PolicyKind, Slot, Timestamp};
+use crate::{Cause, Facts, PolicyKind, Slot, Timestamp};
 
 /// How often one call may move an entry within the wheel of deadlines: what bounds its time.
 const MOVES: usize = 64;
@@ -95,7 +97,7 @@ pub struct Catalog<K, T> {
     deadlines: Column<Timestamp>,
     /// Entries that have a deadline.
     wheel: Wheel,
-    policy: Box<dyn Policy>,
+    policy: Chosen,
     /// Entries that the policy does not know.
     pinned: Rings,
     /// The one of them that has been held longest.
@@ -120,7 +122,7 @@ impl<K: Eq, T> Catalog<K, T> {
             weights: Column::new(1),
             deadlines: Column::new(Timestamp::NEVER),
             wheel: Wheel::new(),
-            policy: policy.build(limits.weight),
+            policy: Chosen::new(policy, limits.weight),
             pinned: Rings::new(),
             first_pinned: NIL,
             pinned_len: 0,
@@ -136,7 +138,7 @@ impl<K: Eq, T> Catalog<K, T> {
     /// logarithmic time, plus one step for each departure.
     pub fn insert(&mut self, offer: Offer<K, T>, now: Timestamp) -> Departures<K, T> {
         let mut left = Departures::new();
-        let present = self.find(offer.hash, &offer.key);
+        let present = self.find(offer.hash, &offer.key).map(|(slot, _)| slot);
         let refused = match offer {
             Offer { weight, .. } if weight > self.limits.weight || self.max_entries() == 0 => Some(Cause::Refused),
             Offer { expires, .. } if now >= expires => Some(Cause::Expired),
@@ -171,21 +173,16 @@ impl<K: Eq, T> Catalog<K, T> {
     /// The value of `key`, counted as a hit, if its deadline `is_ahead`, which is asked only where there is one: who
     /// reads a clock for it reads none for the others.
     #[inline]
-    pub fn get_if<Q: Eq + ?Sized>(
-        &self,
-        hash: u64,
-        key: &Q,
-        is_ahead: impl FnOnce(Timestamp) -> bool,
-    ) -> Option<&T>
+    pub fn get_if<Q: Eq + ?Sized>(&self, hash: u64, key: &Q, is_ahead: impl FnOnce(Timestamp) -> bool) -> Option<&T>
     where
         K: Borrow<Q>,
     {
-        let slot = self.find(hash, key)?;
+        let (slot, value) = self.find(hash, key)?;
         let expires = self.deadlines.get(slot);
         (expires == Timestamp::NEVER || is_ahead(expires)).then(|| {
             // A pinned entry is not the policy's; that touches nothing.
             self.policy.touch(slot);
-            &self.slots[slot].value
+            value
         })
     }
 
@@ -194,8 +191,8 @@ impl<K: Eq, T> Catalog<K, T> {
     where
         K: Borrow<Q>,
     {
-        let slot = self.find(hash, key)?;
-        self.is_live(slot, now).then(|| &self.slots[slot].value)
+        let (slot, value) = self.find(hash, key)?;
+        self.is_live(slot, now).then_some(value)
     }
 
     /// Takes `key` out at `now`: as removed, or as expired when its time has come.
@@ -203,7 +200,7 @@ impl<K: Eq, T> Catalog<K, T> {
     where
         K: Borrow<Q>,
     {
-        let slot = self.find(hash, key)?;
+        let (slot, _) = self.find(hash, key)?;
         Some(self.release(slot, Cause::Removed, now))
     }
 
@@ -235,9 +232,7 @@ impl<K: Eq, T> Catalog<K, T> {
         let weights = std::mem::replace(&mut self.weights, Column::new(1));
         let slots = (0..).map(Slot);
         let residents = slots.zip(self.slots.drain());
-        residents
-            .filter_map(|(slot, resident)| Some(resident?.depart(weights.get(slot), Cause::Cleared)))
-            .collect()
+        residents.filter_map(|(slot, resident)| Some(resident?.depart(weights.get(slot), Cause::Cleared))).collect()
     }
 
     /// Sets new limits at `now`; what left for them, the expired first.
@@ -314,11 +309,14 @@ impl<K: Eq, T> Catalog<K, T> {
     }
 
     #[inline]
-    fn find<Q: Eq + ?Sized>(&self, hash: u64, key: &Q) -> Option<Slot>
+    fn find<Q: Eq + ?Sized>(&self, hash: u64, key: &Q) -> Option<(Slot, &T)>
     where
         K: Borrow<Q>,
     {
-        self.index.find(hash, |slot| self.slots[slot].key.borrow() == key)
+        self.index.find(hash, |slot| {
+            let resident = &self.slots[slot];
+            (resident.key.borrow() == key).then_some(&resident.value)
+        })
     }
 
     fn is_live(&self, slot: Slot, now: Timestamp) -> bool {

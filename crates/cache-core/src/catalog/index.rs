@@ -7,41 +7,58 @@ use crate::Slot;
 
 /// Slots by the hash of their keys.
 ///
-/// Half of the hash stands beside each slot, so that looking for one key never touches the entry of another one, short
-/// of a collision in 32 bits, and growing touches no entry at all.
+/// A slot needs only as many bits as there are slots; the rest of its 32 hold bits of the hash, so that looking for one
+/// key hardly ever touches the entry of another one, and the table stays as small as one of bare slots.
 pub(super) struct Index {
-    table: HashTable<Slot>,
+    table: HashTable<u32>,
+    /// The bits of a place that are its slot; above them are those of its hash.
+    mask: u32,
     /// Half of the hash of each slot, to find its place again.
     halves: Column<u32>,
 }
 
+/// The mask of an empty index.
+const MIN_MASK: u32 = 0xff;
+
 impl Index {
     pub(super) const fn new() -> Self {
-        Self { table: HashTable::new(), halves: Column::new(0) }
+        Self { table: HashTable::new(), mask: MIN_MASK, halves: Column::new(0) }
     }
 
     pub(super) fn len(&self) -> usize {
         self.table.len()
     }
 
-    /// The slot under `hash` that `is_meant`.
+    /// The slot under `hash` of which `pick` makes something, and what it makes of it.
     #[inline]
-    pub(super) fn find(&self, hash: u64, is_meant: impl Fn(Slot) -> bool) -> Option<Slot> {
-        let half = hash as u32;
-        self.table.find(widened(half), |&slot| is_meant(slot)).copied()
+    pub(super) fn find<R>(&self, hash: u64, pick: impl Fn(Slot) -> Option<R>) -> Option<(Slot, R)> {
+        let (half, mask) = (hash as u32, self.mask);
+        let mut picked = None;
+        let place = self.table.find(widened(half), |&place| {
+            // A place of another hash is passed by without a look at its entry.
+            (place ^ half) & !mask == 0 && {
+                picked = pick(Slot(place & mask));
+                picked.is_some()
+            }
+        })?;
+        Some((Slot(place & mask), picked?))
     }
 
-    /// Adds `slot`, which is absent.
+    /// Adds `slot`, which is absent. Amortised constant time.
     pub(super) fn insert(&mut self, hash: u64, slot: Slot) {
-        let half = hash as u32;
-        self.halves.set(slot, half);
-        let halves = &self.halves;
-        self.table.insert_unique(widened(half), slot, |&slot| widened(halves.get(slot)));
+        if slot.0 > self.mask {
+            self.widen(slot);
+        }
+        let (half, mask, halves) = (hash as u32, self.mask, &mut self.halves);
+        halves.set(slot, half);
+        let place = half & !mask | slot.0;
+        self.table.insert_unique(widened(half), place, |&place| widened(halves.get(Slot(place & mask))));
     }
 
     /// Takes `slot` out, if it is there.
     pub(super) fn remove(&mut self, slot: Slot) {
-        if let Ok(place) = self.table.find_entry(widened(self.halves.get(slot)), |&place| place == slot) {
+        let mask = self.mask;
+        if let Ok(place) = self.table.find_entry(widened(self.halves.get(slot)), |&place| place & mask == slot.0) {
             place.remove();
         }
     }
@@ -49,9 +66,19 @@ impl Index {
     pub(super) fn clear(&mut self) {
         *self = Self::new();
     }
+
+    /// Gives the slot of each place as many bits as `slot` needs.
+    fn widen(&mut self, slot: Slot) {
+        let old = self.mask;
+        self.mask = u32::MAX >> slot.0.leading_zeros();
+        for place in &mut self.table {
+            let slot = *place & old;
+            *place = self.halves.get(Slot(slot)) & !self.mask | slot;
+        }
+    }
 }
 
-/// The table takes bits from both ends.
+/// The table takes bits from both ends of a hash.
 const fn widened(half: u32) -> u64 {
     (half as u64) << u32::BITS | half as u64
 }

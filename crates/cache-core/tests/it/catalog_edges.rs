@@ -54,7 +54,7 @@ fn a_zero_capacity_holds_nothing_not_even_what_has_no_weight() {
         }
         let mut catalog = Catalog::new(Limits::weight(10), policy);
         insert(&mut catalog, 1, 0, Timestamp::NEVER);
-        assert_eq!(catalog.resize(Limits::weight(0)).len(), 1);
+        assert_eq!(catalog.resize(Limits::weight(0), at(100)).len(), 1);
     }
 }
 
@@ -85,8 +85,8 @@ fn weights_up_to_the_largest_add_up() {
 fn the_overdue_make_room_before_the_live() {
     for policy in PolicyKind::ALL {
         let mut catalog = Catalog::new(Limits::weight(10), policy);
-        catalog.insert(offer(1, 5, Timestamp::NEVER), at(0));
-        catalog.insert(offer(2, 5, at(50)), at(0));
+        assert!(catalog.insert(offer(1, 5, Timestamp::NEVER), at(0)).is_empty());
+        assert!(catalog.insert(offer(2, 5, at(50)), at(0)).is_empty());
         assert_eq!(insert(&mut catalog, 3, 5, Timestamp::NEVER), [(2, Cause::Expired)]);
         assert_eq!(catalog.weight(), 10);
     }
@@ -99,8 +99,8 @@ fn keys_of_equal_hashes_are_different_keys() {
         for key in 0..=254 {
             assert_eq!(insert(&mut catalog, key, 1, Timestamp::NEVER), []);
         }
-        assert!(catalog.remove(0, &7).is_some());
-        assert_eq!(catalog.remove(0, &7), None);
+        assert!(catalog.remove(0, &7, at(0)).is_some());
+        assert_eq!(catalog.remove(0, &7, at(0)), None);
         assert!((0..=254).all(|key| catalog.get(0, &key, at(0)).copied() == (key != 7).then_some(key)));
     }
 }
@@ -113,7 +113,7 @@ fn a_scan_passes_by_what_was_hit_under_s3fifo() {
         let key = offered.next().unwrap();
         let offer =
             Offer { key, value: (), hash: key.into(), weight: 1, cost: Duration::ZERO, expires: at(9), pinned: false };
-        catalog.insert(offer, at(0));
+        let _ = catalog.insert(offer, at(0));
     };
     for _ in 0..80 {
         insert(&mut catalog);
@@ -148,14 +148,14 @@ fn a_key_keeps_its_place_when_its_value_is_replaced() {
 #[test]
 fn a_pinned_entry_leaves_only_when_nothing_else_is_left() {
     let mut catalog = Catalog::new(Limits::entries(3), PolicyKind::Lru);
-    catalog.insert(Offer { pinned: true, ..offer(0, 1, Timestamp::NEVER) }, Timestamp::EPOCH);
+    let _ = catalog.insert(Offer { pinned: true, ..offer(0, 1, Timestamp::NEVER) }, Timestamp::EPOCH);
     for key in [1, 2, 3, 4] {
-        catalog.insert(offer(key, 1, Timestamp::NEVER), Timestamp::EPOCH);
+        let _ = catalog.insert(offer(key, 1, Timestamp::NEVER), Timestamp::EPOCH);
     }
     let held = |catalog: &Catalog<u8, u8>, key: u8| catalog.peek(0, &key, Timestamp::EPOCH).is_some();
     assert!(held(&catalog, 0) && held(&catalog, 4) && catalog.len() == 3);
-    assert_eq!(catalog.resize(Limits::entries(1)).len(), 2);
+    assert_eq!(catalog.resize(Limits::entries(1), Timestamp::EPOCH).len(), 2);
     assert!(held(&catalog, 0));
-    assert_eq!(catalog.resize(Limits::entries(0)).len(), 1, "a limit is a limit");
+    assert_eq!(catalog.resize(Limits::entries(0), Timestamp::EPOCH).len(), 1, "a limit is a limit");
     catalog.validate().unwrap();
 }
