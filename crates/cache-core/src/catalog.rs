@@ -220,6 +220,13 @@ impl<K: Eq, T> Catalog<K, T> {
         self.wheel.next()
     }
 
+    /// Whether [`expire`](Self::expire) has something to do at `now`. The time it takes is bounded; where that does not
+    /// suffice to know, it has.
+    pub fn is_overdue(&mut self, now: Timestamp) -> bool {
+        let (mut moves, deadlines) = (MOVES, &self.deadlines);
+        self.wheel.overdue(now, &mut moves, |slot| deadlines.get(slot)).is_some() || moves == 0
+    }
+
     /// Takes everything out.
     pub fn clear(&mut self) -> Vec<Departure<K, T>> {
         self.index.clear();

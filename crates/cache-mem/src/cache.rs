@@ -1,6 +1,8 @@
 //! `MemCache`: typed values in this process, found under a shared lock.
 
 mod builder;
+mod fill;
+mod scan;
 mod shard;
 mod stats;
 mod terms;
@@ -16,14 +18,17 @@ use cache_core::{Cause, Clock, Departure, Limits, Offer, Swept, Timestamp};
 use parking_lot::Mutex;
 
 pub use builder::MemCacheBuilder;
+pub(crate) use scan::Position;
 pub use stats::MemStats;
 pub use terms::{Admission, Terms};
 
 use builder::{Listener, Weigher};
-use shard::{Shard, share};
+use shard::{Shard, State, share};
 
-/// Places read under one lock by a scan, and entries dropped under one lock by a sweep.
+/// Values dropped under one lock by a sweep.
 const BATCH: usize = 256;
+/// An odd number of random bits.
+const MIX: u128 = 0x9e37_79b9_7f4a_7c15;
 
 /// Typed values in this process, within a budget of weight and of entries.
 ///
@@ -127,32 +132,12 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCache<K, V, S> {
     /// Offers a value on `terms`. The value present leaves, even when the new one is not admitted: it is out of
     /// date.
     pub fn insert_with(&self, key: K, value: V, terms: Terms) -> Admission {
-        self.insert_if(key, value, terms, |_| true)
+        self.offer(key, value, terms, |_, _, _| true)
     }
 
     /// Offers a value on `terms` if `accepts` agrees, seeing the unexpired value present, with nothing in between.
     pub fn insert_if(&self, key: K, value: V, terms: Terms, accepts: impl FnOnce(Option<&V>) -> bool) -> Admission {
-        let weight = terms.weight.unwrap_or_else(|| self.weigher.as_ref().map_or(1, |weigh| weigh(&key, &value)));
-        let (shard, hash) = self.place(&key);
-        let offer = Offer { key, value, hash, weight, cost: terms.cost, expires: terms.expires, pinned: terms.pinned };
-        let mut state = shard.write();
-        let now = self.clock.now();
-        if !accepts(state.catalog.peek(hash, &offer.key, now)) {
-            // The offer outlives the lock: dropping its value may use the cache.
-            drop(state);
-            drop(offer);
-            return Admission::Declined;
-        }
-        let left = state.insert(offer, now);
-        drop(state);
-        // The offer departs last if at all, and nothing else does for these reasons after it.
-        let admission = match left.last() {
-            Some(last) if last.cause == Cause::Refused => Admission::Refused,
-            Some(last) if last.cause == Cause::Expired && now >= terms.expires => Admission::Expired,
-            _ => Admission::Stored,
-        };
-        self.dismiss(left);
-        admission
+        self.offer(key, value, terms, |state, offer, now| accepts(state.catalog.peek(offer.hash, &offer.key, now)))
     }
 
     /// Takes the value of `key` out, if it has not expired.
@@ -201,17 +186,18 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCache<K, V, S> {
         for shard in ahead.iter().chain(behind) {
             loop {
                 let budget = (limit - swept.expired as usize).min(BATCH);
-                let left = shard.write().expire(now, budget);
-                let count = left.len();
-                swept += Swept::new(count as u64, left.iter().map(|departure| departure.weight).sum(), false);
+                let mut state = shard.write();
+                let left = state.expire(now, budget);
+                let more = state.catalog.is_overdue(now);
+                drop(state);
+                swept += Swept::new(left.len() as u64, left.iter().map(|departure| departure.weight).sum(), false);
                 self.dismiss(left);
-                if count < budget || budget == 0 {
+                if !more || budget == 0 {
                     break;
                 }
             }
         }
-        let overdue = |shard: &Shard<K, V>| shard.read().catalog.next_expiry().is_some_and(|expires| now >= expires);
-        swept.more = self.shards.iter().any(overdue);
+        swept.more = self.shards.iter().any(|shard| shard.write().catalog.is_overdue(now));
         swept
     }
 
@@ -225,39 +211,6 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCache<K, V, S> {
         }
         drop(current);
         self.dismiss(left);
-    }
-
-    /// What `pick` makes of each unexpired key and value, in no promised order.
-    ///
-    /// Keys that are held during the whole scan are seen once; those that come or go meanwhile may be seen. A
-    /// bounded number is picked under a lock at a time, and held in memory.
-    pub fn scan<'a, T: 'a>(&'a self, mut pick: impl FnMut(&K, &V) -> Option<T> + 'a) -> impl Iterator<Item = T> + 'a {
-        let mut position = Some(Position::default());
-        let pages = std::iter::from_fn(move || {
-            let (page, next) = self.page(position?, &mut pick);
-            position = next;
-            Some(page)
-        });
-        pages.flatten()
-    }
-
-    /// One step of a scan, and where the next one starts.
-    pub(crate) fn page<T>(
-        &self,
-        at: Position,
-        mut pick: impl FnMut(&K, &V) -> Option<T>,
-    ) -> (Vec<T>, Option<Position>) {
-        let Some(shard) = self.shards.get(at.shard) else { return (Vec::new(), None) };
-        let state = shard.read();
-        let end = at.place.saturating_add(BATCH);
-        let page = state.catalog.page(at.place, end, self.clock.now());
-        let picked = page.filter_map(|(key, value)| pick(key, value)).collect();
-        let next = if end < state.catalog.places() {
-            Position { place: end, ..at }
-        } else {
-            Position { shard: at.shard + 1, place: 0 }
-        };
-        (picked, (next.shard < self.shards.len()).then_some(next))
     }
 
     /// Number of values held, expired ones included until they are swept.
@@ -305,12 +258,45 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCache<K, V, S> {
         self.shards.iter().zip(shares).try_for_each(|(shard, share)| shard.read().validate(share))
     }
 
+    fn offer(
+        &self,
+        key: K,
+        value: V,
+        terms: Terms,
+        accepts: impl FnOnce(&State<K, V>, &Offer<K, V>, Timestamp) -> bool,
+    ) -> Admission {
+        let weight = terms.weight.unwrap_or_else(|| self.weigher.as_ref().map_or(1, |weigh| weigh(&key, &value)));
+        let (shard, hash) = self.place(&key);
+        let offer = Offer { key, value, hash, weight, cost: terms.cost, expires: terms.expires, pinned: terms.pinned };
+        let mut state = shard.write();
+        // Where nothing ever expires, no time is as good as any.
+        let is_timeless = terms.expires == Timestamp::NEVER && state.catalog.next_expiry().is_none();
+        let now = if is_timeless { Timestamp::EPOCH } else { self.clock.now() };
+        if !accepts(&state, &offer, now) {
+            // The offer outlives the lock: dropping its value may use the cache.
+            drop(state);
+            drop(offer);
+            return Admission::Declined;
+        }
+        let left = state.insert(offer, now);
+        drop(state);
+        // The offer departs last if at all, and nothing else does for these reasons after it.
+        let admission = match left.last().map(|last| last.cause) {
+            Some(Cause::Refused) => Admission::Refused,
+            Some(Cause::Expired) if now >= terms.expires => Admission::Expired,
+            _ => Admission::Stored,
+        };
+        self.dismiss(left);
+        admission
+    }
+
     /// The shard and the hash of `key`.
     fn place<Q: Hash + ?Sized>(&self, key: &Q) -> (&Shard<K, V>, u64) {
-        let hash = self.hasher.hash_one(key);
-        // The bits in the middle: a catalog's table uses those at both ends.
-        let middle = u64::from((hash >> 24) as u32);
-        let index = (middle * self.shards.len() as u64) >> u32::BITS;
+        // Folded, so that a hasher which tells keys apart in a few bits only still spreads them.
+        let wide = u128::from(self.hasher.hash_one(key)) * MIX;
+        let hash = wide as u64 ^ (wide >> u64::BITS) as u64;
+        // The upper half: a catalog uses the lower one.
+        let index = ((hash >> u32::BITS) * self.shards.len() as u64) >> u32::BITS;
         (&self.shards[index as usize], hash)
     }
 
@@ -321,9 +307,7 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCache<K, V, S> {
 
     /// Reports and drops what left, outside of every lock.
     fn dismiss(&self, left: impl IntoIterator<Item = Departure<K, V>>) {
-        for departure in left {
-            self.report(&departure);
-        }
+        left.into_iter().for_each(|departure| self.report(&departure));
     }
 
     fn report(&self, left: &Departure<K, V>) {
@@ -340,13 +324,6 @@ impl<K, V, S> fmt::Debug for MemCache<K, V, S> {
             .field("shards", &self.shards.len())
             .finish_non_exhaustive()
     }
-}
-
-/// Where a scan stands.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Position {
-    shard: usize,
-    place: usize,
 }
 
 /// The share of each of `shards`; they add up to `limits`.

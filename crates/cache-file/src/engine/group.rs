@@ -223,7 +223,7 @@ impl Plan {
             Prepared::Sweep(now, limit) => {
                 let left = live.catalog.expire(now, limit);
                 let bytes = left.iter().map(|departure| departure.weight).sum();
-                let more = live.catalog.next_expiry().is_some_and(|next| next <= now);
+                let more = live.catalog.is_overdue(now);
                 let swept = Swept::new(left.len() as u64, bytes, more);
                 self.depart_all(left);
                 Answer::Swept(swept)

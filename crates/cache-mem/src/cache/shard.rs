@@ -7,11 +7,13 @@ use cache_core::{Catalog, Departure, Departures, Limits, Offer, PolicyKind, Time
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::MemStats;
+use super::fill::Fills;
 
 /// A part of a cache. Aligned so that the locks of two shards never share a cache line.
 #[repr(align(128))]
 pub(super) struct Shard<K, V> {
     state: RwLock<State<K, V>>,
+    pub(super) fills: Fills<K, V>,
     policy: PolicyKind,
 }
 
@@ -25,7 +27,7 @@ pub(super) struct State<K, V> {
 impl<K: Eq, V> Shard<K, V> {
     pub(super) fn new(limits: Limits, policy: PolicyKind) -> Self {
         let state = State { catalog: Catalog::new(limits, policy), stats: MemStats::default() };
-        Self { state: RwLock::new(state), policy }
+        Self { state: RwLock::new(state), fills: Fills::new(), policy }
     }
 
     pub(super) fn read(&self) -> RwLockReadGuard<'_, State<K, V>> {
