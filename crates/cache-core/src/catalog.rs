@@ -4,15 +4,17 @@ mod chosen;
 mod column;
 mod departures;
 mod index;
+mod offer;
 mod rings;
 mod slab;
+mod view;
 mod wheel;
 
 use std::borrow::Borrow;
 use std::fmt;
-use std::time::Duration;
 
 pub use departures::{Departure, Departures};
+pub use offer::{Limits, Offer};
 
 use chosen::Chosen;
 use column::Column;
@@ -26,52 +28,6 @@ use crate::{Cause, Facts, PolicyKind, Slot, Timestamp};
 /// How often one call may move an entry within the wheel of deadlines: what bounds its time.
 const MOVES: usize = 64;
 
-/// How much a catalog may hold. A bound of zero on either holds nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Sum of weights.
-    pub weight: u64,
-    /// Number of entries.
-    pub entries: u64,
-}
-
-impl Limits {
-    /// A bound on the sum of weights alone.
-    pub const fn weight(weight: u64) -> Self {
-        Self { weight, entries: u64::MAX }
-    }
-
-    /// A bound on the number of entries alone.
-    pub const fn entries(entries: u64) -> Self {
-        Self { weight: u64::MAX, entries }
-    }
-
-    /// The bound on entries replaced.
-    #[must_use]
-    pub const fn and_entries(self, entries: u64) -> Self {
-        Self { entries, ..self }
-    }
-}
-
-/// An entry offered to a [`Catalog`].
-#[derive(Debug, Clone)]
-pub struct Offer<K, T> {
-    /// Its key.
-    pub key: K,
-    /// What to hold for it.
-    pub value: T,
-    /// Hash of the key, the same for equal keys.
-    pub hash: u64,
-    /// What it costs of [`Limits::weight`].
-    pub weight: u64,
-    /// Wall time that making the value again takes.
-    pub cost: Duration,
-    /// The instant from which on it is absent.
-    pub expires: Timestamp,
-    /// Whether the policy may not choose it: it leaves for want of room only when nothing else is left to leave.
-    pub pinned: bool,
-}
-
 /// Keys and values with a budget: the one place where admission, eviction and expiry are decided.
 ///
 /// A catalog is synchronous, reads no clock and makes no hashes: callers pass both in. Weights are added up
@@ -81,8 +37,7 @@ pub struct Offer<K, T> {
 ///
 /// ```
 /// # use cache_core::{Catalog, Limits, Offer, PolicyKind, Timestamp};
-/// # use std::time::Duration;
-/// let mut catalog = Catalog::new(Limits::weight(10), PolicyKind::Lru);
+/// # /// let mut catalog = Catalog::new(Limits::weight(10), PolicyKind::Lru);
 /// let (weight, cost, expires) = (4, Duration::ZERO, Timestamp::NEVER);
 /// let offer = Offer { key: "a", value: 1, hash: 7, weight, cost, expires, pinned: false };
 /// catalog.insert(offer, Timestamp::EPOCH);
@@ -269,50 +224,6 @@ impl<K: Eq, T> Catalog<K, T> {
     /// Whether nothing is held.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    /// Keys and values unexpired at `now`, in no promised order.
-    pub fn iter(&self, now: Timestamp) -> impl Iterator<Item = (&K, &T)> {
-        self.page(0, self.places(), now)
-    }
-
-    /// Number of places: an upper bound for [`page`](Self::page).
-    pub fn places(&self) -> usize {
-        self.slots.places()
-    }
-
-    /// Keys and values unexpired at `now` in the places from `start` to `end`, the latter excluded.
-    ///
-    /// A key keeps its place as long as it is held, replacements included. Who reads a catalog in pages, changed
-    /// in between, sees each key that is held all the time exactly once.
-    pub fn page(&self, start: usize, end: usize, now: Timestamp) -> impl Iterator<Item = (&K, &T)> {
-        let residents = self.slots.range(start, end).filter(move |(slot, _)| self.is_live(*slot, now));
-        residents.map(|(_, resident)| (&resident.key, &resident.value))
-    }
-
-    /// Recounts everything; the first disagreement found, for tests.
-    ///
-    /// # Errors
-    /// A description of what does not add up.
-    #[doc(hidden)]
-    pub fn validate(&self) -> Result<(), String> {
-        let slots = || self.slots.range(0, self.places()).map(|(slot, _)| slot);
-        let weight: u128 = slots().map(|slot| u128::from(self.weights.get(slot))).sum();
-        let deadlines = slots().filter(|&slot| self.deadlines.get(slot) != Timestamp::NEVER).count();
-        let counts = [self.slots.len(), self.policy.len() + self.pinned_len];
-        if weight != self.weight {
-            return Err(format!("weights sum to {weight}, accounted {}", self.weight));
-        }
-        if counts != [self.index.len(); 2] {
-            return Err(format!("[slots, policy] hold {counts:?}, the index {}", self.index.len()));
-        }
-        if deadlines != self.wheel.len() {
-            return Err(format!("{deadlines} entries have deadlines, {} are noted", self.wheel.len()));
-        }
-        if self.is_over() {
-            return Err(format!("weight {weight}, entries {} exceed {:?}", self.len(), self.limits));
-        }
-        Ok(())
     }
 
     #[inline]

@@ -307,7 +307,9 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCache<K, V, S> {
 
     /// Reports and drops what left, outside of every lock.
     fn dismiss(&self, left: impl IntoIterator<Item = Departure<K, V>>) {
-        left.into_iter().for_each(|departure| self.report(&departure));
+        for departure in left {
+            self.report(&departure);
+        }
     }
 
     fn report(&self, left: &Departure<K, V>) {

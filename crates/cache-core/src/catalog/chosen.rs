@@ -6,6 +6,7 @@ use crate::{Policy, PolicyKind, S3Fifo, Slot};
 
 /// The policy of a catalog. The default one is known by its type, because each hit calls it: a call through a table
 /// keeps the processor from looking ahead, and a hit is mostly waiting for memory.
+#[expect(clippy::large_enum_variant, reason = "a catalog has one, and a hit reads it: no place for another pointer")]
 pub(super) enum Chosen {
     Default(S3Fifo),
     Other(Box<dyn Policy>),

@@ -53,7 +53,9 @@ impl<K: Eq, V> State<K, V> {
     pub(super) fn insert(&mut self, offer: Offer<K, V>, now: Timestamp) -> Departures<K, V> {
         let left = self.catalog.insert(offer, now);
         self.stats.inserted += 1;
-        left.iter().for_each(|departure| self.stats.count(departure.cause));
+        for departure in left.iter() {
+            self.stats.count(departure.cause);
+        }
         left
     }
 
@@ -69,13 +71,17 @@ impl<K: Eq, V> State<K, V> {
 
     pub(super) fn expire(&mut self, now: Timestamp, limit: usize) -> Vec<Departure<K, V>> {
         let left = self.catalog.expire(now, limit);
-        left.iter().for_each(|departure| self.stats.count(departure.cause));
+        for departure in &left {
+            self.stats.count(departure.cause);
+        }
         left
     }
 
     pub(super) fn resize(&mut self, limits: Limits, now: Timestamp) -> Departures<K, V> {
         let left = self.catalog.resize(limits, now);
-        left.iter().for_each(|departure| self.stats.count(departure.cause));
+        for departure in left.iter() {
+            self.stats.count(departure.cause);
+        }
         left
     }
 
