@@ -93,7 +93,7 @@ impl<K: Eq, T> Catalog<K, T> {
     /// logarithmic time, plus one step for each departure.
     pub fn insert(&mut self, offer: Offer<K, T>, now: Timestamp) -> Departures<K, T> {
         let mut left = Departures::new();
-        let present = self.find(offer.hash, &offer.key).map(|(slot, _)| slot);
+        let present = self.find(offer.hash, &offer.key);
         let refused = match offer {
             Offer { weight, .. } if weight > self.limits.weight || self.max_entries() == 0 => Some(Cause::Refused),
             Offer { expires, .. } if now >= expires => Some(Cause::Expired),
@@ -132,12 +132,12 @@ impl<K: Eq, T> Catalog<K, T> {
     where
         K: Borrow<Q>,
     {
-        let (slot, value) = self.find(hash, key)?;
+        let slot = self.find(hash, key)?;
         let expires = self.deadlines.get(slot);
         (expires == Timestamp::NEVER || is_ahead(expires)).then(|| {
             // A pinned entry is not the policy's; that touches nothing.
             self.policy.touch(slot);
-            value
+            &self.slots[slot].value
         })
     }
 
@@ -146,8 +146,8 @@ impl<K: Eq, T> Catalog<K, T> {
     where
         K: Borrow<Q>,
     {
-        let (slot, value) = self.find(hash, key)?;
-        self.is_live(slot, now).then_some(value)
+        let slot = self.find(hash, key)?;
+        self.is_live(slot, now).then(|| &self.slots[slot].value)
     }
 
     /// Takes `key` out at `now`: as removed, or as expired when its time has come.
@@ -155,7 +155,7 @@ impl<K: Eq, T> Catalog<K, T> {
     where
         K: Borrow<Q>,
     {
-        let (slot, _) = self.find(hash, key)?;
+        let slot = self.find(hash, key)?;
         Some(self.release(slot, Cause::Removed, now))
     }
 
@@ -227,14 +227,11 @@ impl<K: Eq, T> Catalog<K, T> {
     }
 
     #[inline]
-    fn find<Q: Eq + ?Sized>(&self, hash: u64, key: &Q) -> Option<(Slot, &T)>
+    fn find<Q: Eq + ?Sized>(&self, hash: u64, key: &Q) -> Option<Slot>
     where
         K: Borrow<Q>,
     {
-        self.index.find(hash, |slot| {
-            let resident = &self.slots[slot];
-            (resident.key.borrow() == key).then_some(&resident.value)
-        })
+        self.index.find(hash, |slot| self.slots[slot].key.borrow() == key)
     }
 
     fn is_live(&self, slot: Slot, now: Timestamp) -> bool {

@@ -163,7 +163,7 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCache<K, V, S> {
         }
         let left = state.remove(hash, key, now)?;
         drop(state);
-        self.report(&left);
+        self.report([&left]);
         (left.cause == Cause::Removed).then_some(left.value)
     }
 
@@ -173,7 +173,7 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCache<K, V, S> {
         for shard in &self.shards {
             let left = shard.clear();
             count += left.len() as u64;
-            self.dismiss(left);
+            self.report(&left);
         }
         count
     }
@@ -191,7 +191,7 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCache<K, V, S> {
                 let more = state.catalog.is_overdue(now);
                 drop(state);
                 swept += Swept::new(left.len() as u64, left.iter().map(|departure| departure.weight).sum(), false);
-                self.dismiss(left);
+                self.report(&left);
                 if !more || budget == 0 {
                     break;
                 }
@@ -210,7 +210,7 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCache<K, V, S> {
             left.extend(shard.write().resize(share, self.clock.now()));
         }
         drop(current);
-        self.dismiss(left);
+        self.report(&left);
     }
 
     /// Number of values held, expired ones included until they are swept.
@@ -286,7 +286,7 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCache<K, V, S> {
             Some(Cause::Expired) if now >= terms.expires => Admission::Expired,
             _ => Admission::Stored,
         };
-        self.dismiss(left);
+        self.report(&left);
         admission
     }
 
@@ -305,15 +305,13 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCache<K, V, S> {
         self.clock.latest() < expires || self.clock.now() < expires
     }
 
-    /// Reports and drops what left, outside of every lock.
-    fn dismiss(&self, left: impl IntoIterator<Item = Departure<K, V>>) {
-        for departure in left {
-            self.report(&departure);
-        }
-    }
-
-    fn report(&self, left: &Departure<K, V>) {
-        if let Some(listener) = &self.listener {
+    /// Tells the listener what left, outside of every lock; dropping it there is the caller's.
+    fn report<'a>(&self, left: impl IntoIterator<Item = &'a Departure<K, V>>)
+    where
+        (K, V): 'a,
+    {
+        let Some(listener) = &self.listener else { return };
+        for left in left {
             listener(&left.key, &left.value, left.cause);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::iter::{Chain, Flatten};
-use std::{array, vec};
+use std::{array, slice, vec};
 
 use crate::Cause;
 
@@ -52,13 +52,22 @@ impl<K, T> Departures<K, T> {
     }
 
     /// They, the first one first.
-    pub fn iter(&self) -> impl Iterator<Item = &Departure<K, T>> {
-        self.first.iter().flatten().chain(&self.rest)
+    pub fn iter(&self) -> <&Self as IntoIterator>::IntoIter {
+        self.into_iter()
     }
 
     /// The one that left last.
     pub fn last(&self) -> Option<&Departure<K, T>> {
         self.rest.last().or_else(|| self.first.iter().flatten().last())
+    }
+}
+
+impl<'a, K, T> IntoIterator for &'a Departures<K, T> {
+    type Item = &'a Departure<K, T>;
+    type IntoIter = Chain<Flatten<slice::Iter<'a, Option<Departure<K, T>>>>, slice::Iter<'a, Departure<K, T>>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.first.iter().flatten().chain(&self.rest)
     }
 }
 

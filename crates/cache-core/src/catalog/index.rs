@@ -29,19 +29,12 @@ impl Index {
         self.table.len()
     }
 
-    /// The slot under `hash` of which `pick` makes something, and what it makes of it.
+    /// The slot under `hash` that `is_meant`.
     #[inline]
-    pub(super) fn find<R>(&self, hash: u64, pick: impl Fn(Slot) -> Option<R>) -> Option<(Slot, R)> {
+    pub(super) fn find(&self, hash: u64, is_meant: impl Fn(Slot) -> bool) -> Option<Slot> {
         let (half, mask) = (hash as u32, self.mask);
-        let mut picked = None;
-        let place = self.table.find(widened(half), |&place| {
-            // A place of another hash is passed by without a look at its entry.
-            (place ^ half) & !mask == 0 && {
-                picked = pick(Slot(place & mask));
-                picked.is_some()
-            }
-        })?;
-        Some((Slot(place & mask), picked?))
+        let is_found = |&place: &u32| (place ^ half) & !mask == 0 && is_meant(Slot(place & mask));
+        self.table.find(widened(half), is_found).map(|&place| Slot(place & mask))
     }
 
     /// Adds `slot`, which is absent. Amortised constant time.

@@ -63,8 +63,9 @@ impl Wheel {
     }
 
     /// Takes `slot` out, if it is there.
+    #[inline]
     pub(super) fn remove(&mut self, slot: Slot) {
-        if self.rings.contains(slot) {
+        if self.len > 0 && self.rings.contains(slot) {
             self.unlink(slot);
             self.len -= 1;
         }
@@ -117,6 +118,9 @@ impl Wheel {
     /// The list that comes first: the one being moved, or else the first of the lowest level, because what waits in a
     /// lower level agrees with the wheel's time in more digits.
     fn first(&self) -> Option<(usize, usize)> {
+        if self.len == 0 {
+            return None;
+        }
         let moving = digit(self.time, self.moving);
         if self.moving > 0 && self.occupied[self.moving] & (1 << moving) != 0 {
             return Some((self.moving, moving));
