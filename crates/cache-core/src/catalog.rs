@@ -37,10 +37,11 @@ const MOVES: usize = 64;
 ///
 /// ```
 /// # use cache_core::{Catalog, Limits, Offer, PolicyKind, Timestamp};
-/// # /// let mut catalog = Catalog::new(Limits::weight(10), PolicyKind::Lru);
+/// # /// # use std::time::Duration;
+/// let mut catalog = Catalog::new(Limits::weight(10), PolicyKind::Lru);
 /// let (weight, cost, expires) = (4, Duration::ZERO, Timestamp::NEVER);
 /// let offer = Offer { key: "a", value: 1, hash: 7, weight, cost, expires, pinned: false };
-/// catalog.insert(offer, Timestamp::EPOCH);
+/// assert!(catalog.insert(offer, Timestamp::EPOCH).is_empty());
 /// assert_eq!(catalog.get(7, "a", Timestamp::EPOCH), Some(&1));
 /// assert_eq!(catalog.weight(), 4);
 /// ```
@@ -96,7 +97,7 @@ impl<K: Eq, T> Catalog<K, T> {
         let present = self.find(offer.hash, &offer.key);
         let refused = match offer {
             Offer { weight, .. } if weight > self.limits.weight || self.max_entries() == 0 => Some(Cause::Refused),
-            Offer { expires, .. } if now >= expires => Some(Cause::Expired),
+            Offer { expires, .. } if !is_ahead(expires, now) => Some(Cause::Expired),
             _ => None,
         };
         if let Some(cause) = refused {
@@ -235,7 +236,7 @@ impl<K: Eq, T> Catalog<K, T> {
     }
 
     fn is_live(&self, slot: Slot, now: Timestamp) -> bool {
-        now < self.deadlines.get(slot)
+        is_ahead(self.deadlines.get(slot), now)
     }
 
     /// Makes a resident of an offer whose key is absent.
@@ -363,6 +364,11 @@ impl<K, T> Resident<K, T> {
     fn depart(self, weight: u64, cause: Cause) -> Departure<K, T> {
         Departure { key: self.key, value: self.value, weight, cause }
     }
+}
+
+/// Whether a deadline has not come at `now`. The one that never comes does not even come then.
+fn is_ahead(expires: Timestamp, now: Timestamp) -> bool {
+    expires == Timestamp::NEVER || now < expires
 }
 
 impl<K, T> fmt::Debug for Catalog<K, T> {

@@ -231,3 +231,14 @@ fn among_many_deadlines_far_apart_every_call_does_a_bounded_part() {
     assert!(expired.into_iter().eq(0..ENTRIES), "all of them, in order");
     assert_eq!(catalog.validate(), Ok(()));
 }
+
+#[test]
+fn what_never_expires_does_not_even_at_the_end_of_time() {
+    let mut catalog = Catalog::new(Limits::weight(10), PolicyKind::Lru);
+    assert!(catalog.insert(offer(1, 1, Timestamp::NEVER), Timestamp::NEVER).is_empty());
+    assert_eq!(catalog.get(0, &1, Timestamp::NEVER), Some(&1));
+    assert_eq!(catalog.peek(0, &1, Timestamp::NEVER), Some(&1));
+    assert_eq!(catalog.iter(Timestamp::NEVER).count(), 1);
+    assert_eq!(catalog.expire(Timestamp::NEVER, 9), []);
+    assert_eq!(catalog.remove(0, &1, Timestamp::NEVER).map(|left| left.cause), Some(Cause::Removed));
+}
