@@ -37,7 +37,7 @@ const MOVES: usize = 64;
 ///
 /// ```
 /// # use cache_core::{Catalog, Limits, Offer, PolicyKind, Timestamp};
-/// # /// # use std::time::Duration;
+/// # use std::time::Duration;
 /// let mut catalog = Catalog::new(Limits::weight(10), PolicyKind::Lru);
 /// let (weight, cost, expires) = (4, Duration::ZERO, Timestamp::NEVER);
 /// let offer = Offer { key: "a", value: 1, hash: 7, weight, cost, expires, pinned: false };

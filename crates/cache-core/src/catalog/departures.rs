@@ -85,3 +85,22 @@ impl<K: fmt::Debug, T: fmt::Debug> fmt::Debug for Departures<K, T> {
         f.debug_list().entries(self.iter()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn they_keep_their_order_whatever_their_number() {
+        for count in 0..6_u64 {
+            let mut left = Departures::new();
+            for key in 0..count {
+                left.push(Departure { key, value: (), weight: key, cause: Cause::Capacity });
+            }
+            assert_eq!((left.len() as u64, left.is_empty()), (count, count == 0));
+            assert_eq!(left.last().map(|last| last.key), count.checked_sub(1));
+            assert!((&left).into_iter().map(|departure| departure.key).eq(0..count));
+            assert!(left.into_iter().map(|departure| departure.key).eq(0..count));
+        }
+    }
+}

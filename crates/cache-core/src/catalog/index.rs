@@ -75,3 +75,45 @@ impl Index {
 const fn widened(half: u32) -> u64 {
     (half as u64) << u32::BITS | half as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers that differ in all bits.
+    fn hash(slot: u32) -> u64 {
+        u64::from(slot + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
+    }
+
+    #[test]
+    fn every_slot_is_found_however_many_there_are() {
+        let mut index = Index::new();
+        for slot in 0..5_000 {
+            index.insert(hash(slot), Slot(slot));
+            assert_eq!(index.find(hash(slot / 2), |found| found.0 == slot / 2), Some(Slot(slot / 2)));
+        }
+        for slot in (0..5_000).step_by(3) {
+            index.remove(Slot(slot));
+        }
+        for slot in 0..5_000 {
+            let found = index.find(hash(slot), |found| found.0 == slot);
+            assert_eq!(found, (slot % 3 != 0).then_some(Slot(slot)));
+        }
+        assert_eq!(index.len(), 3_333);
+    }
+
+    #[test]
+    fn entries_of_other_hashes_are_hardly_looked_at() {
+        let mut index = Index::new();
+        (0..5_000).for_each(|slot| index.insert(hash(slot), Slot(slot)));
+        let looks = std::cell::Cell::new(0);
+        for slot in 5_000..105_000 {
+            index.find(hash(slot), |_| {
+                looks.set(looks.get() + 1);
+                false
+            });
+        }
+        // Thirteen bits are the slot's, nineteen the hash's: by chance alone, some hundred looks are to be expected.
+        assert!(looks.get() < 1_000, "{} looks", looks.get());
+    }
+}
