@@ -33,19 +33,28 @@ const MIX: u128 = 0x9e37_79b9_7f4a_7c15;
 /// Typed values in this process, within a budget of weight and of entries.
 ///
 /// A hit takes the shared lock of one shard, clones the value and returns: no allocation, no exclusive lock, no
-/// await. Values are therefore cheap to clone, typically an [`Arc`]. Expired values are never returned.
+/// await; it reads a clock only where the value has a deadline. Values are therefore cheap to clone, typically an
+/// [`Arc`]. Expired values are never returned. An insertion takes the exclusive lock for constant time and one step for
+/// each value that leaves, save where a table grows.
 ///
 /// # Shards
 /// The capacity is split exactly over the shards, each with a lock and an eviction order of its own; a key
-/// belongs to one of them by a hash of the whole key, under secrets that are drawn at random for each cache, so nobody
-/// can aim at a shard or at a bucket of its table. A value heavier than the share of its shard is
+/// belongs to one of them by a hash of the whole key, by default under secrets that are drawn at random for each cache,
+/// so nobody can aim at a shard or at a bucket of its table. A value heavier than the share of its shard is
 /// [refused](Admission::Refused). [`MemCacheBuilder::max_weight`] promises a weight that every shard takes, and the
 /// number of shards follows from it: a cache that is small in these terms has one shard, and its eviction order is then
 /// exactly that of its policy.
 ///
+/// # Limits and lifetimes at their ends
+/// A capacity of zero, by weight or by number, refuses everything. A value of weight 0 takes none of the capacity but
+/// counts in the number. Weights up to [`u64::MAX`] add up exactly. A deadline that has come already makes an offer
+/// [expired](Admission::Expired), and the value present leaves all the same; one centuries ahead is kept to the
+/// millisecond; [`Timestamp::NEVER`] never comes. Keys of equal hashes stay apart: they cost time, as each look compares
+/// with all of them, and share one shard.
+///
 /// # What runs where
-/// The weigher, the listener and the destructors of values run outside the locks and may use the cache; when one
-/// panics, the cache stays consistent. `Eq`, `Hash` and `Borrow` of the key, `Clone` of the value, the clock and
+/// The weigher, the listener, initialisers and the destructors of values run outside the locks and may use the cache;
+/// when one panics, the cache stays consistent. `Eq`, `Hash` and `Borrow` of the key, `Clone` of the value, the clock and
 /// predicates run under the lock of a shard and must not use the cache: it may deadlock.
 ///
 /// ```
