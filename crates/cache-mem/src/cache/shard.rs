@@ -53,7 +53,7 @@ impl<K: Eq, V> State<K, V> {
     pub(super) fn insert(&mut self, offer: Offer<K, V>, now: Timestamp) -> Departures<K, V> {
         let left = self.catalog.insert(offer, now);
         self.stats.inserted += 1;
-        for departure in left.iter() {
+        for departure in &left {
             self.stats.count(departure.cause);
         }
         left
@@ -79,7 +79,7 @@ impl<K: Eq, V> State<K, V> {
 
     pub(super) fn resize(&mut self, limits: Limits, now: Timestamp) -> Departures<K, V> {
         let left = self.catalog.resize(limits, now);
-        for departure in left.iter() {
+        for departure in &left {
             self.stats.count(departure.cause);
         }
         left
