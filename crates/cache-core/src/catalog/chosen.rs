@@ -34,6 +34,7 @@ impl Chosen {
 impl Deref for Chosen {
     type Target = dyn Policy;
 
+    #[inline]
     fn deref(&self) -> &Self::Target {
         match self {
             Self::Default(policy) => policy,
@@ -43,6 +44,7 @@ impl Deref for Chosen {
 }
 
 impl DerefMut for Chosen {
+    #[inline]
     fn deref_mut(&mut self) -> &mut Self::Target {
         match self {
             Self::Default(policy) => policy,

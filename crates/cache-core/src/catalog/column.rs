@@ -23,19 +23,24 @@ impl<C: Copy + PartialEq> Column<C> {
         self.facts.get(slot.index()).copied().unwrap_or(self.usual)
     }
 
+    #[inline]
     pub(super) fn set(&mut self, slot: Slot, fact: C) {
-        if let Some(place) = self.facts.get_mut(slot.index()) {
-            *place = fact;
-        } else if fact != self.usual {
-            let missing = slot.index() + 1 - self.facts.len();
-            reserve(&mut self.facts, missing);
-            self.facts.resize(slot.index(), self.usual);
-            self.facts.push(fact);
+        match self.facts.get_mut(slot.index()) {
+            Some(place) => *place = fact,
+            None if fact == self.usual => {}
+            None => self.append(slot, fact),
         }
     }
 
     pub(super) fn clear(&mut self) {
         self.facts = Vec::new();
+    }
+
+    fn append(&mut self, slot: Slot, fact: C) {
+        let missing = slot.index() + 1 - self.facts.len();
+        reserve(&mut self.facts, missing);
+        self.facts.resize(slot.index(), self.usual);
+        self.facts.push(fact);
     }
 }
 

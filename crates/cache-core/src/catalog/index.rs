@@ -25,6 +25,7 @@ impl Index {
         Self { table: HashTable::new(), mask: MIN_MASK, halves: Column::new(0) }
     }
 
+    #[inline]
     pub(super) fn len(&self) -> usize {
         self.table.len()
     }

@@ -27,6 +27,7 @@ impl Rings {
     }
 
     /// Whether `slot` is in a list.
+    #[inline]
     pub(super) fn contains(&self, slot: Slot) -> bool {
         self.links.get(slot) != ABSENT
     }

@@ -81,6 +81,9 @@ impl Wheel {
         moves: &mut usize,
         deadline: impl Fn(Slot) -> Timestamp,
     ) -> Option<Slot> {
+        if self.len == 0 {
+            return None;
+        }
         loop {
             let (level, list) = self.first()?;
             let start = self.start(level, list);
@@ -105,7 +108,11 @@ impl Wheel {
     }
 
     /// An instant that is not after the first deadline, and not before the last `now` without an answer.
+    #[inline]
     pub(super) fn next(&self) -> Option<Timestamp> {
+        if self.len == 0 {
+            return None;
+        }
         let (level, list) = self.first()?;
         Some(Timestamp::from_millis(self.start(level, list)))
     }
@@ -118,9 +125,6 @@ impl Wheel {
     /// The list that comes first: the one being moved, or else the first of the lowest level, because what waits in a
     /// lower level agrees with the wheel's time in more digits.
     fn first(&self) -> Option<(usize, usize)> {
-        if self.len == 0 {
-            return None;
-        }
         let moving = digit(self.time, self.moving);
         if self.moving > 0 && self.occupied[self.moving] & (1 << moving) != 0 {
             return Some((self.moving, moving));
