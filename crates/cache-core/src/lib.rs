@@ -45,7 +45,7 @@ mod time;
 
 pub use backend::{Backend, BackendExt, BackendInfo};
 pub use backplane::{Backplane, Heard, Position};
-pub use catalog::{Catalog, Departure, Limits, Offer};
+pub use catalog::{Catalog, Departure, Departures, Limits, Offer};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use entry::Entry;
 pub use error::{Error, ErrorKind, Result, Retry};

@@ -242,7 +242,7 @@ proptest! {
                     let expires = lives.map_or(Timestamp::NEVER, |_| now.after(Duration::from_millis(deadlines)));
                     run.cache.insert_with(key, value, Terms::new().weight(weight).expires(expires));
                     let cost = Duration::ZERO;
-                    catalog.insert(Offer { key, value, hash: hash(key), weight, cost, expires, pinned: false }, now)
+                    catalog.insert(Offer { key, value, hash: hash(key), weight, cost, expires, pinned: false }, now).into_iter().collect()
                 }
                 Op::Get(key) => {
                     prop_assert_eq!(run.cache.get(&key), catalog.get(hash(key), &key, now).copied());
@@ -254,7 +254,7 @@ proptest! {
                 }
                 Op::Resize(limits) => {
                     run.cache.resize(limits);
-                    catalog.resize(limits)
+                    catalog.resize(limits, now).into_iter().collect()
                 }
                 Op::Peek(_) | Op::Remove { .. } | Op::Sweep(_) | Op::Clear => Vec::new(),
             };
