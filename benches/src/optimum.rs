@@ -11,6 +11,8 @@ pub struct Future<'a> {
     trace: &'a Trace,
     /// For each request, the position of the next one for the same key; the number of requests if there is none.
     next: Vec<u32>,
+    /// For each key, the fewest bytes that it ever has.
+    least: Vec<u64>,
 }
 
 impl<'a> Future<'a> {
@@ -19,10 +21,13 @@ impl<'a> Future<'a> {
     pub fn of(trace: &'a Trace) -> Self {
         let never = trace.requests.len() as u32;
         let (mut seen, mut next) = (vec![never; trace.keys], vec![never; trace.requests.len()]);
+        let mut least = vec![u64::MAX; trace.keys];
         for (at, request) in trace.requests.iter().enumerate().rev() {
-            next[at] = std::mem::replace(&mut seen[request.key as usize], at as u32);
+            let key = request.key as usize;
+            next[at] = std::mem::replace(&mut seen[key], at as u32);
+            least[key] = least[key].min(request.bytes);
         }
-        Self { trace, next }
+        Self { trace, next, least }
     }
 
     /// What Belady's rule serves: while there is no room, the entry whose next request is farthest away goes, be it
@@ -31,22 +36,23 @@ impl<'a> Future<'a> {
     /// Where all weights are equal, no cache has more hits. Where they are not, it is only a good one.
     #[must_use]
     pub fn belady(&self, capacity: u64) -> Served {
-        let mut held: Vec<Option<u32>> = vec![None; self.trace.keys];
+        let mut held: Vec<Option<Held>> = vec![None; self.trace.keys];
         let mut weight = 0;
         let mut farthest = BinaryHeap::new();
         let hit = self.trace.requests.iter().zip(&self.next).filter(|&(request, &next)| {
-            let hit = held[request.key as usize].replace(next).is_some();
-            farthest.push((next, request.key, request.bytes));
-            weight += if hit { 0 } else { request.bytes };
+            let before = held[request.key as usize];
+            let bytes = before.map_or(request.bytes, |before| before.bytes);
+            weight += if before.is_none() { bytes } else { 0 };
+            held[request.key as usize] = Some(Held { next, bytes });
+            farthest.push((next, request.key));
             while weight > capacity {
-                let Some((next, key, bytes)) = farthest.pop() else { break };
+                let Some((next, key)) = farthest.pop() else { break };
                 // What was requested since has another place in the order.
-                if held[key as usize] == Some(next) {
-                    held[key as usize] = None;
-                    weight -= bytes;
+                if let Some(victim) = held[key as usize].take_if(|held| held.next == next) {
+                    weight -= victim.bytes;
                 }
             }
-            hit
+            before.is_some()
         });
         shares(self.trace, hit.map(|(request, _)| request))
     }
@@ -78,7 +84,8 @@ impl<'a> Future<'a> {
             .map(|(at, &next)| {
                 let request = &requests[next as usize];
                 let worth = [1.0, request.bytes as f64, f64::from(request.cost)][what];
-                ((next as usize - at) as f64 * request.bytes as f64, worth)
+                // What it weighs was told by an earlier request: at least this much.
+                ((next as usize - at) as f64 * self.least[request.key as usize] as f64, worth)
             })
             .filter(|&(_, worth)| worth > 0.0)
             .collect();
@@ -94,4 +101,13 @@ impl<'a> Future<'a> {
         }
         sum
     }
+}
+
+/// An entry as Belady's rule sees it.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    /// The position of its next request.
+    next: u32,
+    /// What it weighs since it was loaded.
+    bytes: u64,
 }

@@ -31,7 +31,7 @@ pub struct Request {
 
 /// The requests that a cache is asked to serve, in order.
 ///
-/// A key has the bytes of its first request all the time: what is bound by the optimum must not change its weight.
+/// The bytes of a key may differ from request to request; a cache holds those of the request that made it load.
 ///
 /// # Files
 /// Both formats may be compressed with Zstandard.
@@ -52,7 +52,7 @@ pub struct Trace {
     pub requests: Vec<Request>,
     /// Number of distinct keys.
     pub keys: usize,
-    /// Sum of the bytes of the distinct keys.
+    /// Sum of the bytes of the distinct keys, each as large as it ever is.
     pub bytes: u64,
     /// Whether bytes are told.
     pub sized: bool,
@@ -95,20 +95,22 @@ impl Trace {
     /// A trace of these columns.
     #[must_use]
     pub fn new(name: &str, raw: Columns) -> Self {
-        let mut first: Vec<u64> = Vec::new();
+        let mut largest: Vec<u64> = Vec::new();
         let mut requests = Vec::with_capacity(raw.keys.len());
         for (at, &key) in raw.keys.iter().enumerate() {
-            if key as usize == first.len() {
-                first.push(raw.bytes.as_ref().map_or(1, |bytes| bytes[at].max(1)));
+            let bytes = raw.bytes.as_ref().map_or(1, |bytes| bytes[at].max(1));
+            match largest.get_mut(key as usize) {
+                Some(largest) => *largest = bytes.max(*largest),
+                None => largest.push(bytes),
             }
             let cost = raw.costs.as_ref().map_or_else(|| made_up_cost(key), |costs| costs[at]);
-            requests.push(Request { key, cost, bytes: first[key as usize] });
+            requests.push(Request { key, cost, bytes });
         }
         Self {
             name: name.to_owned(),
             requests,
-            keys: first.len(),
-            bytes: first.iter().sum(),
+            keys: largest.len(),
+            bytes: largest.iter().sum(),
             sized: raw.bytes.is_some(),
             costs_recorded: raw.costs.is_some(),
         }
