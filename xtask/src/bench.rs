@@ -107,6 +107,16 @@ impl Suite {
     }
 }
 
+impl Output {
+    /// What makes a benchmark short.
+    const fn quick(self) -> &'static [&'static str] {
+        match self {
+            Self::Report | Self::Markdown => &["--quick"],
+            Self::Criterion => &["--warm-up-time", "0.1", "--measurement-time", "0.3", "--sample-size", "10"],
+        }
+    }
+}
+
 impl Target {
     fn run(&self, order: &Order) -> Result<String, Failure> {
         let folder = page::reports_folder();
@@ -125,7 +135,7 @@ impl Target {
 
     fn command(&self, order: &Order) -> Command {
         let mut command = workspace::cargo(&["bench", "-p", "benches", "--features", "compare", "--bench", self.name]);
-        command.arg("--").args(order.quick.then_some("--quick")).args(&order.rest);
+        command.arg("--").args(if order.quick { self.output.quick() } else { &[] }).args(&order.rest);
         command
     }
 }

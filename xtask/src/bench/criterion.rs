@@ -1,5 +1,8 @@
 //! What criterion prints, as a table.
 
+/// How the lines begin that only say what is being done.
+const PROGRESS: &str = "Benchmarking ";
+
 /// The estimates in criterion's `output`, in Markdown.
 pub(super) fn table(output: &str) -> String {
     let mut table = "| benchmark | time | from | to |\n|---|--:|--:|--:|\n".to_owned();
@@ -7,7 +10,7 @@ pub(super) fn table(output: &str) -> String {
     for line in output.lines() {
         let Some((name, figures)) = line.split_once("time:") else {
             // A long name stands on the line above its figures.
-            if !line.starts_with(' ') && !line.trim().is_empty() {
+            if !line.starts_with(' ') && !line.starts_with(PROGRESS) && !line.trim().is_empty() {
                 named = line.trim();
             }
             continue;
@@ -28,7 +31,7 @@ mod tests {
     #[test]
     fn names_and_estimates_are_found() {
         let output = "near/hit                time:   [1.0 ns 2.0 ns 3.0 ns]\n                        thrpt:  [1 2 3]\n\n\
-                      a name that is too long for its line\n                        time:   [4.0 µs 5.0 µs 6.0 µs]\n";
+                      a name that is too long for its line\nBenchmarking x: Analyzing\n                        time:   [4.0 µs 5.0 µs 6.0 µs]\n";
         let table = table(output);
         let rows: Vec<&str> = table.lines().skip(2).collect();
         assert_eq!(
