@@ -57,8 +57,11 @@ impl<C: Contender> Runner for C {
         let stride = work.order.len() / 64 + 1;
         let barrier = Barrier::new(work.threads);
         let thread = |number: usize| {
+            let start = (turn * work.threads + number) * stride;
+            // What the caches before this one left in the processor's caches is not part of the slice.
+            drive(self, work, start + stride / 2, span / 2);
             barrier.wait();
-            drive(self, work, (turn * work.threads + number) * stride, span)
+            drive(self, work, start, span)
         };
         let shares: Vec<Share> = thread::scope(|scope| {
             let others: Vec<_> = (1..work.threads).map(|number| scope.spawn(move || thread(number))).collect();

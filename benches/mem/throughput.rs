@@ -138,8 +138,8 @@ type Rounds = Vec<Vec<f64>>;
 fn rounds(caches: &[(&'static str, Box<dyn Runner>)], work: &Work<'_>, effort: Effort) -> (Rounds, Rounds) {
     let (rounds, span) = match effort {
         Effort::Try => (1, 1),
-        Effort::Quick => (7, 3),
-        Effort::Full => (15, 20),
+        Effort::Quick => (11, 2),
+        Effort::Full => (31, 6),
     };
     // More threads than processors take turns of milliseconds: a slice has room for several.
     let span = Duration::from_millis(span) * if work.threads > 2 { 3 } else { 1 };

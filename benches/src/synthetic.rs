@@ -23,7 +23,7 @@ pub fn zipf(requests: usize) -> Trace {
 #[must_use]
 pub fn scans(requests: usize) -> Trace {
     let (zipf, mut random) = (Zipf::new(requests / 16, 0.9), Random::new(2));
-    let (turn, walk) = (requests / 10, requests / 40);
+    let (turn, walk) = ((requests / 10).max(1), requests / 40);
     let of = |at: usize| if at % turn < walk { requests + at } else { zipf.draw(&mut random) };
     trace("scans", (0..requests).map(of))
 }
@@ -54,7 +54,7 @@ pub fn one_shots(requests: usize) -> Trace {
         }
         let again = random.next().is_multiple_of(3);
         fresh += usize::from(!again);
-        if again { fresh - random.below(8) as usize } else { fresh }
+        if again { fresh.saturating_sub(random.below(8) as usize) } else { fresh }
     };
     trace("one-shots", (0..requests).map(of))
 }

@@ -142,7 +142,8 @@ impl Target {
 
 /// Runs `command`, shows its standard output as it comes, and returns it.
 fn shown(command: &mut Command) -> Result<String, Failure> {
-    let line = format!("{command:?}");
+    let words: Vec<_> = command.get_args().map(|arg| arg.to_string_lossy()).collect();
+    let line = format!("cargo {}", words.join(" "));
     eprintln!("$ {line}");
     let not_started = |error| Failure::not_started(&line, &error);
     let mut child = command.stdout(Stdio::piped()).spawn().map_err(not_started)?;
