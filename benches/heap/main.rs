@@ -3,6 +3,7 @@
 //! Apart from the other benchmarks, because counting makes every allocation slower.
 #![expect(clippy::expect_used, reason = "a benchmark that cannot go on has nothing to say")]
 
+#[expect(dead_code, reason = "throughput is measured elsewhere")]
 #[path = "../mem/contenders.rs"]
 mod contenders;
 
@@ -10,7 +11,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use allocation_counter::measure;
-use benches::options::{Effort, Options};
+use benches::options::{self, Effort, Options};
 use benches::report::{Report, Table};
 use cache_mem::MemCache;
 use contenders::{Contender, Foyer, Key, LIMIT, Limit, Value};
@@ -21,17 +22,10 @@ const KEY: usize = 60;
 const VALUE: usize = 16 + 64;
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("error: {message}");
-            ExitCode::FAILURE
-        }
-    }
+    options::run(measured)
 }
 
-fn run() -> Result<(), String> {
-    let options = Options::parse(std::env::args().skip(1))?;
+fn measured(options: &Options) -> Result<(), String> {
     let mut sizes = match options.effort {
         Effort::Try => vec![1_000],
         Effort::Quick => vec![10_000, 100_000],

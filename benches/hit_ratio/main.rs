@@ -9,34 +9,34 @@ use std::io;
 use std::process::ExitCode;
 
 use benches::chart::lines;
-use benches::options::Options;
+use benches::options::{self, Effort, Options};
 use benches::report::{Report, Table};
 use benches::synthetic;
 use benches::trace::Trace;
 use run::{Replays, SHARES};
 
+/// Requests of each made-up trace.
+const REQUESTS: usize = 200_000;
+
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("error: {message}");
-            ExitCode::FAILURE
-        }
-    }
+    options::run(measured)
 }
 
-fn run() -> Result<(), String> {
-    let options = Options::parse(std::env::args().skip(1))?;
-    let mut traces = synthetic::all();
+fn measured(options: &Options) -> Result<(), String> {
+    let requests = if options.effort == Effort::Try { REQUESTS / 100 } else { REQUESTS };
+    let mut traces = synthetic::all(requests);
+    let made_up = traces.len();
     for path in &options.traces {
         traces.push(Trace::read(path).map_err(|error| error.to_string())?);
     }
+    let done: Vec<Replays<'_>> = traces.iter().map(run::replays).collect();
     let mut report = Report::new("hit-ratio", options.folder.clone());
-    let mut done = Vec::new();
-    for trace in &traces {
-        done.push(run::replays(trace));
+    let (made_up, recorded) = done.split_at(made_up);
+    summary::tell(&mut report, "made-up", made_up);
+    if !recorded.is_empty() {
+        summary::tell(&mut report, "recorded", recorded);
     }
-    summary::tell(&mut report, &done);
+    summary::explain(&mut report);
     for replays in &done {
         tell(&mut report, replays).map_err(|error| format!("writing the report: {error}"))?;
     }

@@ -7,6 +7,7 @@ use benches::replay::Replayed;
 use benches::trace::{Request, Trace};
 use foyer_memory::{EvictionConfig, LfuConfig, LruConfig, S3FifoConfig, SieveConfig};
 use moka::policy::EvictionPolicy;
+use quick_cache::unsync::DefaultLifecycle;
 
 /// A cache of the given capacity for a trace.
 pub(crate) type Maker = fn(&Trace, u64) -> Box<dyn Replayed>;
@@ -85,7 +86,7 @@ struct QuickCache(quick_cache::unsync::Cache<u32, u64, Bytes, Fixed>);
 
 impl QuickCache {
     fn new(entries: usize, capacity: u64) -> Self {
-        Self(quick_cache::unsync::Cache::with(entries, capacity, Bytes, Fixed::default(), Default::default()))
+        Self(quick_cache::unsync::Cache::with(entries, capacity, Bytes, Fixed::default(), DefaultLifecycle::default()))
     }
 }
 

@@ -11,12 +11,12 @@ const LRU: &str = "foyer lru";
 /// What each cell counts: requests, bytes, seconds.
 const KINDS: [&str; 3] = ["hits", "bytes", "seconds"];
 
-/// Adds the table.
-pub(crate) fn tell(report: &mut Report, all: &[Replays<'_>]) {
-    report.say(
-        "#### All traces\n\nMeans over all traces and capacities, in %; bytes over traces that tell them. \
-         \"Worst\" is the widest gap in hits, in points, to the best peer in the same cell, and to plain LRU (foyer's).",
-    );
+/// Adds the table of the traces of a kind.
+pub(crate) fn tell(report: &mut Report, kind: &str, all: &[Replays<'_>]) {
+    report.say(format!(
+        "#### All {kind} traces\n\nMeans over all traces and capacities, in %; bytes over traces that tell them. \"Worst\" \
+         is the widest gap in hits, in points, to the best peer in the same cell, and to plain LRU (foyer's)."
+    ));
     let mut heading = vec!["cache".to_owned()];
     heading.extend(KINDS.map(str::to_owned));
     heading.extend(KINDS.map(|kind| format!("{kind}, % of the bound")));
@@ -24,24 +24,25 @@ pub(crate) fn tell(report: &mut Report, all: &[Replays<'_>]) {
     let mut table = Table::new(heading);
     let names: Vec<&str> = all.first().into_iter().flat_map(|first| &first.rows).map(|(name, _)| &**name).collect();
     for name in &names {
-        let behind = |others: &[&str]| worst(all, name, others);
-        let peers = PEERS.map(|(name, _)| name);
-        table.row(means(all, &[name], [behind(&peers), behind(&[LRU])], name));
+        table.row(row(all, &[name], name));
     }
-    let peers = PEERS.map(|(name, _)| name);
-    table.row(means(all, &peers, [0.0, 0.0], "*best peer in each cell*"));
+    table.row(row(all, &PEERS.map(|(name, _)| name), "*best peer in each cell*"));
     let ours: Vec<&str> = names.iter().copied().filter(|name| name.starts_with(OURS)).collect();
-    table.row(means(all, &ours, [0.0, 0.0], "*best of ours in each cell*"));
+    table.row(row(all, &ours, "*best of ours in each cell*"));
     report.say(table.markdown());
+}
+
+/// Says what the rows are that know the future.
+pub(crate) fn explain(report: &mut Report) {
     report.say(format!(
         "`{BELADY}` evicts what is wanted last; with equal weights nothing has more hits, with others it is one more \
-         heuristic. `{BOUND}` is that with equal weights, and PFOO-L (Berger, Beckmann and Harchol-Balter, SIGMETRICS \
-         2018) for bytes of different weights and for seconds: nothing can do better, and perhaps nothing can do as well."
+         heuristic. `{BOUND}` is the same for hits and bytes where weights are equal; for the rest it is PFOO-L (Berger, \
+         Beckmann and Harchol-Balter, SIGMETRICS 2018): nothing can do better, and perhaps nothing as well."
     ));
 }
 
 /// The row of the best of `names` in each cell.
-fn means(all: &[Replays<'_>], names: &[&str], worst: [f64; 2], label: &str) -> Vec<String> {
+fn row(all: &[Replays<'_>], names: &[&str], label: &str) -> Vec<String> {
     let mut row = vec![label.to_owned()];
     let of = |kind: usize| {
         let traces = all.iter().filter(move |replays| kind != 1 || replays.trace.sized);
@@ -55,14 +56,14 @@ fn means(all: &[Replays<'_>], names: &[&str], worst: [f64; 2], label: &str) -> V
     let cells = [0, 1, 2].map(of);
     row.extend(cells.map(|(mean, _)| format!("{mean:.2}")));
     row.extend(cells.map(|(_, share)| format!("{share:.1}")));
-    row.extend(worst.map(|worst| format!("{worst:.1}")));
+    row.extend([&PEERS.map(|(name, _)| name)[..], &[LRU]].map(|others| format!("{:.1}", worst(all, names, others))));
     row
 }
 
-/// How many points of hits `name` is behind the best of `others`, at worst; 0 if it is ahead everywhere.
-fn worst(all: &[Replays<'_>], name: &str, others: &[&str]) -> f64 {
+/// How many points of hits the best of `names` is behind the best of `others`, at worst; 0 if it is ahead everywhere.
+fn worst(all: &[Replays<'_>], names: &[&str], others: &[&str]) -> f64 {
     let gaps = all.iter().flat_map(|replays| {
-        best_of_one(replays, name, 0).into_iter().zip(best(replays, others, 0)).map(|(mine, best)| mine - best)
+        best(replays, names, 0).into_iter().zip(best(replays, others, 0)).map(|(mine, best)| mine - best)
     });
     gaps.fold(0.0, f64::min) * 100.0
 }

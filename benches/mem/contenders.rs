@@ -168,14 +168,16 @@ impl Contender for tinyufo::TinyUfo<Key, Value> {
     }
 }
 
+type Shard = HashTable<(Key, Value)>;
+
 /// A map in shards, each behind a lock, that never evicts.
 pub(crate) struct Limit {
-    shards: Box<[Mutex<HashTable<(Key, Value)>>]>,
+    shards: Box<[Mutex<Shard>]>,
     hasher: RandomState,
 }
 
 impl Limit {
-    fn place(&self, key: &Key) -> (MutexGuard<'_, HashTable<(Key, Value)>>, u64) {
+    fn place(&self, key: &Key) -> (MutexGuard<'_, Shard>, u64) {
         let hash = self.hasher.hash_one(key);
         let shard = &self.shards[(hash >> 24) as usize % LIMIT_SHARDS];
         (shard.lock().unwrap_or_else(PoisonError::into_inner), hash)

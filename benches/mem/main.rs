@@ -5,6 +5,7 @@
 #![expect(clippy::expect_used, reason = "a benchmark that cannot go on has nothing to say")]
 
 mod arena;
+#[expect(dead_code, reason = "the heap is measured elsewhere")]
 mod contenders;
 mod latency;
 mod throughput;
@@ -12,7 +13,7 @@ mod throughput;
 use std::process::ExitCode;
 
 use arena::Runner;
-use benches::options::Options;
+use benches::options::{self, Options};
 use benches::report::Report;
 use cache_core::PolicyKind;
 use contenders::{Contender, Foyer, Key, LIMIT, Limit, Value};
@@ -21,17 +22,10 @@ use contenders::{Contender, Foyer, Key, LIMIT, Limit, Value};
 const OURS: usize = 0;
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("error: {message}");
-            ExitCode::FAILURE
-        }
-    }
+    options::run(measured)
 }
 
-fn run() -> Result<(), String> {
-    let options = Options::parse(std::env::args().skip(1))?;
+fn measured(options: &Options) -> Result<(), String> {
     let policy = match &options.policy {
         Some(name) => name.parse().map_err(|error| format!("{error}"))?,
         None => PolicyKind::default(),

@@ -1,4 +1,5 @@
 //! What the benchmarks of Reelcache share: traces and their optimum, chance that repeats itself, and reports.
+#![expect(clippy::cast_sign_loss, reason = "no share, time or length here is negative")]
 
 pub mod chart;
 pub mod optimum;

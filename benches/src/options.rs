@@ -1,6 +1,7 @@
 //! `Options`: the command line of a benchmark.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 /// What a benchmark was asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,6 +29,18 @@ pub enum Effort {
     Quick,
     /// Minutes.
     Full,
+}
+
+/// Runs a benchmark as the command line says. A failure is told, and becomes the exit code.
+#[expect(clippy::print_stderr, reason = "a failure is no part of the report")]
+pub fn run(benchmark: impl FnOnce(&Options) -> Result<(), String>) -> ExitCode {
+    match Options::parse(std::env::args().skip(1)).and_then(|options| benchmark(&options)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 impl Options {

@@ -3,13 +3,10 @@
 use crate::random::{Random, Zipf, shuffled};
 use crate::trace::{Columns, Numbering, Trace};
 
-/// Requests of a trace.
-const REQUESTS: usize = 200_000;
-
-/// All of them, the same in every run.
+/// All of them, each of as many requests, the same in every run.
 #[must_use]
-pub fn all() -> Vec<Trace> {
-    vec![zipf(REQUESTS), scans(REQUESTS), cycle(REQUESTS), phases(REQUESTS), one_shots(REQUESTS), media(REQUESTS)]
+pub fn all(requests: usize) -> Vec<Trace> {
+    [zipf, scans, cycle, phases, one_shots, media].map(|make| make(requests)).into()
 }
 
 /// Few keys are wanted often, as nearly everywhere.
@@ -70,10 +67,10 @@ pub fn media(requests: usize) -> Trace {
     let bytes = keys.iter().map(|&key| of_key[key as usize]).collect();
     let mut numbering = Numbering::default();
     let keys = keys.into_iter().map(|key| numbering.of(key)).collect();
-    Trace::new("media", Columns { keys, bytes: Some(bytes), costs: None })
+    Trace::new("media", &Columns { keys, bytes: Some(bytes), costs: None })
 }
 
 fn trace(name: &str, keys: impl Iterator<Item = usize>) -> Trace {
     let mut numbering = Numbering::default();
-    Trace::new(name, Columns { keys: keys.map(|key| numbering.of(key)).collect(), ..Columns::default() })
+    Trace::new(name, &Columns { keys: keys.map(|key| numbering.of(key)).collect(), ..Columns::default() })
 }

@@ -89,12 +89,12 @@ impl Trace {
         if raw.keys.is_empty() {
             return Err(TraceError("no requests".to_owned()));
         }
-        Ok(Self::new(name, raw))
+        Ok(Self::new(name, &raw))
     }
 
     /// A trace of these columns.
     #[must_use]
-    pub fn new(name: &str, raw: Columns) -> Self {
+    pub fn new(name: &str, raw: &Columns) -> Self {
         let mut largest: Vec<u64> = Vec::new();
         let mut requests = Vec::with_capacity(raw.keys.len());
         for (at, &key) in raw.keys.iter().enumerate() {

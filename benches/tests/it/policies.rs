@@ -6,25 +6,15 @@ mod ours;
 use benches::optimum::Future;
 use benches::replay::replay;
 use benches::synthetic;
-use benches::trace::Trace;
 use cache_core::PolicyKind;
 use ours::Ours;
 
-fn traces() -> [Trace; 6] {
-    let requests = 4_000;
-    [
-        synthetic::zipf(requests),
-        synthetic::scans(requests),
-        synthetic::cycle(requests),
-        synthetic::phases(requests),
-        synthetic::one_shots(requests),
-        synthetic::media(requests),
-    ]
-}
+/// Requests of each trace: enough for ghosts and sketches to matter.
+const REQUESTS: usize = 4_000;
 
 #[test]
 fn no_policy_passes_the_bound() {
-    for trace in traces() {
+    for trace in synthetic::all(REQUESTS) {
         let future = Future::of(&trace);
         for capacity in [0.01, 0.1, 0.25].map(|share| trace.capacity(share)) {
             let bound = future.bound(capacity).shares();
@@ -39,7 +29,7 @@ fn no_policy_passes_the_bound() {
 
 #[test]
 fn with_room_for_all_every_policy_misses_each_key_once() {
-    for trace in traces() {
+    for trace in synthetic::all(REQUESTS) {
         let want = Future::of(&trace).belady(trace.bytes).requests;
         for policy in PolicyKind::ALL {
             let served = replay(&trace, &mut Ours::new(policy, trace.bytes));
@@ -50,7 +40,7 @@ fn with_room_for_all_every_policy_misses_each_key_once() {
 
 #[test]
 fn every_policy_serves_something_of_an_uneven_trace() {
-    let trace = synthetic::zipf(4_000);
+    let trace = synthetic::zipf(REQUESTS);
     for policy in PolicyKind::ALL {
         let served = replay(&trace, &mut Ours::new(policy, trace.capacity(0.1)));
         assert!(served.requests > 0.2 && served.cost > 0.2, "{policy}: {served:?}");

@@ -13,7 +13,7 @@ fn ctr(flags: u32, count: u64, numbers: &[u32]) -> Vec<u8> {
 }
 
 fn reason(content: &[u8]) -> String {
-    Trace::parse("bad", content).unwrap_err().to_string()
+    Trace::parse("bad", content).map_or_else(|error| error.to_string(), |trace| format!("no error, but {trace:?}"))
 }
 
 fn keys(trace: &Trace) -> Vec<u32> {

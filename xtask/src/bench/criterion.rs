@@ -1,5 +1,7 @@
 //! What criterion prints, as a table.
 
+use std::fmt::Write as _;
+
 /// How the lines begin that only say what is being done.
 const PROGRESS: &str = "Benchmarking ";
 
@@ -18,7 +20,8 @@ pub(super) fn table(output: &str) -> String {
         let name = if name.trim().is_empty() { named } else { name.trim() };
         let figures: Vec<&str> = figures.trim().trim_start_matches('[').trim_end_matches(']').split(' ').collect();
         if let [from, from_unit, middle, middle_unit, to, to_unit] = figures[..] {
-            table.push_str(&format!("| {name} | {middle} {middle_unit} | {from} {from_unit} | {to} {to_unit} |\n"));
+            // Writing to a string does not fail.
+            let _ = writeln!(table, "| {name} | {middle} {middle_unit} | {from} {from_unit} | {to} {to_unit} |");
         }
     }
     table
