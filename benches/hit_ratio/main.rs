@@ -72,5 +72,7 @@ fn tell(report: &mut Report, replays: &Replays<'_>) -> io::Result<()> {
         .map(|(name, served)| (name.as_str(), served.iter().map(|served| served.requests * 100.0).collect()))
         .collect();
     let title = format!("{}: hits in %, by capacity in % of the distinct {}", trace.name, trace.unit());
-    report.plot(&title, &format!("hit-ratio-{}", trace.name), &lines(&title, &steps, &series))
+    // The name of a file that somebody gave, within a link.
+    let name = trace.name.replace(|letter: char| !letter.is_ascii_alphanumeric(), "-");
+    report.plot(&title, &format!("hit-ratio-{name}"), &lines(&title, &steps, &series))
 }
