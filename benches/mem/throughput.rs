@@ -139,7 +139,7 @@ fn rounds(caches: &[(&'static str, Box<dyn Runner>)], work: &Work<'_>, effort: E
     let (rounds, span) = match effort {
         Effort::Try => (1, 1),
         Effort::Quick => (11, 2),
-        Effort::Full => (31, 6),
+        Effort::Full => (21, 5),
     };
     // More threads than processors take turns of milliseconds: a slice has room for several.
     let span = Duration::from_millis(span) * if work.threads > 2 { 3 } else { 1 };
