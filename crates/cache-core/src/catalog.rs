@@ -23,7 +23,7 @@ use rings::{NIL, Rings};
 use slab::Slab;
 use wheel::Wheel;
 
-use crate::{Cause, Facts, PolicyKind, Slot, Timestamp};
+use crate::{Cause, PolicyKind, Slot, Timestamp};
 
 /// How often one call may move an entry within the wheel of deadlines: what bounds its time.
 const MOVES: usize = 64;
@@ -78,7 +78,7 @@ impl<K: Eq, T> Catalog<K, T> {
             weights: Column::new(1),
             deadlines: Column::new(Timestamp::NEVER),
             wheel: Wheel::new(),
-            policy: Chosen::new(policy, limits.weight),
+            policy: Chosen::new(policy, limits.planned()),
             pinned: Rings::new(),
             first_pinned: NIL,
             pinned_len: 0,
@@ -201,7 +201,7 @@ impl<K: Eq, T> Catalog<K, T> {
     /// Sets new limits at `now`; what left for them, the expired first.
     pub fn resize(&mut self, limits: Limits, now: Timestamp) -> Departures<K, T> {
         self.limits = limits;
-        self.policy.resize(limits.weight);
+        self.policy.resize(limits.planned());
         let mut left = Departures::new();
         self.make_room(None, now, &mut left);
         left
@@ -250,7 +250,7 @@ impl<K: Eq, T> Catalog<K, T> {
         if pinned {
             self.pin(slot);
         } else {
-            self.policy.insert(slot, Facts { hash, weight, cost });
+            self.policy.insert(slot, self.limits.facts(hash, weight, cost));
         }
         slot
     }
@@ -266,14 +266,15 @@ impl<K: Eq, T> Catalog<K, T> {
         if self.deadlines.get(slot) != expires {
             self.set_deadline(slot, expires, now);
         }
+        let facts = self.limits.facts(hash, weight, cost);
         if !pinned && weight == old_weight && !self.pinned.contains(slot) {
-            self.policy.touch(slot);
+            self.policy.update(slot, facts);
         } else {
             self.forget(slot);
             if pinned {
                 self.pin(slot);
             } else {
-                self.policy.insert(slot, Facts { hash, weight, cost });
+                self.policy.insert(slot, facts);
             }
         }
         old.depart(old_weight, cause)

@@ -8,8 +8,6 @@ use trials::Trials;
 
 use super::{Facts, Policy, Slot, sketch::Sketch, sketch::mix};
 
-/// Capacities from here on bound nothing: the number of entries is what the owner bounds.
-const UNBOUNDED: u64 = 1 << 56;
 /// Additions to the sketch until it is halved, for each resident.
 const PERIOD: usize = 16;
 
@@ -29,8 +27,7 @@ const PERIOD: usize = 16;
 ///
 /// Every operation takes amortised constant time. Of keys that are gone it remembers counts only, in 12 to 18 bytes
 /// for each resident that there was at the peak, and about 56 KiB for the miniature caches. Costs are ignored:
-/// it saves requests, for which [`Gdsf`](super::Gdsf) is the one that saves time. Where the weight is not bounded,
-/// all entries weigh the same.
+/// it saves requests, for which [`Gdsf`](super::Gdsf) is the one that saves time.
 ///
 /// After Young, "The k-server dual and loose competitiveness for paging" (1994), for `GreedyDual`; Einziger,
 /// Friedman and Manes, "`TinyLFU`" (2017), for the filter; Waldspurger, Saemundsson, Ahmad and Park, "Cache modeling
@@ -39,15 +36,14 @@ const PERIOD: usize = 16;
 pub struct Agd {
     ring: Ring,
     sketch: Sketch,
-    trials: Trials,
-    capacity: u64,
+    /// Apart: what a hit reads stays together.
+    trials: Box<Trials>,
 }
 
 impl Agd {
     /// An empty policy.
     pub fn new() -> Self {
-        let (ring, sketch, trials) = (Ring::new(Mode::Filter), Sketch::new(PERIOD), Trials::new());
-        Self { ring, sketch, trials, capacity: u64::MAX }
+        Self { ring: Ring::new(Mode::Filter), sketch: Sketch::new(PERIOD), trials: Box::new(Trials::new()) }
     }
 }
 
@@ -62,10 +58,9 @@ impl Policy for Agd {
         if self.ring.find(slot).is_some() {
             return;
         }
-        let weight = if self.capacity < UNBOUNDED { facts.weight.max(1) } else { 1 };
         // As many bits as the ring keeps: a key has to look the same when it leaves.
         let hash = mix(facts.hash) >> 32;
-        let facts = Facts { hash, weight, ..facts };
+        let facts = Facts { hash, weight: facts.weight.max(1), ..facts };
         self.sketch.reserve(self.ring.len() + 1);
         self.sketch.add(facts.hash, 1);
         self.ring.insert(slot, facts, self.sketch.count(facts.hash));
@@ -75,6 +70,7 @@ impl Policy for Agd {
         }
     }
 
+    #[inline]
     fn touch(&self, slot: Slot) {
         self.ring.hits.touch(slot);
     }
@@ -96,13 +92,10 @@ impl Policy for Agd {
         Some(victim)
     }
 
-    fn resize(&mut self, capacity: u64) {
-        self.capacity = capacity;
-    }
+    fn resize(&mut self, _capacity: u64) {}
 
     fn clear(&mut self) {
-        let capacity = self.capacity;
-        *self = Self { capacity, ..Self::new() };
+        *self = Self::new();
     }
 
     fn len(&self) -> usize {

@@ -70,10 +70,18 @@ impl Policy for Gdsf {
             self.slots.resize_with(slot.index() + 1, Resident::default);
         }
         self.hits.start(slot);
-        // Costs that nobody measured are alike.
-        let cost = facts.cost.max(Duration::from_nanos(1)).as_secs_f64();
-        let worth = cost / facts.weight.max(1) as f64;
-        self.slots[slot.index()] = Resident { place: None, worth, uses: 1 };
+        self.slots[slot.index()] = Resident { place: None, worth: worth(facts), uses: 1 };
+        self.place(slot);
+    }
+
+    fn update(&mut self, slot: Slot, facts: Facts) {
+        let Some((priority, turn)) = self.placed(slot) else { return };
+        // At once, not when eviction gets there: what got cheaper has to be found earlier.
+        self.order.remove(&(priority, turn, slot));
+        let hits = u32::from(self.hits.take(slot)) + 1;
+        let resident = &mut self.slots[slot.index()];
+        resident.uses = resident.uses.saturating_add(hits);
+        resident.worth = worth(facts);
         self.place(slot);
     }
 
@@ -112,4 +120,10 @@ impl Policy for Gdsf {
     fn len(&self) -> usize {
         self.order.len()
     }
+}
+
+/// Cost per weight.
+fn worth(facts: Facts) -> f64 {
+    // Costs that nobody measured are alike.
+    facts.cost.max(Duration::from_nanos(1)).as_secs_f64() / facts.weight.max(1) as f64
 }

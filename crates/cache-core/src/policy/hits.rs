@@ -33,6 +33,7 @@ impl Hits {
     }
 
     /// Counts a hit. A slot that is not resident may count too: its count starts anew when it is.
+    #[inline]
     pub(super) fn touch(&self, slot: Slot) {
         if let Some(hits) = self.0.get(slot.index()) {
             // Most hits find nothing to change; those must not write to a shared cache line. Hits that race may

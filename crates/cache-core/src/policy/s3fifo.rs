@@ -115,6 +115,7 @@ impl Policy for S3Fifo {
         self.queues.push_back(NEWEST, slot);
     }
 
+    #[inline]
     fn touch(&self, slot: Slot) {
         self.hits.touch(slot);
     }

@@ -5,6 +5,7 @@ mod catalog_edges;
 mod catalog_exact;
 mod catalog_laws;
 mod catalog_ops;
+mod catalog_plans;
 mod policy_adaptive;
 mod policy_laws;
 mod policy_models;

@@ -60,18 +60,6 @@ fn agd_changes_its_mind_as_often_as_the_requests_do() {
 }
 
 #[test]
-fn agd_counts_entries_where_weights_are_not_bounded() {
-    let mut policy = PolicyKind::Agd.build(u64::MAX);
-    for slot in 0..50_u32 {
-        let weight = if slot < 25 { 1 } else { 1_000_000 };
-        let facts = cache_core::Facts { hash: slot.into(), weight, cost: std::time::Duration::ZERO };
-        policy.insert(cache_core::Slot(slot), facts);
-    }
-    let heavy = (0..20).filter_map(|_| policy.evict()).filter(|slot| slot.0 >= 25).count();
-    assert!(heavy < 20, "a heavy entry is as good as a light one");
-}
-
-#[test]
 fn tinylfu_keeps_what_is_asked_for_often_through_a_scan() {
     let mut cache = Replay::new(PolicyKind::TinyLfu, 100);
     cache.ratio(&cycle(80, 2_000));

@@ -78,7 +78,7 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCacheBuilder<K, V, S> {
         self
     }
 
-    /// Chooses who leaves when there is no room. The default is [`PolicyKind::S3Fifo`].
+    /// Chooses who leaves when there is no room. The default is [`PolicyKind::Agd`].
     pub fn policy(mut self, policy: PolicyKind) -> Self {
         self.policy = policy;
         self

@@ -9,6 +9,10 @@ use crate::policy::{Facts, Slot, sketch::Sketch, sketch::mix};
 
 /// Sampled residents at most; half as many at least, when there are enough.
 const MAX_SAMPLED: usize = 192;
+/// Of a cache that is too small for so many, one in this many is sampled at most, but
+const SAMPLED_SHARE: usize = 8;
+/// no fewer than these: below, trials tell chance from merit no more.
+const MIN_SAMPLED: usize = 64;
 /// Requests of sampled keys between two verdicts.
 const SESSION: u32 = 128;
 /// Sampled residents asked for hits with each sampled newcomer.
@@ -57,7 +61,8 @@ impl Trials {
         self.poll(real, sketch);
         self.sampled.push(slot);
         self.request(facts, real, sketch);
-        if self.sampled.len() > MAX_SAMPLED {
+        let most = (real.len() / SAMPLED_SHARE).clamp(MIN_SAMPLED, MAX_SAMPLED);
+        if self.sampled.len() > most {
             self.limit /= 2;
             self.sampled.retain(|&slot| real.find(slot).is_some_and(|(hash, _)| sampled(self.limit, hash)));
             self.caches.iter_mut().for_each(|trial| trial.thin(self.limit));
