@@ -21,13 +21,13 @@ const PERIOD: usize = 16;
 /// a change of mode moves a window's worth of entries at most.
 ///
 /// Four miniature caches of 96 to 192 entries, one in each mode, are fed with the requests of a sample of the keys
-/// chosen by hash: all of them in a cache as small as that. After every 128 sampled requests the mode changes if
+/// chosen by hash: of up to half of them in a smaller cache, of all in one of 64. After every 128 sampled requests the mode changes if
 /// another one missed less by a thirtieth, past misses fading by a tenth each time. Hits of sampled residents are
 /// read from their bytes in turn, so a hit is one atomic load and at most one store, whether sampled or not.
 ///
 /// Every operation takes amortised constant time. Of keys that are gone it remembers counts only, in 12 to 18 bytes
-/// for each resident that there was at the peak, and about 56 KiB for the miniature caches. Costs are ignored:
-/// it saves requests, for which [`Gdsf`](super::Gdsf) is the one that saves time.
+/// for each resident that there was at the peak. The miniature caches take about 300 for each in the sample, 56 KiB
+/// at most. Costs are ignored: it saves requests; [`Gdsf`](super::Gdsf) is the one that saves time.
 ///
 /// After Young, "The k-server dual and loose competitiveness for paging" (1994), for `GreedyDual`; Einziger,
 /// Friedman and Manes, "`TinyLFU`" (2017), for the filter; Waldspurger, Saemundsson, Ahmad and Park, "Cache modeling

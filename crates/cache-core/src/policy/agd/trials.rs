@@ -9,9 +9,9 @@ use crate::policy::{Facts, Slot, sketch::Sketch, sketch::mix};
 
 /// Sampled residents at most; half as many at least, when there are enough.
 const MAX_SAMPLED: usize = 192;
-/// Of a cache that is too small for so many, one in this many is sampled at most, but
-const SAMPLED_SHARE: usize = 8;
-/// no fewer than these: below, trials tell chance from merit no more.
+/// One resident in this many is sampled at most: what is kept of samples stays small beside what is kept of residents.
+const SAMPLED_SHARE: usize = 2;
+/// As many may always be sampled: with fewer, trials cannot tell merit from chance.
 const MIN_SAMPLED: usize = 64;
 /// Requests of sampled keys between two verdicts.
 const SESSION: u32 = 128;
