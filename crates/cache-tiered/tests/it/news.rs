@@ -2,7 +2,7 @@
 
 use cache_core::{Backend, Entry, Error, ErrorKind, Key, MINUTE, Meta, Selector, Stamp};
 use cache_testkit::{Fault, Operation, Plan, eventually};
-use cache_tiered::{Cache, Class, Load, Required, TierOptions, WritePolicy};
+use cache_tiered::{Cache, Load, Required, TierOptions, WritePolicy};
 
 use crate::kit::{LONG, Paused, Runs, key, millis, pass, stored};
 use crate::kit_fleet::{Kind, Rig};
@@ -169,24 +169,25 @@ async fn a_load_that_began_after_the_news_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_comes_after_an_invalidation_does_not_join_a_search_from_before_it() {
+async fn who_comes_later_joins_a_load_that_began_after_an_invalidation_although_it_waited_since_before() {
     let pair = Pair::new().listening().await;
     let [one, two] = &pair.nodes;
-    let (a, taken, runs, class) = (key("a"), key("taken"), Runs::default(), Class::new("narrow", 1));
-    let busy = two.request(&taken).class(&class).load(runs.takes(MINUTE, Ok("busy")));
-    let waiting = two.request(&a).class(&class).load(runs.takes(millis(1), Ok("loaded")));
-    let storing = async {
+    let (a, runs) = (key("a"), Runs::default());
+    let waiting = async {
+        pass(millis(1000)).await;
+        two.get_or_load(&a, runs.takes(MINUTE, Ok("new"))).await.unwrap()
+    };
+    let invalidating = async {
         pass(MINUTE / 2).await;
-        one.put(&a, "old".to_owned()).await.unwrap();
-        pair.links[1].set_plan(Plan::new().each(Operation::Get, Fault::Delay(millis(1000))));
+        one.invalidate(&Selector::Key(a.clone())).await.unwrap();
     };
-    let asking = async {
-        pass(MINUTE + millis(500)).await;
-        two.invalidate(&Selector::all()).await.unwrap();
-        two.request(&a).load(runs.takes(millis(1), Ok("new"))).await.unwrap()
+    let joining = async {
+        pass(MINUTE + MINUTE / 2).await;
+        two.get_or_load(&a, runs.takes(MINUTE, Ok("needless"))).await.unwrap()
     };
-    let (_, _, (), late) = tokio::join!(busy, waiting, storing, asking);
-    assert_ne!(*late.value, "old");
+    let first = one.get_or_load(&a, runs.takes(MINUTE, Ok("old")));
+    let (_, waited, (), joined) = tokio::join!(first, waiting, invalidating, joining);
+    assert_eq!((waited.value.as_str(), joined.value.as_str(), runs.count()), ("new", "new", 2));
 }
 
 #[tokio::test(start_paused = true)]
