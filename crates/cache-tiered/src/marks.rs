@@ -124,9 +124,10 @@ impl Marks {
         added
     }
 
-    /// Notes that every tier has dropped what the mark of `key` covers: it goes, if nobody is reading the key.
-    pub(crate) fn settle(&self, key: &Key, stamp: Stamp, is_used: impl Fn(&Key) -> bool) {
-        self.state.write().settle(key, stamp, &is_used);
+    /// Notes that every tier has dropped what the mark of `key` covers: it goes, if nobody is reading the key, and not
+    /// before `lingers` unless it has to make room; zero does not.
+    pub(crate) fn settle(&self, key: &Key, stamp: Stamp, lingers: Stamp, is_used: impl Fn(&Key) -> bool) {
+        self.state.write().settle(key, stamp, lingers, &is_used);
     }
 
     /// Forgets the mark of `key` at `stamp`, and answers with the name of its entry in the tiers. One of somebody else
@@ -140,9 +141,9 @@ impl Marks {
         self.state.read().stamp_of(selector)
     }
 
-    /// Forgets the settled marks of keys that nobody reads and no tier holds.
-    pub(crate) fn tidy(&self, is_used: impl Fn(&Key) -> bool) {
-        self.state.write().tidy(&is_used);
+    /// Forgets the settled marks of keys that nobody reads, no tier holds, and that need not linger.
+    pub(crate) fn tidy(&self, now: Stamp, is_used: impl Fn(&Key) -> bool) {
+        self.state.write().tidy(now, &is_used);
     }
 
     /// The mark of a key.

@@ -34,6 +34,8 @@ struct KeyMark {
     name: Option<Key>,
     /// Whether nobody has to be sent to drop what it covers: every tier has, or whoever made the mark sees to it.
     settled: bool,
+    /// Until when it stays all the same, for what may be on its way to an empty place.
+    lingers: Stamp,
 }
 
 impl State {
@@ -59,7 +61,7 @@ impl State {
         match &mark.selector {
             Selector::Key(key) => self.add_key(
                 &key.clone(),
-                KeyMark { stamp: mark.stamp, name, settled: whose == Whose::Own },
+                KeyMark { stamp: mark.stamp, name, settled: whose == Whose::Own, lingers: Stamp::ZERO },
                 &mut added,
             ),
             _ if mark.selector == Selector::all() => self.add_floor(Known { mark, name }, &mut added),
@@ -69,10 +71,10 @@ impl State {
         added
     }
 
-    pub(super) fn settle(&mut self, key: &Key, stamp: Stamp, is_used: &dyn Fn(&Key) -> bool) {
+    pub(super) fn settle(&mut self, key: &Key, stamp: Stamp, lingers: Stamp, is_used: &dyn Fn(&Key) -> bool) {
         if let Some(mark) = self.keys.get_mut(key).filter(|mark| mark.stamp == stamp) {
-            mark.settled = true;
-            if mark.name.is_none() && !is_used(key) {
+            (mark.settled, mark.lingers) = (true, lingers);
+            if mark.name.is_none() && lingers == Stamp::ZERO && !is_used(key) {
                 self.drop_key(key);
             }
         }
@@ -93,8 +95,9 @@ impl State {
         }
     }
 
-    pub(super) fn tidy(&mut self, is_used: &dyn Fn(&Key) -> bool) {
-        let idle = self.keys.iter().filter(|(key, mark)| mark.settled && mark.name.is_none() && !is_used(key));
+    pub(super) fn tidy(&mut self, now: Stamp, is_used: &dyn Fn(&Key) -> bool) {
+        let is_over = |mark: &KeyMark| mark.settled && mark.name.is_none() && mark.lingers < now;
+        let idle = self.keys.iter().filter(|(key, mark)| is_over(mark) && !is_used(key));
         for key in idle.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
             self.drop_key(&key);
         }
@@ -193,7 +196,7 @@ impl State {
             floor = self.wide.get(MOST_WIDE / SHARE - 1).map(|known| known.mark.stamp);
         }
         if self.keys.len() > MOST_KEYS {
-            self.tidy(is_used);
+            self.tidy(Stamp::from_u64(u64::MAX), is_used);
         }
         if self.keys.len() > MOST_KEYS && !self.fold_here(added) {
             floor = floor.max(self.ages.iter().nth(MOST_KEYS / SHARE - 1).map(|(stamp, _)| *stamp));

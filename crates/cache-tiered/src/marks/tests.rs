@@ -82,7 +82,7 @@ fn too_many_marks_of_keys_are_folded_unless_they_are_settled_and_unused() {
         marks.add(mark(Selector::Key(key(number)), number + 10), None, Whose::Others, unused);
     }
     for number in 0..10 {
-        marks.settle(&key(number), stamp(number + 10), |_| true);
+        marks.settle(&key(number), stamp(number + 10), Stamp::ZERO, |_| true);
     }
     let one_used = |key: &Key| *key == used;
     assert_eq!(marks.add(mark(Selector::Key(key("more")), 90_000), None, Whose::Others, one_used).folded, None);
@@ -118,8 +118,27 @@ fn a_mark_of_others_is_released_once_it_is_settled_and_an_own_one_at_once() {
         marks.add(mark(Selector::Key(key("a")), 5), Some(key("name")), whose, unused);
         assert_eq!(marks.release(&key("a"), stamp(5)), early, "{whose:?}");
         assert_eq!(marks.covers(&key("a"), stamp(4), &[]), early.is_none(), "{whose:?}");
-        marks.settle(&key("a"), stamp(5), unused);
+        marks.settle(&key("a"), stamp(5), Stamp::ZERO, unused);
         assert_eq!(marks.release(&key("a"), stamp(5)).is_some(), early.is_none(), "{whose:?}");
+    }
+}
+
+#[test]
+fn a_settled_mark_lingers_until_its_time_or_until_room_is_needed() {
+    for needs_room in [false, true] {
+        let marks = Marks::default();
+        marks.add(mark(Selector::Key(key("a")), 5), None, Whose::Others, unused);
+        marks.settle(&key("a"), stamp(5), stamp(50), unused);
+        marks.tidy(stamp(50), unused);
+        assert!(marks.covers(&key("a"), stamp(4), &[]));
+        if needs_room {
+            let more = (0..MOST_KEYS).map(|number| mark(Selector::Key(key(number)), number + 10));
+            let added = more.map(|mark| marks.add(mark, None, Whose::Others, unused));
+            assert!(added.into_iter().all(|added| !added.folded_here));
+        } else {
+            marks.tidy(stamp(51), unused);
+        }
+        assert!(!marks.covers(&key("a"), stamp(4), &[]), "needs room: {needs_room}");
     }
 }
 
@@ -128,8 +147,8 @@ fn a_settled_mark_of_a_key_stays_while_the_key_is_read() {
     let marks = Marks::default();
     marks.add(mark(Selector::Key(key("a")), 5), None, Whose::Others, unused);
     assert_eq!(marks.open(9), [mark(Selector::Key(key("a")), 5)]);
-    marks.settle(&key("a"), stamp(5), |_| true);
+    marks.settle(&key("a"), stamp(5), Stamp::ZERO, |_| true);
     assert!(marks.covers(&key("a"), stamp(4), &[]) && marks.open(9).is_empty());
-    marks.settle(&key("a"), stamp(5), unused);
+    marks.settle(&key("a"), stamp(5), Stamp::ZERO, unused);
     assert!(!marks.covers(&key("a"), stamp(4), &[]));
 }

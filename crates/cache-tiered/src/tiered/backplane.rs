@@ -189,11 +189,13 @@ impl Tiered {
         };
         let common = &self.0.common;
         let until = common.news.until(mark);
+        let empty = AtomicBool::new(false);
         let gone = {
             // Who has the turn is writing; the mark stays until it is tried again.
             let Ok(_turn) = common.fence.turn(key, Duration::ZERO).await else { return };
             // One that was found in a tier is there for the sake of one that has missed it: whichever that is.
             let found = common.marks.of_key(key).is_some_and(|known| known.name.is_some());
+            let empty = &empty;
             let answers = join_all(self.0.tiers.iter().map(|tier| async move {
                 if tier.recovery.forget_fill(key, until, |stamp| common.news.has_put(key, stamp)) && tier.info.shared {
                     tier.suspects.clear(key);
@@ -206,16 +208,20 @@ impl Tiered {
                 if found {
                     return tier.drop_older(key, mark.stamp).await.map(|_| false);
                 }
-                // Who told may not have reached the shared tier yet: what it replaces there is out of date, and may even
-                // be under way to an empty place.
-                Ok(present.map_or(until > self.long_ago(), |meta| meta.stamp < mark.stamp))
+                if present.is_none() {
+                    empty.store(true, Ordering::Relaxed);
+                }
+                // Who told may not have reached the shared tier yet: what it replaces there is out of date.
+                Ok(present.is_some_and(|meta| meta.stamp < mark.stamp))
             }))
             .await;
             answers.iter().all(|older| matches!(older, Ok(false)))
         };
         if gone {
-            common.marks.settle(key, mark.stamp, |key| common.is_used(key));
-            common.news.settle(key, |key| common.is_used(key));
+            // What the mark covers may be on its way to an empty place.
+            let lingers = if empty.into_inner() { Stamp::first_of(until.instant().after(LATE)) } else { Stamp::ZERO };
+            common.marks.settle(key, mark.stamp, lingers, |key| common.is_used(key));
+            common.news.settle(key, lingers, |key| common.is_used(key));
             // Another process of a fleet may have a tier of its own that has missed it still.
             if !self.0.info.shared {
                 self.unmark_key(key).await;
@@ -250,8 +256,9 @@ impl Tiered {
         for (key, stamp) in common.news.doomed() {
             self.enqueue(Job::Withdraw { key, stamp });
         }
-        common.marks.tidy(|key| common.is_used(key));
-        common.news.tidy(|key| common.is_used(key));
+        let now = self.stamps().tick();
+        common.marks.tidy(now, |key| common.is_used(key));
+        common.news.tidy(now, |key| common.is_used(key));
     }
 
     /// Looks after the marks: those of shared tiers are read again, those that tiers have lost are put back, and up to

@@ -78,16 +78,16 @@ impl News {
         self.any_doomed.store(!doomed.is_empty(), Ordering::Release);
     }
 
-    /// Notes that every tier here has dropped what a mark heard of `key` covers.
-    pub(super) fn settle(&self, key: &Key, is_used: impl Fn(&Key) -> bool) {
+    /// Notes that every tier here has dropped what a mark heard of `key` covers: see [`Marks::settle`].
+    pub(super) fn settle(&self, key: &Key, lingers: Stamp, is_used: impl Fn(&Key) -> bool) {
         if let Some(stamp) = self.marks.stamp_of(&Selector::Key(key.clone())) {
-            self.marks.settle(key, stamp, is_used);
+            self.marks.settle(key, stamp, lingers, is_used);
         }
     }
 
     /// Forgets what is settled and no longer used.
-    pub(super) fn tidy(&self, is_used: impl Fn(&Key) -> bool) {
-        self.marks.tidy(is_used);
+    pub(super) fn tidy(&self, now: Stamp, is_used: impl Fn(&Key) -> bool) {
+        self.marks.tidy(now, is_used);
     }
 
     /// Notes that this process stores a caller's write.

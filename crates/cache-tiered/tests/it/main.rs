@@ -22,6 +22,7 @@ mod linear;
 mod loads;
 mod marks;
 mod newest;
+mod news;
 mod overload;
 mod policies;
 mod popularity;

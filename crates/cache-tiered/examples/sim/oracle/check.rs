@@ -112,7 +112,8 @@ impl State {
         let Ok(key) = cache_core::Key::parse(&value.key) else { return false };
         let selected = op.value != Some(value.id) && op.selector.selects(&key, &value.tags);
         // Of puts, those with the newer stamps count, as well as the clocks agree.
-        let own_load = value.made == Made::Loaded && value.lives.contains(&asked.life);
+        let was_put = self.ops.iter().any(|put| put.value == Some(value.id));
+        let own_load = !was_put && value.lives.contains(&asked.life);
         let heard = || own_load && op.life != asked.life && Self::has_taken_in(asked, op);
         selected && self.is_older(value, op) && self.binds(asked, op) && (heard() || Self::comparable(value, op))
     }

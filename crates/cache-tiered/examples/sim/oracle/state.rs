@@ -48,7 +48,7 @@ pub(crate) struct State {
     pub(crate) lease: Duration,
     pub(crate) memory: Duration,
     /// Whether a lasting tier is written in the background.
-    writes_back: bool,
+    pub(super) writes_back: bool,
     origin: Instant,
     next_value: u64,
 }
