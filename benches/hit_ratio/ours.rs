@@ -23,7 +23,7 @@ impl Replayed for Ours {
         if !hit {
             let (weight, cost) = (request.bytes, Duration::from_millis(u64::from(request.cost)));
             let expires = Timestamp::NEVER;
-            self.0.insert(Offer { key, value: (), hash, weight, cost, expires, pinned: false }, now);
+            drop(self.0.insert(Offer { key, value: (), hash, weight, cost, expires, pinned: false }, now));
         }
         hit
     }
