@@ -41,7 +41,7 @@ fn a_replacement_tells_what_the_value_costs_now() {
     for (cost, victim) in [(second / 1_000, 1), (second * 1_000, 2)] {
         let mut catalog = Catalog::new(Limits::weight(2), PolicyKind::Gdsf);
         for offer in [offer(1, 1, second * 10), offer(2, 1, second * 10), offer(1, 1, cost)] {
-            catalog.insert(offer, Timestamp::EPOCH);
+            drop(catalog.insert(offer, Timestamp::EPOCH));
         }
         let left = catalog.insert(offer(3, 1, second * 100), Timestamp::EPOCH);
         assert_eq!(left.iter().map(|departure| departure.key).collect::<Vec<_>>(), [victim], "{cost:?}");
@@ -53,12 +53,12 @@ fn a_replacement_counts_as_a_hit_whatever_it_costs() {
     for kind in PolicyKind::ALL.into_iter().filter(|&kind| kind != PolicyKind::Fifo) {
         let mut catalog = Catalog::new(Limits::weight(10), kind);
         for key in 0..10 {
-            catalog.insert(offer(key, 1, Duration::ZERO), Timestamp::EPOCH);
+            drop(catalog.insert(offer(key, 1, Duration::ZERO), Timestamp::EPOCH));
         }
         for times in 0..3 {
-            catalog.insert(offer(0, 1, Duration::from_nanos(times)), Timestamp::EPOCH);
+            drop(catalog.insert(offer(0, 1, Duration::from_nanos(times)), Timestamp::EPOCH));
         }
-        catalog.insert(offer(10, 1, Duration::ZERO), Timestamp::EPOCH);
+        drop(catalog.insert(offer(10, 1, Duration::ZERO), Timestamp::EPOCH));
         assert!(catalog.peek(offer(0, 1, Duration::ZERO).hash, &0, Timestamp::EPOCH).is_some(), "{kind}");
     }
 }
