@@ -18,7 +18,7 @@ use super::progress::Phase;
 use super::stats::count;
 use super::traffic::{Place, within};
 use super::trip::{Failure, Loader, Made, Obtained, Search, Trip};
-use crate::guard::panic_message;
+use crate::guard::{discard, panic_message};
 use crate::metrics::{LoadEnd, load_ended};
 
 /// Pauses between looks for what another process loads: the first, and the longest.
@@ -240,6 +240,7 @@ fn unfinished(end: JoinError) -> (LoadEnd, Error) {
     match end.try_into_panic() {
         Ok(panic) => {
             let message = format!("the loader panicked: {}", panic_message(&*panic));
+            discard(panic);
             (LoadEnd::Panicked, Error::new(ErrorKind::Load, message))
         }
         Err(_) => (LoadEnd::Cancelled, Error::new(ErrorKind::Unavailable, "the load ended with its runtime")),
