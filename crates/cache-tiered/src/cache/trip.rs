@@ -184,12 +184,12 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Trip<V> {
     pub(super) fn sufficient(&self, search: &Search<V>) -> Option<Obtained<V>> {
         let (held, origin) = search.best.as_ref()?;
         let now = self.cache.clock.now();
-        let freshness = match self.cache.suffices(&self.key, held, search.goal) {
+        let (freshness, origin) = match self.cache.suffices(&self.key, held, search.goal) {
             // What another process was loading when this was asked for.
             None if search.before.is_some_and(|before| held.stamp() > before) && held.is_current(now) => {
-                Freshness::Fresh
+                (Freshness::Fresh, &Origin::Joined)
             }
-            sufficient => sufficient?,
+            sufficient => (sufficient?, origin),
         };
         Some(Obtained::Found((held.clone(), origin.clone()), freshness))
     }

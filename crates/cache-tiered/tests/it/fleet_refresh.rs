@@ -1,7 +1,7 @@
 //! Refreshes in a fleet: one load for all who refresh at once, whatever each has in its own memory.
 
 use cache_core::MINUTE;
-use cache_tiered::{CacheBuilder, Class, Origin};
+use cache_tiered::{CacheBuilder, Class, Origin, Warmer};
 
 use crate::kit::{Runs, key, millis, pass, stored};
 use crate::kit_pair::{LEASE, Pair};
@@ -53,6 +53,26 @@ async fn a_refresh_that_waits_for_its_class_finds_what_another_process_has_loade
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refresh_joins_the_load_of_another_process() {
+    for before in [None, Some("old")] {
+        let pair = Pair::new().listening().await;
+        let [one, two] = &pair.nodes;
+        let (a, runs) = (key("a"), Runs::default());
+        if let Some(before) = before {
+            one.put(&a, before.to_owned()).await.unwrap();
+            assert!(two.get(&a).await.unwrap().is_some());
+        }
+        let joining = async {
+            pass(millis(100)).await;
+            two.refresh(&a, runs.takes(MINUTE, Ok("theirs"))).await
+        };
+        let (_, joined) = tokio::join!(one.refresh(&a, runs.takes(MINUTE, Ok("ours"))), joining);
+        let joined = joined.unwrap();
+        assert_eq!((joined.value.as_str(), joined.origin, runs.count()), ("ours", Origin::Joined, 1), "{before:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refresh_is_not_content_with_what_was_there_before_it() {
     let pair = Pair::new().listening().await;
     let [one, two] = &pair.nodes;
@@ -82,4 +102,19 @@ async fn a_refresh_that_fails_elsewhere_is_taken_over() {
     let (failed, taken) = tokio::join!(one.refresh(&a, runs.takes(MINUTE, Err("down"))), taking_over);
     assert_eq!(*failed.unwrap().value, "old");
     assert_eq!((taken.unwrap().origin, runs.count()), (Origin::Loaded, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_another_process_loads_meanwhile_has_been_warmed() {
+    let pair = Pair::new().listening().await;
+    let [one, two] = &pair.nodes;
+    let (a, runs) = (key("a"), Runs::default());
+    let warming = async {
+        pass(millis(100)).await;
+        let loader = runs.takes(MINUTE, Ok("theirs"));
+        let warming = Warmer::new().start_cache(two, [a.clone()], move |load| loader.clone()(load)).unwrap();
+        warming.report().await
+    };
+    let (_, report) = tokio::join!(one.get_or_load(&a, runs.takes(MINUTE, Ok("ours"))), warming);
+    assert_eq!((report.refreshed, report.failed, runs.count()), (1, 0, 1));
 }
