@@ -74,11 +74,16 @@ async fn a_refresh_joins_the_load_of_another_process() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refresh_is_not_content_with_what_was_there_before_it() {
-    let pair = Pair::new().listening().await;
+    let nothing_near = |builder: CacheBuilder<String>| builder.near(0);
+    let pair = Pair::with([nothing_near, nothing_near]).listening().await;
     let [one, two] = &pair.nodes;
     let (a, runs) = (key("a"), Runs::default());
     one.put(&a, "old".to_owned()).await.unwrap();
-    assert_eq!(*two.get(&a).await.unwrap().unwrap().value, "old");
+    for tier in [1, 0] {
+        let hit = two.get(&a).await.unwrap().unwrap();
+        assert!(matches!(hit.origin, Origin::Tier { index, .. } if index == tier));
+        pass(millis(100)).await;
+    }
     one.refresh(&a, runs.takes(millis(1), Ok("newer"))).await.unwrap();
     pair.idle().await;
     assert_eq!(*two.get(&a).await.unwrap().unwrap().value, "old", "a fill is not told");
