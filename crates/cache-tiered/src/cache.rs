@@ -143,11 +143,12 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Cache<V> {
         self.0.ask(key, &self.0.wants, trip::boxed(loader)).await
     }
 
-    /// Loads `key` although it may have a fresh value, or joins a load of it that is under way. It waits for the store
-    /// of a load that has just ended.
+    /// Loads `key` although it may have a fresh value, or joins a load of it that is under way, where a tier offers
+    /// leases also one in another process. It waits for the store of a load that has just ended.
     ///
-    /// When the load fails, the answer is what the cache has, if anything: its origin tells. Cancelling it disturbs
-    /// nobody else.
+    /// When the load fails, the answer is what the cache has, if anything. Its origin tells: what was loaded since this
+    /// was asked for is [`Loaded`](Origin::Loaded), [`Revalidated`](Origin::Revalidated) or
+    /// [`Joined`](Origin::Joined), in whatever process. Cancelling it disturbs nobody else.
     ///
     /// # Errors
     /// As [`get_or_load`](Self::get_or_load).

@@ -236,6 +236,11 @@ impl Tiered {
         self.0.closed.load(Ordering::Acquire)
     }
 
+    /// Whether the marks in the tiers have been asked for: opening takes no time from here on.
+    pub(crate) fn is_opened(&self) -> bool {
+        self.0.opened.initialized()
+    }
+
     /// Watches `key` for writes through this stack.
     pub(crate) fn watch(&self, key: &Key) -> Watch {
         self.0.common.fence.watch(key)

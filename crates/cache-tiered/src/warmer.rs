@@ -127,7 +127,8 @@ impl Warmer {
     }
 
     /// Warms `keys` of `cache` with `loader`: those whose value is fresh are left alone, the others
-    /// [refreshed](Cache::refresh). A refresh whose load fails has failed, although a stale value stands in.
+    /// [refreshed](Cache::refresh), be it by the load of another process. A refresh whose load fails has failed, although
+    /// a stale value stands in.
     ///
     /// Loads under way when the warming ends go on as those of any caller who leaves.
     ///

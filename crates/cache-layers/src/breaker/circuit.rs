@@ -92,7 +92,10 @@ impl Circuit {
     pub(super) fn admit(&mut self, terms: Terms, now: Timestamp) -> Result<Pass, Duration> {
         match self.phase {
             Phase::Closed => {}
-            Phase::Open { until } | Phase::HalfOpen { until } if now < until => return Err(until.since(now)),
+            // More than the longest span is left only when the clock has been set back.
+            Phase::Open { until } | Phase::HalfOpen { until } if now < until && until <= now.after(terms.longest) => {
+                return Err(until.since(now));
+            }
             Phase::Open { .. } | Phase::HalfOpen { .. } => {
                 self.enter(Phase::HalfOpen { until: now.after(terms.longest) });
             }
@@ -211,6 +214,22 @@ mod tests {
         let second = circuit.admit(TERMS, at(6_000)).unwrap();
         assert_eq!(circuit.settle(lost, Verdict::Fails, TERMS, at(6_000)), Change::Nothing);
         assert_eq!(circuit.settle(second, Verdict::Works, TERMS, at(6_000)), Change::Closed);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_keeps_it_open_no_longer_than_the_longest_span() {
+        for half_open in [false, true] {
+            let mut circuit = Circuit::new();
+            for _ in 0..3 {
+                fail(&mut circuit, at(3_599_000));
+            }
+            if half_open {
+                circuit.admit(TERMS, at(3_600_000)).unwrap();
+            }
+            let asked = if half_open { at(3_600_000) } else { at(3_599_500) };
+            assert!(circuit.admit(TERMS, asked).is_err());
+            assert!(circuit.admit(TERMS, at(3_000_000)).is_ok(), "half open {half_open}");
+        }
     }
 
     proptest! {

@@ -104,6 +104,7 @@ impl Node {
         let peer = Arc::new(self.shared.backplane.peer());
         let tiers = self.stack(life, &seal, &peer)?;
         let cache = self.cache(tiers.clone())?;
+        self.oracle.with(|state| state.life_begins(life));
         self.oracle
             .note(None, &format!("node {}: begins life {number}, clock {:+} ms", self.index, self.clock.offset()));
         self.alive.send_replace(Some(Arc::new(Running { life, cache, tiers, peer, seal })));

@@ -7,7 +7,7 @@ use cache_core::{Error, ErrorKind, Freshness, Key, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 use tracing::field::Empty;
 
@@ -17,7 +17,7 @@ use super::near::Held;
 use super::request::{Goal, Wants};
 use super::stats::count;
 use super::traffic::{Urgency, Wait};
-use super::trip::{Loader, Trip};
+use super::trip::{Found, Loader, Trip};
 use super::{Hit, Origin};
 
 impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Inner<V> {
@@ -27,8 +27,9 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Inner<V> {
         if wants.urgency == Urgency::Awaited {
             self.asked(key, self.clock.now());
         }
-        // Before any stamp is taken: what was invalidated before this process began is newer than its clock may be.
-        self.tiers.open().await;
+        let limit = |span| began.checked_add(span);
+        let patience = Patience { soft: wants.soft.and_then(limit), hard: wants.hard.and_then(limit) };
+        self.open(key, patience.hard).await?;
         let mut loader = Some(loader);
         let near = self.near_valid(key).filter(|_| wants.goal == Goal::Fresh);
         if let Some(held) = &near
@@ -37,8 +38,6 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Inner<V> {
             self.refresh_behind(key, held, wants, &mut loader);
             return Ok(self.serve(held, Origin::Near, freshness, began));
         }
-        let limit = |span| began.checked_add(span);
-        let patience = Patience { soft: wants.soft.and_then(limit), hard: wants.hard.and_then(limit) };
         let stale_at_once = near.filter(|_| patience.soft.is_some_and(|soft| soft <= began));
         let behind = stale_at_once.is_some().then(|| Wants { urgency: Urgency::Behind, ..wants.clone() });
         let boarding = behind.as_ref().unwrap_or(wants);
@@ -49,10 +48,10 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Inner<V> {
                 (Ok(Boarding::Wait(seat)), Some(held)) => {
                     return Ok(self.serve_before(&seat, held, Origin::Near, began));
                 }
-                (Ok(Boarding::Wait(seat)), None) => {
-                    seat.ended(patience).await?;
-                    continue;
-                }
+                (Ok(Boarding::Wait(seat)), None) => match self.outlast(key, &seat, patience, wants.goal).await? {
+                    Some((held, origin)) => return Ok(self.serve_before(&seat, &held, origin, began)),
+                    None => continue,
+                },
                 // Without room for a load, what is there is served all the same.
                 (Err(error), Some(held)) if error.kind() == ErrorKind::Unavailable => {
                     return Ok(self.serve(held, Origin::Near, Freshness::Stale, began));
@@ -69,11 +68,12 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Inner<V> {
             }
             if wants.goal == Goal::Load && !lead && seat.flight().has_landed() {
                 // Its load had ended before this call, and a load begun during its store would not be kept.
-                seat.ended(patience).await?;
+                self.outlast(key, &seat, patience, wants.goal).await?;
                 continue;
             }
             let usable = |held: &Held<V>| self.use_of(&seat, key, held, wants.goal);
-            match seat.wait(patience, usable).await.inspect_err(|error| self.note_impatience(&seat, error))? {
+            let waited = seat.wait(patience, usable).await.inspect_err(|error| self.note_impatience(&seat, error));
+            match waited.map_err(|error| error.with_key(key))? {
                 Got::Standby(held, origin) => return Ok(self.serve_before(&seat, &held, origin, began)),
                 // A flight that was joined may have found a value without loading it, and has left the table then.
                 Got::Landed(landed) if wants.goal != Goal::Load || lead || landed.tried => {
@@ -82,6 +82,61 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Inner<V> {
                 Got::Landed(_) => {}
             }
         }
+    }
+
+    /// Sees to it that the marks in the tiers are known before any stamp is taken: what was invalidated before this
+    /// process began is newer than its clock may be.
+    async fn open(&self, key: &Key, hard: Option<Instant>) -> Result<()> {
+        let (Some(hard), Ok(runtime), false) = (hard, Handle::try_current(), self.tiers.is_opened()) else {
+            self.tiers.open().await;
+            return Ok(());
+        };
+        let tiers = self.tiers.clone();
+        // In a task of its own: stopped with who loses patience, it would begin anew with the next one, and never end.
+        let opening = runtime.spawn(async move { tiers.open().await });
+        if timeout_at(hard, opening).await.is_ok() {
+            return Ok(());
+        }
+        count(&self.counters.impatient);
+        let message = "the tiers take longer to tell what is out of date than this caller waits: ask again later";
+        Err(Error::new(ErrorKind::Timeout, message).with_operation("load").with_key(key))
+    }
+
+    /// Waits until a flight that has answered has stored its value, too. From the soft limit on, and at the hard one in
+    /// any case, the answer is what stands in, if a value from before will do.
+    async fn outlast(&self, key: &Key, seat: &Seat<V>, patience: Patience, goal: Goal) -> Result<Option<Found<V>>> {
+        let soft = patience.soft.filter(|soft| goal != Goal::Load && patience.hard.is_none_or(|hard| *soft < hard));
+        if soft.is_some() {
+            if seat.ended(Patience { hard: soft, ..patience }).await.is_ok() {
+                return Ok(None);
+            }
+            if let Some(found) = self.substitute(key, seat).await {
+                return Ok(Some(found));
+            }
+        }
+        let Err(error) = seat.ended(patience).await else { return Ok(None) };
+        if goal != Goal::Load
+            && let Some(found) = self.substitute(key, seat).await
+        {
+            return Ok(Some(found));
+        }
+        count(&self.counters.impatient);
+        Err(error.with_key(key))
+    }
+
+    /// What may be served while a flight stores what it has answered with: that, or what is near.
+    async fn substitute(&self, key: &Key, seat: &Seat<V>) -> Option<Found<V>> {
+        let lives = |held: &Held<V>| held.freshness(self.clock.now()) != Freshness::Expired;
+        if let Some(held) = self.near_valid(key).filter(|held| lives(held)) {
+            return Some((held, Origin::Near));
+        }
+        let at_once = Patience { soft: None, hard: Some(Instant::now()) };
+        let Ok(Got::Landed(landed)) = seat.wait(at_once, |_| Use::Nothing).await else { return None };
+        let (flight, stored) = (seat.flight(), self.stored_key(key).ok()?);
+        let held = &landed.held;
+        let since = held.stamp().min(flight.began());
+        let holds = !flight.watch.is_overtaken() && !self.tiers.is_outdated(&stored, since, &held.meta.tags);
+        (holds && lives(held)).then(|| (held.clone(), Origin::Joined))
     }
 
     /// How fresh a value is that was found, if it makes a load needless.

@@ -134,7 +134,8 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> CacheBuilder<V> {
         self
     }
 
-    /// Sets how long a caller waits at most; the load goes on without it. The default is as long as it takes.
+    /// Sets how long a caller waits at most; the load goes on without it. None has begun while the tiers have not yet
+    /// told what is out of date in them. The default is as long as it takes.
     pub fn hard_timeout(mut self, limit: Duration) -> Self {
         self.hard = Some(limit);
         self

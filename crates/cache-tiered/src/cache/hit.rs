@@ -45,7 +45,7 @@ pub enum Origin {
     Loaded,
     /// A load that this call started, which found the value before still right.
     Revalidated,
-    /// A load that another call had started.
+    /// A load that another call had started. For a [refresh](crate::Cache::refresh), also one in another process.
     Joined,
 }
 

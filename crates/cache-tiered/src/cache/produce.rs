@@ -15,10 +15,11 @@ use super::inner::Inner;
 use super::leased::Leased;
 use super::load::{Load, Loaded};
 use super::progress::Phase;
+use super::request::Goal;
 use super::stats::count;
 use super::traffic::{Place, within};
 use super::trip::{Failure, Loader, Made, Obtained, Search, Trip};
-use crate::guard::panic_message;
+use crate::guard::{discard, panic_message};
 use crate::metrics::{LoadEnd, load_ended};
 
 /// Pauses between looks for what another process loads: the first, and the longest.
@@ -40,15 +41,17 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Trip<V> {
                 Ok(Some(lease)) => {
                     let lease = Leased::new(leases, lease, self.cache.lease);
                     // Another process may have stored a value between the search and the lease.
-                    *search = Search { before: search.before, ..self.search(search.goal).await };
+                    let known = search.before.unwrap_or_else(|| newest(search));
+                    *search = Search { before: search.before, ..self.search(search.goal, Some(known)).await };
                     return self.sufficient(search).map_or(Ok(Right { place, lease: Some(lease), since, gaps }), Err);
                 }
                 Ok(None) => {
                     drop(place);
+                    self.enter(Phase::Elsewhere);
                     if wait.is_first() {
                         count(&self.cache.counters.elsewhere);
+                        self.look_through(search).await?;
                     }
-                    self.enter(Phase::Elsewhere);
                     self.look_later(&mut wait, search).await?;
                 }
                 Err(error) => {
@@ -92,6 +95,8 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Trip<V> {
             _ if lease.as_ref().is_some_and(Leased::is_lost) => {
                 count(&cache.counters.leases_lost);
                 drop(lease);
+                // Who has taken it makes what is newer than its token.
+                search.before = Some(stamp);
                 self.left_to_others(&mut search).await
             }
             Ok(produced) => {
@@ -181,9 +186,18 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Trip<V> {
                 format!("another process has been loading for {:?}: see whether it hangs", self.cache.deadline);
             return Err(Obtained::Failed(Error::new(ErrorKind::Timeout, message), search.best.take()));
         }
-        let seen = search.best.as_ref().map_or(Stamp::ZERO, |(held, _)| held.stamp());
-        let before = search.before.unwrap_or(seen);
-        *search = Search { before: Some(before), ..self.search(search.goal).await };
+        let before = search.before.unwrap_or_else(|| newest(search));
+        *search = Search { before: Some(before), ..self.search(search.goal, Some(before)).await };
+        self.sufficient(search).map_or(Ok(()), Err)
+    }
+
+    /// Looks, for a refresh, what the tiers have that those above them hide: what was there before is not what another
+    /// process is loading.
+    async fn look_through(&self, search: &mut Search<V>) -> Result<(), Obtained<V>> {
+        if search.goal == Goal::Fresh {
+            return Ok(());
+        }
+        *search = self.search(search.goal, Some(Stamp::from_u64(u64::MAX))).await;
         self.sufficient(search).map_or(Ok(()), Err)
     }
 }
@@ -230,6 +244,11 @@ impl Elsewhere {
     }
 }
 
+/// The stamp of the best value that a search has found.
+fn newest<V>(search: &Search<V>) -> Stamp {
+    search.best.as_ref().map_or(Stamp::ZERO, |(held, _)| held.stamp())
+}
+
 fn full(class: &Class, limit: Duration) -> String {
     format!("no place in the class {} within {limit:?}: raise its number of places", class.name())
 }
@@ -244,6 +263,7 @@ fn unfinished(end: JoinError) -> (LoadEnd, Error) {
     match end.try_into_panic() {
         Ok(panic) => {
             let message = format!("the loader panicked: {}", panic_message(&*panic));
+            discard(panic);
             (LoadEnd::Panicked, Error::new(ErrorKind::Load, message))
         }
         Err(_) => (LoadEnd::Cancelled, Error::new(ErrorKind::Unavailable, "the load ended with its runtime")),

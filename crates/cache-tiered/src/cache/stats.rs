@@ -35,7 +35,7 @@ pub struct CacheStats {
     pub not_modified: u64,
     /// Loads begun behind a value that was served meanwhile.
     pub refreshes: u64,
-    /// Callers that left because the load took longer than they wait.
+    /// Callers that left because the load or its store, or the look for marks at the start, took longer than they wait.
     pub impatient: u64,
     /// Failures repeated without a load.
     pub repeated_failures: u64,

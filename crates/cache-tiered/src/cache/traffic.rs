@@ -1,6 +1,6 @@
 //! `Traffic`: which loads wait for which, and for places in classes, so that none waits for itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
 use cache_core::{Error, ErrorKind, Result};
@@ -15,7 +15,8 @@ tokio::task_local! {
 }
 
 /// All waiting of this process, of all caches. Loads that wait for no other and have no class are not here.
-static TRAFFIC: Mutex<Traffic> = Mutex::new(Traffic { waits: BTreeMap::new(), classes: BTreeMap::new() });
+static TRAFFIC: Mutex<Traffic> =
+    Mutex::new(Traffic { waits: BTreeMap::new(), classes: BTreeMap::new(), queued: BTreeMap::new() });
 
 /// Runs a loader as part of `flight`.
 pub(super) fn within<F: Future>(flight: usize, work: F) -> impl Future<Output = F::Output> {
@@ -79,16 +80,15 @@ pub(super) struct Rules {
 #[derive(Debug)]
 pub(super) struct Place {
     class: usize,
-    flight: usize,
+    /// The flight, and what tells it from another at the same address: a loader may outlive its flight.
+    runner: (usize, u64),
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let mut traffic = TRAFFIC.lock();
-        if let Some(class) = traffic.classes.get_mut(&self.class)
-            && let Some(at) = class.running.iter().position(|flight| *flight == self.flight)
-        {
-            class.running.swap_remove(at);
+        if let Some(class) = traffic.classes.get_mut(&self.class) {
+            class.running.remove(&self.runner);
         }
         let admitted = traffic.admit_all();
         traffic.classes.retain(|_, class| !class.running.is_empty() || !class.queue.is_empty());
@@ -100,7 +100,7 @@ impl Drop for Place {
 /// Waits for a place. Dropped, it leaves the queue. Without room in the queue, who waits behind makes way for who is
 /// awaited.
 pub(super) async fn enter(rules: Rules, flight: usize, urgency: Urgency) -> Result<Place> {
-    let (turn, _queued) = {
+    let (turn, mut queued) = {
         let mut traffic = TRAFFIC.lock();
         let class = traffic.classes.entry(rules.class).or_insert_with(|| Line::new(rules));
         let mut displaced = None;
@@ -115,25 +115,33 @@ pub(super) async fn enter(rules: Rules, flight: usize, urgency: Urgency) -> Resu
         let (sender, turn) = oneshot::channel();
         let rank = class.rank(urgency);
         class.queue.insert(rank, Waiter { flight, sender });
+        if let Some(Waiter { flight, .. }) = &displaced {
+            traffic.queued.remove(flight);
+        }
+        traffic.queued.insert(flight, (rules.class, rank));
         let admitted = traffic.admit_all();
         drop(traffic);
         drop(displaced);
         give(admitted);
-        (turn, Queued { class: rules.class, flight, rank })
+        (turn, Queued { flight, left: false })
     };
-    turn.await.map_err(|_| full(rules))
+    let turn = turn.await;
+    queued.left = true;
+    turn.map_err(|_| full(rules))
 }
 
 /// Moves a flight that waits behind to those that are awaited.
 pub(super) fn hurry(class: usize, flight: usize) {
     let mut traffic = TRAFFIC.lock();
-    let Some(class) = traffic.classes.get_mut(&class) else { return };
-    let behind = class.queue.iter().find(|(rank, waiter)| rank.0 == Urgency::Behind && waiter.flight == flight);
-    if let Some(rank) = behind.map(|(rank, _)| *rank)
-        && let Some(waiter) = class.queue.remove(&rank)
+    let Traffic { classes, queued, .. } = &mut *traffic;
+    if let Some((home, rank)) = queued.get_mut(&flight)
+        && *home == class
+        && rank.0 == Urgency::Behind
+        && let Some(class) = classes.get_mut(home)
+        && let Some(waiter) = class.queue.remove(rank)
     {
-        let rank = class.rank(Urgency::Awaited);
-        class.queue.insert(rank, waiter);
+        *rank = class.rank(Urgency::Awaited);
+        class.queue.insert(*rank, waiter);
     }
 }
 
@@ -146,13 +154,18 @@ struct Traffic {
     /// Which flights' loads wait for which flights.
     waits: BTreeMap<usize, Vec<usize>>,
     classes: BTreeMap<usize, Line>,
+    /// Where each flight waits that is in a queue: its class, and its place there.
+    queued: BTreeMap<usize, (usize, Rank)>,
 }
+
+/// A place in a queue: the first one goes first.
+type Rank = (Urgency, u64);
 
 /// A class with those who run and wait in it.
 struct Line {
     rules: Rules,
-    running: Vec<usize>,
-    queue: BTreeMap<(Urgency, u64), Waiter>,
+    running: BTreeSet<(usize, u64)>,
+    queue: BTreeMap<Rank, Waiter>,
     arrivals: u64,
 }
 
@@ -165,17 +178,18 @@ impl Traffic {
     /// Whether `from` waits for a flight that `is_meant`, or for one that does, and so on. With `through_classes`, who
     /// queues waits for those who run in its class.
     fn waits_for(&self, from: usize, is_meant: impl Fn(usize) -> bool, through_classes: bool) -> bool {
-        let (mut open, mut seen) = (vec![from], Vec::new());
+        let (mut open, mut seen, mut classes) = (vec![from], BTreeSet::new(), BTreeSet::new());
         while let Some(next) = open.pop() {
-            if seen.contains(&next) {
+            if !seen.insert(next) {
                 continue;
             }
-            seen.push(next);
             let mut others: Vec<usize> = self.waits.get(&next).into_iter().flatten().copied().collect();
-            if through_classes {
-                let queued_in =
-                    self.classes.values().filter(|class| class.queue.values().any(|one| one.flight == next));
-                others.extend(queued_in.flat_map(|class| class.running.iter().copied()));
+            if through_classes
+                && let Some((class, _)) = self.queued.get(&next)
+                && classes.insert(*class)
+            {
+                let running = self.classes.get(class).into_iter().flat_map(|class| &class.running);
+                others.extend(running.map(|(flight, _)| *flight));
             }
             if others.iter().any(|other| is_meant(*other)) {
                 return true;
@@ -193,30 +207,30 @@ impl Traffic {
             let next = self.classes.iter().find(|(_, class)| !class.queue.is_empty() && self.has_room(class));
             let Some(id) = next.map(|(id, _)| *id) else { return admitted };
             let Some(class) = self.classes.get_mut(&id) else { return admitted };
-            let Some(waiter) = class.next() else { return admitted };
-            class.running.push(waiter.flight);
-            admitted.push((waiter.sender, Place { class: id, flight: waiter.flight }));
+            let Some((_, Waiter { flight, sender })) = class.queue.pop_first() else { return admitted };
+            self.queued.remove(&flight);
+            class.arrivals += 1;
+            let runner = (flight, class.arrivals);
+            class.running.insert(runner);
+            admitted.push((sender, Place { class: id, runner }));
         }
     }
 
     fn has_room(&self, class: &Line) -> bool {
-        if class.running.len() < class.rules.places {
-            return true;
-        }
-        if self.waits.is_empty() {
-            return false;
-        }
-        let member = |flight: usize| {
-            class.running.contains(&flight) || class.queue.values().any(|waiter| waiter.flight == flight)
+        let too_many = (class.running.len() + 1).saturating_sub(class.rules.places);
+        let queues = |flight| self.queued.get(&flight).is_some_and(|(home, _)| *home == class.rules.class);
+        let lends = |flight: &&usize| {
+            let member = |other| other != **flight && (class.runs(other) || queues(other));
+            class.runs(**flight) && self.waits_for(**flight, member, true)
         };
-        let lends = |flight: &&usize| self.waits_for(**flight, |other| other != **flight && member(other), true);
-        class.running.len() - class.running.iter().filter(lends).count() < class.rules.places
+        // Only who waits lends.
+        too_many == 0 || self.waits.keys().filter(lends).take(too_many).count() == too_many
     }
 }
 
 impl Line {
     const fn new(rules: Rules) -> Self {
-        Self { rules, running: Vec::new(), queue: BTreeMap::new(), arrivals: 0 }
+        Self { rules, running: BTreeSet::new(), queue: BTreeMap::new(), arrivals: 0 }
     }
 
     /// The place in the queue of who comes now: the first one goes first.
@@ -228,26 +242,26 @@ impl Line {
         }
     }
 
-    fn next(&mut self) -> Option<Waiter> {
-        self.queue.pop_first().map(|(_, waiter)| waiter)
+    fn runs(&self, flight: usize) -> bool {
+        self.running.range((flight, 0)..=(flight, u64::MAX)).next().is_some()
     }
 }
 
 /// A flight in a queue, until this is dropped.
 struct Queued {
-    class: usize,
     flight: usize,
-    /// Where it was put; it may have been moved since.
-    rank: (Urgency, u64),
+    /// Whether it has left the queue: its turn has come, or it made way.
+    left: bool,
 }
 
 impl Drop for Queued {
     fn drop(&mut self) {
+        if self.left {
+            return;
+        }
         let mut traffic = TRAFFIC.lock();
-        let Some(class) = traffic.classes.get_mut(&self.class) else { return };
-        let own = |rank: &(Urgency, u64)| class.queue.get(rank).is_some_and(|waiter| waiter.flight == self.flight);
-        let rank = if own(&self.rank) { Some(self.rank) } else { class.queue.keys().copied().find(own) };
-        let left = rank.and_then(|rank| class.queue.remove(&rank));
+        let Traffic { classes, queued, .. } = &mut *traffic;
+        let left = queued.remove(&self.flight).and_then(|(class, rank)| classes.get_mut(&class)?.queue.remove(&rank));
         drop(traffic);
         drop(left);
     }

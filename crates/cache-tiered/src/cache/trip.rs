@@ -131,7 +131,7 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Trip<V> {
     }
 
     async fn obtain(&self, loader: Loader<V>) -> Obtained<V> {
-        let mut search = self.search(self.wants.goal).await;
+        let mut search = self.search(self.wants.goal, None).await;
         if let Some(found) = self.sufficient(&search) {
             search.goal = Goal::Current;
             if self.wants.goal == Goal::Current || self.sufficient(&search).is_some() {
@@ -159,8 +159,9 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Trip<V> {
         }
     }
 
-    /// Looks for the best value, and shows it to those who do not wait for a load.
-    pub(super) async fn search(&self, goal: Goal) -> Search<V> {
+    /// Looks for the best value, and shows it to those who do not wait for a load. In the tiers, it looks on past those
+    /// that are not newer than `beyond`.
+    pub(super) async fn search(&self, goal: Goal, beyond: Option<Stamp>) -> Search<V> {
         let near = self.cache.near_valid(&self.key).map(|held| (held, Origin::Near));
         if let Some((held, origin)) = &near {
             if self.cache.suffices(&self.key, held, goal).is_some() {
@@ -168,7 +169,7 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Trip<V> {
             }
             self.flight.stand_by(held.clone(), origin.clone());
         }
-        let looked = self.cache.look(&self.stored, &self.cache.expecting(&self.wants)).await;
+        let looked = self.cache.look(&self.stored, &self.cache.expecting(&self.wants).beyond(beyond)).await;
         let best = self.cache.better(near, looked.found);
         if let Some((held, origin)) = &best {
             self.cache.fill_near(&self.key, &self.stored, held, &self.flight);
@@ -185,12 +186,12 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Trip<V> {
     pub(super) fn sufficient(&self, search: &Search<V>) -> Option<Obtained<V>> {
         let (held, origin) = search.best.as_ref()?;
         let now = self.cache.clock.now();
-        let freshness = match self.cache.suffices(&self.key, held, search.goal) {
+        let (freshness, origin) = match self.cache.suffices(&self.key, held, search.goal) {
             // What another process was loading when this was asked for.
             None if search.before.is_some_and(|before| held.stamp() > before) && held.is_current(now) => {
-                Freshness::Fresh
+                (Freshness::Fresh, &Origin::Joined)
             }
-            sufficient => sufficient?,
+            sufficient => (sufficient?, origin),
         };
         Some(Obtained::Found((held.clone(), origin.clone()), freshness))
     }

@@ -54,7 +54,7 @@ table! {
     REFRESHES = Counter "reelcache_refreshes_total" ["cache"] Count
         "Loads begun behind a value that was served meanwhile";
     IMPATIENT = Counter "reelcache_impatient_total" ["cache"] Count
-        "Callers that left because a load took longer than they wait";
+        "Callers that left because a load or its store, or the look for marks at the start, took longer than they wait";
     REPEATED_FAILURES = Counter "reelcache_repeated_failures_total" ["cache"] Count
         "Failures told again without a load";
     ELSEWHERE = Counter "reelcache_elsewhere_total" ["cache"] Count

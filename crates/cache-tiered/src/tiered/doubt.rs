@@ -155,5 +155,6 @@ fn forecast_of<T: Part>(part: &T) -> Forecast {
         cost,
         content_type: meta.content_type.clone(),
         expected: meta.cost,
+        beyond: None,
     }
 }

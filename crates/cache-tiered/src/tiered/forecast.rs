@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cache_core::Entry;
+use cache_core::{Entry, Stamp};
 
 /// What is known of an entry before it is there, or exactly after it was loaded: tiers choose by it what they take.
 ///
@@ -25,12 +25,14 @@ pub struct Forecast {
     pub content_type: Option<Arc<str>>,
     /// What a hit will probably save: it buys patience, and decides nothing else.
     pub(crate) expected: Duration,
+    /// A fresh entry ends a lookup only when its stamp is newer than this: what is known already is of no use.
+    pub(crate) beyond: Option<Stamp>,
 }
 
 impl Forecast {
     /// Nothing is known: every tier may take it.
     pub const fn new() -> Self {
-        Self { weight: None, cost: None, content_type: None, expected: Duration::ZERO }
+        Self { weight: None, cost: None, content_type: None, expected: Duration::ZERO, beyond: None }
     }
 
     /// Sets the length of the body, in bytes.
@@ -57,11 +59,17 @@ impl Forecast {
         self
     }
 
+    /// Lets a lookup go on past fresh entries that are not newer than `stamp`, if there is one.
+    pub(crate) const fn beyond(mut self, stamp: Option<Stamp>) -> Self {
+        self.beyond = stamp;
+        self
+    }
+
     /// With what an entry that is there tells where nothing was said before.
     pub(crate) fn completed(&self, entry: &Entry) -> Self {
-        let Self { weight, cost, content_type, expected } = Self::of(entry);
+        let Self { weight, cost, content_type, expected, beyond } = Self::of(entry);
         let content_type = self.content_type.clone().or(content_type);
-        Self { weight: self.weight.or(weight), cost: self.cost.or(cost), content_type, expected }
+        Self { weight: self.weight.or(weight), cost: self.cost.or(cost), content_type, expected, beyond }
     }
 
     /// What is known of an entry that is there. A cost of zero is that of a value nobody has loaded: unknown.
@@ -72,6 +80,7 @@ impl Forecast {
             cost,
             content_type: entry.meta.content_type.clone(),
             expected: entry.meta.cost,
+            beyond: None,
         }
     }
 }

@@ -86,8 +86,9 @@ impl Tiered {
     /// selector. Cancelled once the mark is in force, it goes on; cancelled before, nothing has happened.
     ///
     /// # Errors
-    /// [`Closed`](cache_core::ErrorKind::Closed); or the failure of a tier, when none that outlives the process has
-    /// taken note: it holds for this process and has to be repeated for the next. Of a single key: as
+    /// [`Closed`](cache_core::ErrorKind::Closed), and [`Timeout`](cache_core::ErrorKind::Timeout) when too many writes
+    /// were under way for a minute: nothing has happened then. Or the failure of a tier, when none that outlives the
+    /// process has taken note: it holds for this process and has to be repeated for the next. Of a single key: as
     /// [`remove`](cache_core::Backend::remove).
     pub async fn invalidate(&self, selector: &Selector) -> Result<Invalidation> {
         self.check_open("invalidate")?;
@@ -96,14 +97,17 @@ impl Tiered {
         }
         // First, so that the mark is newer than those of earlier runs, however far the wall clock is behind them.
         self.open().await;
+        // Before the mark is in force: it would be neither written nor told without a place for that.
+        let place = self.place().await.map_err(|error| self.name_error(error, "invalidate"))?;
         let before = self.0.common.marks.frozen();
         let mark = Mark { selector: selector.clone(), stamp: self.stamps().tick() };
         let named = self.enforce(&mark)?;
         self.notify(&mark);
         let stack = self.clone();
         detached(async move {
-            let _place = stack.place().await.map_err(|error| stack.name_error(error, "invalidate"))?;
-            stack.carry_out(mark, named, &before).await
+            let invalidation = stack.carry_out(mark, named, &before).await;
+            drop(place);
+            invalidation
         })
         .await
     }

@@ -25,12 +25,20 @@ impl Tiered {
 }
 
 impl TierLeases {
-    /// As [`Leases::take`].
+    /// As [`Leases::take`]. A lease whose token is from a clock far ahead is given back.
+    ///
+    /// # Errors
+    /// Those of the tier, and [`ErrorKind::Unavailable`] for such a lease: what is stored by its token would be newer
+    /// than all that this process could put or invalidate afterwards.
     pub(crate) async fn take(&self, key: &Key, at_least: Stamp, span: Duration) -> Result<Option<Lease>> {
         let work = async { self.offered()?.take(key, at_least, span).await };
         let lease = self.tier().call("take a lease", self.tier().patience, work).await?;
-        if let Some(lease) = &lease {
-            self.stack.stamps().observe(lease.token);
+        if let Some(lease) = &lease
+            && !self.stack.stamps().observe(lease.token)
+        {
+            // Not given back, it ends by itself.
+            let _ = self.release(lease).await;
+            return Err(Error::new(ErrorKind::Unavailable, "the token of the lease is from a clock far ahead"));
         }
         Ok(lease)
     }

@@ -92,7 +92,7 @@ impl Tiered {
     }
 
     pub(super) async fn seek<T: Part>(&self, key: &Key, operation: &'static str, forecast: &Forecast) -> Seek<T> {
-        let mut seek = Seek::default();
+        let mut seek = Seek { beyond: forecast.beyond, ..Seek::default() };
         if let Err(error) = self.check_open(operation) {
             return seek.failed(error.with_key(key));
         }
@@ -180,7 +180,8 @@ impl Tiered {
             self.enqueue(Job::Repair { key: key.clone(), tier });
         }
         seek.note(&self.0.tiers[tier], tier, answer);
-        if let Some((_, value, Freshness::Fresh)) = &seek.best
+        if let Some((found, value, Freshness::Fresh)) = &seek.best
+            && *found == tier
             && let Some(entry) = value.entry().filter(|entry| entry.meta.role == Role::Value)
             && let forecast = Forecast::of(entry)
             && self.0.tiers[..tier].iter().any(|above| above.admits(&forecast))
@@ -201,17 +202,20 @@ pub(super) struct Seek<T> {
     answered: bool,
     error: Option<Error>,
     watch: Option<Watch>,
+    /// Only what is newer ends it.
+    beyond: Option<Stamp>,
 }
 
 impl<T> Default for Seek<T> {
     fn default() -> Self {
-        Self { best: None, outcomes: Vec::new(), answered: false, error: None, watch: None }
+        Self { best: None, outcomes: Vec::new(), answered: false, error: None, watch: None, beyond: None }
     }
 }
 
 impl<T: Part> Seek<T> {
     fn is_done(&self) -> bool {
-        matches!(self.best, Some((_, _, Freshness::Fresh)))
+        let is_newer = |value: &T| self.beyond.is_none_or(|beyond| value.meta().stamp > beyond);
+        matches!(&self.best, Some((_, value, Freshness::Fresh)) if is_newer(value))
     }
 
     fn failed(mut self, error: Error) -> Self {
@@ -222,11 +226,9 @@ impl<T: Part> Seek<T> {
     fn note(&mut self, tier: &Tier, index: usize, answer: Answer<T>) {
         self.outcomes.push((tier.name().clone(), answer.outcome));
         if let Some((value, freshness)) = answer.value {
-            let better = self
-                .best
-                .as_ref()
-                .is_none_or(|(_, best, _)| freshness == Freshness::Fresh || value.meta().stamp > best.meta().stamp);
-            if better {
+            let worth = |value: &T, freshness| (freshness == Freshness::Fresh, value.meta().stamp);
+            let better = |(_, best, fresh): &(usize, T, Freshness)| worth(&value, freshness) > worth(best, *fresh);
+            if self.best.as_ref().is_none_or(better) {
                 self.best = Some((index, value, freshness));
             }
         }

@@ -258,3 +258,33 @@ async fn a_refresh_may_ask_for_the_value_whose_load_had_asked_for_it_and_has_end
     assert_eq!(cache.stats().load_failures, 0);
     assert_eq!(*cache.get(&b).await.unwrap().unwrap().value, "new with a again");
 }
+
+/// Ends in time only when a load costs the class a few steps, however many others run in it and wait for it.
+#[tokio::test(start_paused = true)]
+async fn a_class_takes_thousands_of_loads_also_while_one_waits_for_another() {
+    let bed = Bed::new();
+    let class = Class::new("c", 500);
+    let cache = bed.strings().build().unwrap();
+    let (outer, runs) = (cache.clone(), Runs::default());
+    let inner = runs.takes(HOUR, Ok("inner"));
+    let waiting =
+        move |_| async move { outer.get_or_load(&key("inner"), inner).await.map(|hit| hit.value.to_string()) };
+    let (asking, gauge) = (cache.clone(), Gauge::default());
+    tokio::spawn(async move { asking.get_or_load(&key("outer"), waiting).await });
+    pass(millis(1)).await;
+    let loads = (0..5_000).map(|number| {
+        let (cache, class, gauge) = (cache.clone(), class.clone(), gauge.clone());
+        tokio::spawn(async move {
+            let key = key(&format!("k{number}"));
+            let load = move |_| async move {
+                gauge.held_for(millis(10)).await;
+                Ok::<_, Error>(String::new())
+            };
+            cache.request(&key).class(&class).load(load).await
+        })
+    });
+    for load in loads.collect::<Vec<_>>() {
+        load.await.unwrap().unwrap();
+    }
+    assert_eq!((gauge.most(), class.running(), class.waiting()), (500, 0, 0));
+}

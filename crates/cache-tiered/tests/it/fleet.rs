@@ -1,6 +1,6 @@
 //! Caches of two processes over one shared tier: one load in the fleet, and news of what is out of date.
 
-use cache_core::{Backend, Entry, Error, ErrorKind, Freshness, HOUR, MINUTE, Meta, Role, Selector, Stamp, ttl};
+use cache_core::{Backend, Entry, Error, ErrorKind, Freshness, HOUR, Leases, MINUTE, Meta, Role, Selector, Stamp, ttl};
 use cache_testkit::{Fault, Operation, Plan, eventually};
 use cache_tiered::{CacheBuilder, Load, Origin, Phase};
 use futures_util::future::join_all;
@@ -238,5 +238,28 @@ async fn a_put_that_expires_on_its_way_leaves_nothing_older_behind() {
     one.put(&a, "new".to_owned()).await.unwrap();
     for node in &pair.nodes {
         assert!(eventually(LONG, async || node.get(&a).await.unwrap().is_none()).await);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_from_a_clock_far_ahead_is_given_back_and_what_is_loaded_can_be_invalidated() {
+    for selector in [Selector::all(), Selector::Key(key("a"))] {
+        let pair = Pair::new().listening().await;
+        let [one, two] = &pair.nodes;
+        let (a, runs) = (key("a"), Runs::default());
+        let far = Stamp::first_of(Paused::START.after(HOUR));
+        let lease = pair.leases.take(&stored(&a), far, LEASE).await.unwrap().unwrap();
+        assert!(pair.leases.release(&lease).await.unwrap());
+        one.get_or_load(&a, runs.takes(millis(1), Ok("old"))).await.unwrap();
+        assert!(!pair.leases.is_held(&stored(&a)));
+        pair.idle().await;
+        assert!(pair.shared.get(&stored(&a)).await.unwrap().unwrap().meta.stamp < far);
+        assert!(one.invalidate(&selector).await.unwrap().entries() > 0, "{selector}");
+        for node in &pair.nodes {
+            assert!(eventually(LONG, async || node.get(&a).await.unwrap().is_none()).await, "{selector}");
+        }
+        assert_ne!(pair.in_shared(&a).await.as_deref(), Some("old"));
+        two.put(&a, "new".to_owned()).await.unwrap();
+        assert!(eventually(LONG, async || one.get(&a).await.unwrap().is_some()).await, "{selector}");
     }
 }

@@ -342,3 +342,29 @@ async fn a_hard_timeout_bounds_the_wait_for_a_store_too() {
         assert_eq!(began.elapsed(), millis(500));
     }
 }
+
+/// Panics when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        assert!(std::thread::panicking(), "dropped");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_whose_payload_panics_in_turn_is_a_failed_load_like_any_other() {
+    let bed = Bed::new();
+    let cache = bed.strings().build().unwrap();
+    let bomb = true;
+    let panicking = move |_| async move {
+        if bomb {
+            std::panic::panic_any(Bomb);
+        }
+        Ok::<_, Error>(String::new())
+    };
+    let error = cache.get_or_load(&key("a"), panicking).await.unwrap_err();
+    assert_eq!((error.kind(), cache.stats().load_failures), (ErrorKind::Load, 1));
+    let hit = cache.get_or_load(&key("a"), |_| async { Ok::<_, Error>("made".to_owned()) }).await.unwrap();
+    assert_eq!(*hit.value, "made");
+}

@@ -11,6 +11,7 @@ mod doubt;
 mod drops;
 mod fences;
 mod fleet;
+mod fleet_refresh;
 mod freshness;
 mod freshness_table;
 mod invalidation;

@@ -2,7 +2,7 @@
 
 use cache_core::{Backend, ErrorKind, Selector};
 use cache_testkit::{Fault, Operation, Plan, eventually};
-use cache_tiered::TierOptions;
+use cache_tiered::{TierOptions, Tiered};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -87,4 +87,22 @@ async fn reads_do_not_wait_for_marks_that_a_tier_does_not_tell() {
     }
     rig.places[1].heal();
     assert!(eventually(LONG, async || rig.body(&a).await.is_some()).await, "it is asked again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invalidation_that_finds_no_place_for_its_writes_has_not_happened() {
+    let rig = Rig::of([Kind::Durable]);
+    let patient = TierOptions::new().patience(Duration::from_hours(1));
+    let tiers = Tiered::builder().tier_with(rig.places[0].clone(), patient).clock(rig.clock.clone()).build().unwrap();
+    let a = key("a");
+    tiers.put(&a, rig.tagged("x", "old")).await.unwrap();
+    rig.places[0].set_plan(Plan::new().each(Operation::Put, Fault::Hang));
+    for number in 0..1_024 {
+        let (tiers, entry) = (tiers.clone(), rig.entry("hangs"));
+        tokio::spawn(async move { tiers.put(&key(&format!("k:{number}")), entry).await });
+    }
+    pass(millis(1)).await;
+    let error = tiers.invalidate(&Selector::tag("x")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(tiers.get(&a).await.unwrap().is_some());
 }

@@ -4,12 +4,12 @@ use std::fmt;
 use std::time::Duration;
 
 use cache_core::{DAY, Error, ErrorKind, Freshness, HOUR, MINUTE, Selector, ttl};
-use cache_testkit::eventually;
+use cache_testkit::{Fault, Operation, Plan, eventually};
 use cache_tiered::{Cache, CacheBuilder, Load, Loaded};
 use futures_util::FutureExt;
 use tokio::time::{Instant, timeout};
 
-use crate::kit::{Bed, LONG, Runs, key, millis, pass};
+use crate::kit::{Bed, LONG, PATIENCE, Runs, key, millis, pass};
 
 /// A cache whose values are fresh for an hour and stale for a day.
 fn aging(bed: &Bed) -> CacheBuilder<String> {
@@ -273,4 +273,69 @@ async fn a_loader_that_is_not_needed_and_panics_when_dropped_disturbs_nobody() {
     let hit = timeout(MINUTE, cache.get_or_load(&a, loader)).await.unwrap().unwrap();
     assert_eq!(*hit.value, "there");
     idle(&cache).await;
+}
+
+/// A cache that waits 100 ms at most, and whose value of `a` is stale while it is stored, for a second and a half.
+async fn stale_during_the_store(bed: &Bed, near: u64) -> Cache<String> {
+    bed.far.set_plan(Plan::new().each(Operation::Put, Fault::Delay(millis(1500))));
+    let cache = bed.strings().near(near).hard_timeout(millis(100)).build().unwrap();
+    let brief = |load: Load| async move {
+        load.set_lifetime(ttl(millis(10)).stale(HOUR));
+        Ok::<_, Error>("old".to_owned())
+    };
+    cache.get_or_load(&key("a"), brief).await.unwrap();
+    bed.clock.advance(millis(20));
+    cache
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_value_that_is_stale_when_it_is_stored_stands_in_from_the_soft_limit_on_and_at_the_hard_one() {
+    for near in [0, 100] {
+        for soft in [None, Some(millis(40))] {
+            let bed = Bed::new();
+            let cache = stale_during_the_store(&bed, near).await;
+            let (a, runs, began) = (key("a"), Runs::default(), Instant::now());
+            let mut request = cache.request(&a);
+            if let Some(soft) = soft {
+                request = request.soft_timeout(soft);
+            }
+            let hit = request.load(runs.takes(millis(1), Ok("new"))).await.unwrap();
+            assert_eq!((hit.value.as_str(), hit.freshness), ("old", Freshness::Stale), "near {near}");
+            assert_eq!(began.elapsed().as_millis(), soft.unwrap_or(millis(100)).as_millis(), "near {near}");
+            assert_eq!((runs.count(), cache.stats().impatient), (0, 0));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_too_long_for_a_store_is_told_the_key_and_counted() {
+    let bed = Bed::new();
+    let cache = stale_during_the_store(&bed, 100).await;
+    let (a, runs) = (key("a"), Runs::default());
+    let error = cache.refresh(&a, runs.takes(millis(1), Ok("new"))).await.unwrap_err();
+    assert_eq!((error.kind(), error.key()), (ErrorKind::Timeout, Some(&a)));
+    let invalidating = cache.clone();
+    tokio::spawn(async move { invalidating.invalidate(&Selector::all()).await });
+    pass(millis(1)).await;
+    let error = cache.get_or_load(&a, runs.takes(MINUTE, Ok("new"))).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.key()),
+        (ErrorKind::Timeout, Some(&a)),
+        "what was invalidated stands in for nothing"
+    );
+    assert_eq!(cache.stats().impatient, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn marks_that_a_tier_does_not_tell_hold_nobody_up_for_longer_than_the_hard_limit() {
+    let bed = Bed::new();
+    let cache = bed.strings().hard_timeout(millis(100)).build().unwrap();
+    bed.far.set_plan(Plan::new().each(Operation::Scan, Fault::Hang));
+    let (a, began) = (key("a"), Instant::now());
+    let error = cache.get_or_load(&a, |_| async { Ok::<_, Error>("new".to_owned()) }).await.unwrap_err();
+    assert_eq!((error.kind(), error.key()), (ErrorKind::Timeout, Some(&a)));
+    assert_eq!((began.elapsed().as_millis(), cache.stats().impatient), (100, 1));
+    // Those who left have not ended the look: it ends with the patience of the tier.
+    let loads = async || cache.get_or_load(&a, |_| async { Ok::<_, Error>("new".to_owned()) }).await.is_ok();
+    assert!(eventually(2 * PATIENCE, loads).await);
 }

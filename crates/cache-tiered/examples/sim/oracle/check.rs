@@ -57,7 +57,7 @@ impl State {
         self.journal.note(Some(&asked.key), &told);
         if asked.way == Way::Get {
             // Errors of tiers are errors of a plain read when no tier could say anything.
-            if asked.calm.is_some() && asked.calm == self.calm(node) {
+            if asked.calm.is_some() && asked.calm == self.calm(node) && self.knows_marks(asked.life) {
                 self.broken(asked, &format!("an error although all tiers that last are well: {error}"));
             }
             return;

@@ -36,6 +36,8 @@ pub(crate) struct State {
     pub(crate) lease_trouble: Option<Duration>,
     /// Whether it does not work at all.
     pub(crate) lease_down: bool,
+    /// When lives began, with the trouble of their node's lasting tiers until then.
+    pub(crate) births: Vec<(Life, Duration, Option<u64>)>,
     /// Lives that have crashed or closed.
     pub(crate) over: Vec<Life>,
     /// Questions whose load waited for that of another node until its deadline: of which key, and when.
@@ -53,6 +55,9 @@ pub(crate) struct State {
     next_value: u64,
 }
 
+/// When a life has read the marks in the tiers, however often that failed at first.
+const OPENED: Duration = Duration::from_mins(3);
+
 impl State {
     pub(crate) fn new(origin: Instant, eyes: Vec<Eye>, settings: &Settings) -> Self {
         let loads = Loads::new(settings.lease.is_some());
@@ -65,6 +70,7 @@ impl State {
             expected: BTreeMap::new(),
             lease_trouble: None,
             lease_down: false,
+            births: Vec::new(),
             over: Vec::new(),
             timeouts: Vec::new(),
             gaps: Vec::new(),
@@ -93,6 +99,18 @@ impl State {
             struck += count;
         }
         Some(struck)
+    }
+
+    pub(crate) fn life_begins(&mut self, life: Life) {
+        self.births.push((life, self.elapsed(), self.calm(life.node)));
+    }
+
+    /// Whether the marks in the tiers are known to a life: there was no trouble since it began, or it had time.
+    pub(super) fn knows_marks(&self, life: Life) -> bool {
+        self.births.iter().any(|(born, when, trouble)| {
+            let calm = trouble.is_some() && *trouble == self.calm(life.node);
+            *born == life && (calm || self.elapsed() > *when + OPENED)
+        })
     }
 
     /// Takes a value in that is being made; its number.
