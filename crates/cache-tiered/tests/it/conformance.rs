@@ -1,7 +1,6 @@
 //! The conformance suite, for stacks of several shapes.
 
-use cache_core::Limits;
-use cache_core::PolicyKind;
+use cache_core::{Limits, PolicyKind};
 use cache_file::{FileBackend, FileConfig};
 use cache_mem::MemBackend;
 use cache_testkit::{Bench, Fixture, NaiveModel, conformance};
