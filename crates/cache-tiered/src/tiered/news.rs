@@ -1,6 +1,6 @@
 //! `News`: what other processes have told lately, set against what this one has stored meanwhile.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -30,7 +30,7 @@ pub(super) struct News {
     puts: Mutex<HashMap<Key, Stamp>>,
     fills: Mutex<VecDeque<Fill>>,
     /// The stamps of what is to be withdrawn, and since when.
-    doomed: Mutex<HashMap<Key, (Stamp, Stamp)>>,
+    doomed: Mutex<BTreeMap<Key, (Stamp, Stamp)>>,
     any_doomed: AtomicBool,
 }
 
