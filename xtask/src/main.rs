@@ -41,8 +41,12 @@ Usage: cargo xtask COMMAND [ARGS]
   torture sim [--seeds N] [--from S] [--seed S]
                           live through simulated fleets in virtual time, 1,000 unless told,
                           and check every answer; --seed repeats the one of that seed
-  bench [--compare] [ARGS]
-                          the benchmarks; with --compare beside other caches
+  bench [NAMES] [--quick] [--print] [ARGS]
+                          the benchmarks (hit-ratio, mem, tiers, compare, peers), all of them
+                          unless named, written into docs/benchmarks.md unless --print;
+                          --quick takes less than 3 minutes after the build;
+                          hit-ratio --trace FILE replays a recorded trace too, mem --policy
+                          NAME measures that policy, mem --large 10^7 entries
   clip DIR                put a real film clip (Big Buck Bunny) into DIR
   help                    this page
 

@@ -1,76 +1,32 @@
 //! `Catalog`: a policy joined with keys, deadlines and exact accounting.
 
+mod chosen;
+mod column;
+mod departures;
+mod index;
+mod offer;
+mod rings;
 mod slab;
+mod view;
+mod wheel;
 
 use std::borrow::Borrow;
-use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
-use std::time::Duration;
 
-use hashbrown::HashTable;
+pub use departures::{Departure, Departures};
+pub use offer::{Limits, Offer};
 
+use chosen::Chosen;
+use column::Column;
+use index::Index;
+use rings::{NIL, Rings};
 use slab::Slab;
+use wheel::Wheel;
 
-use crate::{Cause, Facts, Policy, PolicyKind, Slot, Timestamp};
+use crate::{Cause, PolicyKind, Slot, Timestamp};
 
-/// How much a catalog may hold. A bound of zero on either holds nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Sum of weights.
-    pub weight: u64,
-    /// Number of entries.
-    pub entries: u64,
-}
-
-impl Limits {
-    /// A bound on the sum of weights alone.
-    pub const fn weight(weight: u64) -> Self {
-        Self { weight, entries: u64::MAX }
-    }
-
-    /// A bound on the number of entries alone.
-    pub const fn entries(entries: u64) -> Self {
-        Self { weight: u64::MAX, entries }
-    }
-
-    /// The bound on entries replaced.
-    #[must_use]
-    pub const fn and_entries(self, entries: u64) -> Self {
-        Self { entries, ..self }
-    }
-}
-
-/// An entry offered to a [`Catalog`].
-#[derive(Debug, Clone)]
-pub struct Offer<K, T> {
-    /// Its key.
-    pub key: K,
-    /// What to hold for it.
-    pub value: T,
-    /// Hash of the key, the same for equal keys.
-    pub hash: u64,
-    /// What it costs of [`Limits::weight`].
-    pub weight: u64,
-    /// Wall time that making the value again takes.
-    pub cost: Duration,
-    /// The instant from which on it is absent.
-    pub expires: Timestamp,
-    /// Whether the policy may not choose it: it leaves for want of room only when nothing else is left to leave.
-    pub pinned: bool,
-}
-
-/// An entry that left a [`Catalog`]; dropping it is the caller's, outside of its locks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Departure<K, T> {
-    /// Its key.
-    pub key: K,
-    /// What was held for it.
-    pub value: T,
-    /// What it cost.
-    pub weight: u64,
-    /// Why it left.
-    pub cause: Cause,
-}
+/// How often one call may move an entry within the wheel of deadlines: what bounds its time.
+const MOVES: usize = 64;
 
 /// Keys and values with a budget: the one place where admission, eviction and expiry are decided.
 ///
@@ -85,18 +41,24 @@ pub struct Departure<K, T> {
 /// let mut catalog = Catalog::new(Limits::weight(10), PolicyKind::Lru);
 /// let (weight, cost, expires) = (4, Duration::ZERO, Timestamp::NEVER);
 /// let offer = Offer { key: "a", value: 1, hash: 7, weight, cost, expires, pinned: false };
-/// catalog.insert(offer, Timestamp::EPOCH);
+/// assert!(catalog.insert(offer, Timestamp::EPOCH).is_empty());
 /// assert_eq!(catalog.get(7, "a", Timestamp::EPOCH), Some(&1));
 /// assert_eq!(catalog.weight(), 4);
 /// ```
 pub struct Catalog<K, T> {
-    index: HashTable<Slot>,
+    index: Index,
+    /// All that a hit needs of most entries: what else is known of them stands apart.
     slots: Slab<Resident<K, T>>,
-    policy: Box<dyn Policy>,
-    /// Deadlines of the entries that have one.
-    deadlines: BTreeSet<(Timestamp, Slot)>,
-    /// Entries that the policy does not know, the oldest first.
-    pinned: VecDeque<Slot>,
+    weights: Column<u64>,
+    deadlines: Column<Timestamp>,
+    /// Entries that have a deadline.
+    wheel: Wheel,
+    policy: Chosen,
+    /// Entries that the policy does not know.
+    pinned: Rings,
+    /// The one of them that has been held longest.
+    first_pinned: u32,
+    pinned_len: usize,
     limits: Limits,
     /// Wider than any limit: the sum passes the limit between an admission and the evictions that pay for it.
     weight: u128,
@@ -105,21 +67,21 @@ pub struct Catalog<K, T> {
 struct Resident<K, T> {
     key: K,
     value: T,
-    hash: u64,
-    weight: u64,
-    expires: Timestamp,
-    pinned: bool,
 }
 
 impl<K: Eq, T> Catalog<K, T> {
     /// An empty catalog.
     pub fn new(limits: Limits, policy: PolicyKind) -> Self {
         Self {
-            index: HashTable::new(),
+            index: Index::new(),
             slots: Slab::new(),
-            policy: policy.build(limits.weight),
-            deadlines: BTreeSet::new(),
-            pinned: VecDeque::new(),
+            weights: Column::new(1),
+            deadlines: Column::new(Timestamp::NEVER),
+            wheel: Wheel::new(),
+            policy: Chosen::new(policy, limits.planned()),
+            pinned: Rings::new(),
+            first_pinned: NIL,
+            pinned_len: 0,
             limits,
             weight: 0,
         }
@@ -127,40 +89,32 @@ impl<K: Eq, T> Catalog<K, T> {
 
     /// Offers an entry at `now`; what left for it, the offer itself included when it was not admitted.
     ///
-    /// The entry present under the key leaves in any case: it is out of date. Amortised logarithmic time, plus one
-    /// step for each departure.
-    pub fn insert(&mut self, offer: Offer<K, T>, now: Timestamp) -> Vec<Departure<K, T>> {
-        let Offer { key, value, hash, weight, cost, expires, pinned } = offer;
-        let mut left = Vec::new();
-        if let Some(slot) = self.find(hash, &key) {
-            let cause = if now < self.slots[slot].expires { Cause::Replaced } else { Cause::Expired };
-            left.push(self.release(slot, cause));
-        }
-        if weight > self.limits.weight || self.max_entries() == 0 {
-            left.push(Departure { key, value, weight, cause: Cause::Refused });
+    /// The entry present under the key leaves in any case: it is out of date. The new one takes over its place and,
+    /// when they weigh the same, what the policy knows of its use; the replacement itself counts as a hit. Amortised
+    /// logarithmic time, plus one step for each departure.
+    pub fn insert(&mut self, offer: Offer<K, T>, now: Timestamp) -> Departures<K, T> {
+        let mut left = Departures::new();
+        let present = self.find(offer.hash, &offer.key);
+        let refused = match offer {
+            Offer { weight, .. } if weight > self.limits.weight || self.max_entries() == 0 => Some(Cause::Refused),
+            Offer { expires, .. } if !is_ahead(expires, now) => Some(Cause::Expired),
+            _ => None,
+        };
+        if let Some(cause) = refused {
+            if let Some(slot) = present {
+                left.push(self.release(slot, Cause::Replaced, now));
+            }
+            left.push(Departure { key: offer.key, value: offer.value, weight: offer.weight, cause });
             return left;
         }
-        if now >= expires {
-            left.push(Departure { key, value, weight, cause: Cause::Expired });
-            return left;
-        }
-        let slot = self.slots.insert(Resident { key, value, hash, weight, expires, pinned });
-        let slots = &self.slots;
-        self.index.insert_unique(hash, slot, |slot| slots[*slot].hash);
-        if pinned {
-            self.pinned.push_back(slot);
-        } else {
-            self.policy.insert(slot, Facts { hash, weight, cost });
-        }
-        if expires != Timestamp::NEVER {
-            self.deadlines.insert((expires, slot));
-        }
-        self.weight += u128::from(weight);
-        while self.is_over() {
-            let Some(overdue) = self.release_overdue(now) else { break };
-            left.push(overdue);
-        }
-        self.evict_over(Some(slot), &mut left);
+        let slot = match present {
+            Some(slot) => {
+                left.push(self.replace(slot, offer, now));
+                slot
+            }
+            None => self.admit(offer, now),
+        };
+        self.make_room(Some(slot), now, &mut left);
         left
     }
 
@@ -169,13 +123,22 @@ impl<K: Eq, T> Catalog<K, T> {
     where
         K: Borrow<Q>,
     {
+        self.get_if(hash, key, |expires| now < expires)
+    }
+
+    /// The value of `key`, counted as a hit, if its deadline `is_ahead`, which is asked only where there is one: who
+    /// reads a clock for it reads none for the others.
+    #[inline]
+    pub fn get_if<Q: Eq + ?Sized>(&self, hash: u64, key: &Q, is_ahead: impl FnOnce(Timestamp) -> bool) -> Option<&T>
+    where
+        K: Borrow<Q>,
+    {
         let slot = self.find(hash, key)?;
-        let resident = &self.slots[slot];
-        (now < resident.expires).then(|| {
-            if !resident.pinned {
-                self.policy.touch(slot);
-            }
-            &resident.value
+        let expires = self.deadlines.get(slot);
+        (expires == Timestamp::NEVER || is_ahead(expires)).then(|| {
+            // A pinned entry is not the policy's; that touches nothing.
+            self.policy.touch(slot);
+            &self.slots[slot].value
         })
     }
 
@@ -184,27 +147,40 @@ impl<K: Eq, T> Catalog<K, T> {
     where
         K: Borrow<Q>,
     {
-        let resident = &self.slots[self.find(hash, key)?];
-        (now < resident.expires).then_some(&resident.value)
+        let slot = self.find(hash, key)?;
+        self.is_live(slot, now).then(|| &self.slots[slot].value)
     }
 
-    /// Takes `key` out, expired or not.
-    pub fn remove<Q: Eq + ?Sized>(&mut self, hash: u64, key: &Q) -> Option<Departure<K, T>>
+    /// Takes `key` out at `now`: as removed, or as expired when its time has come.
+    pub fn remove<Q: Eq + ?Sized>(&mut self, hash: u64, key: &Q, now: Timestamp) -> Option<Departure<K, T>>
     where
         K: Borrow<Q>,
     {
         let slot = self.find(hash, key)?;
-        Some(self.release(slot, Cause::Removed))
+        Some(self.release(slot, Cause::Removed, now))
     }
 
     /// Takes out up to `limit` entries whose time has come at `now`, the longest overdue first.
+    ///
+    /// The time it takes is bounded by `limit`. It may therefore stop early among many deadlines that lie far apart:
+    /// all are out when [`next_expiry`](Self::next_expiry) is after `now`.
     pub fn expire(&mut self, now: Timestamp, limit: usize) -> Vec<Departure<K, T>> {
-        std::iter::from_fn(|| self.release_overdue(now)).take(limit).collect()
+        let mut moves = limit.saturating_add(1).saturating_mul(MOVES);
+        std::iter::from_fn(|| self.release_overdue(now, &mut moves)).take(limit).collect()
     }
 
-    /// The next instant at which [`expire`](Self::expire) finds something, past ones included.
+    /// An instant before which [`expire`](Self::expire) finds nothing, past ones included; none without deadlines.
+    ///
+    /// It is at most the first deadline, and after every instant at which [`expire`](Self::expire) left nothing behind.
     pub fn next_expiry(&self) -> Option<Timestamp> {
-        self.deadlines.first().map(|&(expires, _)| expires)
+        self.wheel.next()
+    }
+
+    /// Whether [`expire`](Self::expire) has something to do at `now`. The time it takes is bounded; where that does not
+    /// suffice to know, it has.
+    pub fn is_overdue(&mut self, now: Timestamp) -> bool {
+        let (mut moves, deadlines) = (MOVES, &self.deadlines);
+        self.wheel.overdue(now, &mut moves, |slot| deadlines.get(slot)).is_some() || moves == 0
     }
 
     /// Takes everything out.
@@ -212,18 +188,22 @@ impl<K: Eq, T> Catalog<K, T> {
         self.index.clear();
         self.policy.clear();
         self.deadlines.clear();
+        self.wheel.clear();
         self.pinned.clear();
+        (self.first_pinned, self.pinned_len) = (NIL, 0);
         self.weight = 0;
-        let residents = self.slots.drain();
-        residents.map(|resident| resident.depart(Cause::Cleared)).collect()
+        let weights = std::mem::replace(&mut self.weights, Column::new(1));
+        let slots = (0..).map(Slot);
+        let residents = slots.zip(self.slots.drain());
+        residents.filter_map(|(slot, resident)| Some(resident?.depart(weights.get(slot), Cause::Cleared))).collect()
     }
 
-    /// Sets new limits; what left for them.
-    pub fn resize(&mut self, limits: Limits) -> Vec<Departure<K, T>> {
+    /// Sets new limits at `now`; what left for them, the expired first.
+    pub fn resize(&mut self, limits: Limits, now: Timestamp) -> Departures<K, T> {
         self.limits = limits;
-        self.policy.resize(limits.weight);
-        let mut left = Vec::new();
-        self.evict_over(None, &mut left);
+        self.policy.resize(limits.planned());
+        let mut left = Departures::new();
+        self.make_room(None, now, &mut left);
         left
     }
 
@@ -244,79 +224,113 @@ impl<K: Eq, T> Catalog<K, T> {
 
     /// Whether nothing is held.
     pub fn is_empty(&self) -> bool {
-        self.index.is_empty()
+        self.len() == 0
     }
 
-    /// Keys and values unexpired at `now`, in no promised order.
-    pub fn iter(&self, now: Timestamp) -> impl Iterator<Item = (&K, &T)> {
-        self.page(0, self.places(), now)
-    }
-
-    /// Number of places: an upper bound for [`page`](Self::page).
-    pub fn places(&self) -> usize {
-        self.slots.places()
-    }
-
-    /// Keys and values unexpired at `now` in the places from `start` to `end`, the latter excluded.
-    ///
-    /// A key keeps its place as long as it is held, replacements included. Who reads a catalog in pages, changed
-    /// in between, sees each key that is held all the time exactly once.
-    pub fn page(&self, start: usize, end: usize, now: Timestamp) -> impl Iterator<Item = (&K, &T)> {
-        let residents = self.slots.range(start, end).filter(move |resident| now < resident.expires);
-        residents.map(|resident| (&resident.key, &resident.value))
-    }
-
-    /// Recounts everything; the first disagreement found, for tests.
-    ///
-    /// # Errors
-    /// A description of what does not add up.
-    #[doc(hidden)]
-    pub fn validate(&self) -> Result<(), String> {
-        let weight: u128 = self.slots.iter().map(|resident| u128::from(resident.weight)).sum();
-        let deadlines = self.slots.iter().filter(|resident| resident.expires != Timestamp::NEVER).count();
-        let counts = [self.slots.len(), self.policy.len() + self.pinned.len()];
-        if weight != self.weight {
-            return Err(format!("weights sum to {weight}, accounted {}", self.weight));
-        }
-        if counts != [self.index.len(); 2] {
-            return Err(format!("[slots, policy] hold {counts:?}, the index {}", self.index.len()));
-        }
-        if deadlines != self.deadlines.len() {
-            return Err(format!("{deadlines} entries have deadlines, {} are noted", self.deadlines.len()));
-        }
-        if self.is_over() {
-            return Err(format!("weight {weight}, entries {} exceed {:?}", self.len(), self.limits));
-        }
-        Ok(())
-    }
-
+    #[inline]
     fn find<Q: Eq + ?Sized>(&self, hash: u64, key: &Q) -> Option<Slot>
     where
         K: Borrow<Q>,
     {
-        self.index.find(hash, |&slot| self.slots[slot].key.borrow() == key).copied()
+        self.index.find(hash, |slot| self.slots[slot].key.borrow() == key)
     }
 
-    /// Takes a resident out of everything.
-    fn release(&mut self, slot: Slot, cause: Cause) -> Departure<K, T> {
-        let resident = self.slots.remove(slot);
-        if resident.pinned {
-            self.pinned.retain(|other| *other != slot);
+    fn is_live(&self, slot: Slot, now: Timestamp) -> bool {
+        is_ahead(self.deadlines.get(slot), now)
+    }
+
+    /// Makes a resident of an offer whose key is absent.
+    fn admit(&mut self, offer: Offer<K, T>, now: Timestamp) -> Slot {
+        let Offer { key, value, hash, weight, cost, expires, pinned } = offer;
+        let slot = self.slots.insert(Resident { key, value });
+        self.index.insert(hash, slot);
+        self.weights.set(slot, weight);
+        self.weight += u128::from(weight);
+        self.set_deadline(slot, expires, now);
+        if pinned {
+            self.pin(slot);
+        } else {
+            self.policy.insert(slot, self.limits.facts(hash, weight, cost));
+        }
+        slot
+    }
+
+    /// Makes a resident of an offer in the place of the one under the same key.
+    fn replace(&mut self, slot: Slot, offer: Offer<K, T>, now: Timestamp) -> Departure<K, T> {
+        let Offer { key, value, hash, weight, cost, expires, pinned } = offer;
+        let cause = self.cause(slot, Cause::Replaced, now);
+        let old_weight = self.weights.get(slot);
+        let old = std::mem::replace(&mut self.slots[slot], Resident { key, value });
+        self.weights.set(slot, weight);
+        self.weight = self.weight - u128::from(old_weight) + u128::from(weight);
+        if self.deadlines.get(slot) != expires {
+            self.set_deadline(slot, expires, now);
+        }
+        let facts = self.limits.facts(hash, weight, cost);
+        if !pinned && weight == old_weight && !self.pinned.contains(slot) {
+            self.policy.update(slot, facts);
+        } else {
+            self.forget(slot);
+            if pinned {
+                self.pin(slot);
+            } else {
+                self.policy.insert(slot, facts);
+            }
+        }
+        old.depart(old_weight, cause)
+    }
+
+    fn set_deadline(&mut self, slot: Slot, expires: Timestamp, now: Timestamp) {
+        self.wheel.remove(slot);
+        self.deadlines.set(slot, expires);
+        if expires != Timestamp::NEVER {
+            self.wheel.insert(slot, expires, now);
+        }
+    }
+
+    fn pin(&mut self, slot: Slot) {
+        self.pinned.push(&mut self.first_pinned, slot);
+        self.pinned_len += 1;
+    }
+
+    /// Leaves `slot` neither to the policy nor pinned.
+    fn forget(&mut self, slot: Slot) {
+        if self.pinned.contains(slot) {
+            self.pinned.unlink(&mut self.first_pinned, slot);
+            self.pinned_len -= 1;
         } else {
             self.policy.remove(slot);
         }
-        if let Ok(place) = self.index.find_entry(resident.hash, |&other| other == slot) {
-            place.remove();
-        }
-        self.deadlines.remove(&(resident.expires, slot));
-        self.weight -= u128::from(resident.weight);
-        resident.depart(cause)
     }
 
-    /// Takes out the longest overdue entry.
-    fn release_overdue(&mut self, now: Timestamp) -> Option<Departure<K, T>> {
-        let &(expires, slot) = self.deadlines.first()?;
-        (now >= expires).then(|| self.release(slot, Cause::Expired))
+    /// Why a resident leaves at `now` for `cause`: its time may have come unnoticed.
+    fn cause(&self, slot: Slot, cause: Cause, now: Timestamp) -> Cause {
+        if self.is_live(slot, now) { cause } else { Cause::Expired }
+    }
+
+    /// Takes a resident out of everything.
+    fn release(&mut self, slot: Slot, cause: Cause, now: Timestamp) -> Departure<K, T> {
+        self.forget(slot);
+        self.take(slot, cause, now)
+    }
+
+    /// Takes a resident out that is neither the policy's nor pinned.
+    fn take(&mut self, slot: Slot, cause: Cause, now: Timestamp) -> Departure<K, T> {
+        let cause = self.cause(slot, cause, now);
+        let weight = self.weights.get(slot);
+        self.index.remove(slot);
+        self.wheel.remove(slot);
+        self.weights.set(slot, 1);
+        self.deadlines.set(slot, Timestamp::NEVER);
+        self.weight -= u128::from(weight);
+        self.slots.remove(slot).depart(weight, cause)
+    }
+
+    /// Takes out the longest overdue entry, if `moves` within the wheel suffice to find it.
+    fn release_overdue(&mut self, now: Timestamp, moves: &mut usize) -> Option<Departure<K, T>> {
+        let deadlines = &self.deadlines;
+        let slot = self.wheel.overdue(now, moves, |slot| deadlines.get(slot))?;
+        Some(self.release(slot, Cause::Expired, now))
     }
 
     /// Entries without weight fit into any sum of weights: a capacity of zero holds none of them either.
@@ -328,19 +342,34 @@ impl<K: Eq, T> Catalog<K, T> {
         self.weight > u128::from(self.limits.weight) || self.len() as u64 > self.max_entries()
     }
 
-    fn evict_over(&mut self, newest: Option<Slot>, left: &mut Vec<Departure<K, T>>) {
+    /// Takes out the overdue, then the policy's victims, then the pinned, until the limits hold.
+    fn make_room(&mut self, newest: Option<Slot>, now: Timestamp, left: &mut Departures<K, T>) {
+        let mut moves = MOVES;
         while self.is_over() {
-            let Some(victim) = self.policy.evict().or_else(|| self.pinned.front().copied()) else { return };
+            let Some(overdue) = self.release_overdue(now, &mut moves) else { break };
+            left.push(overdue);
+        }
+        while self.is_over() {
+            let victim = self.policy.evict().or_else(|| {
+                let first = (self.first_pinned != NIL).then_some(Slot(self.first_pinned));
+                first.inspect(|&slot| self.forget(slot))
+            });
+            let Some(victim) = victim else { return };
             let cause = if Some(victim) == newest { Cause::Refused } else { Cause::Capacity };
-            left.push(self.release(victim, cause));
+            left.push(self.take(victim, cause, now));
         }
     }
 }
 
 impl<K, T> Resident<K, T> {
-    fn depart(self, cause: Cause) -> Departure<K, T> {
-        Departure { key: self.key, value: self.value, weight: self.weight, cause }
+    fn depart(self, weight: u64, cause: Cause) -> Departure<K, T> {
+        Departure { key: self.key, value: self.value, weight, cause }
     }
+}
+
+/// Whether a deadline has not come at `now`. The one that never comes does not even come then.
+fn is_ahead(expires: Timestamp, now: Timestamp) -> bool {
+    expires == Timestamp::NEVER || now < expires
 }
 
 impl<K, T> fmt::Debug for Catalog<K, T> {

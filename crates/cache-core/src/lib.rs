@@ -45,14 +45,14 @@ mod time;
 
 pub use backend::{Backend, BackendExt, BackendInfo};
 pub use backplane::{Backplane, Heard, Position};
-pub use catalog::{Catalog, Departure, Limits, Offer};
+pub use catalog::{Catalog, Departure, Departures, Limits, Offer};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use entry::Entry;
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use key::{Key, KeyBuilder, KeyPattern, KeyPrefix};
 pub use lease::{Lease, Leases};
 pub use meta::{Meta, Role};
-pub use policy::{Facts, Fifo, Lru, Policy, PolicyKind, S3Fifo, Slot};
+pub use policy::{Agd, Facts, Fifo, Gdsf, Lru, Policy, PolicyKind, S3Fifo, Sieve, Slot, Slru, TinyLfu};
 pub use selector::{Mark, Selector};
 pub use stamp::{Hlc, Stamp};
 pub use stats::{Cause, Outcome, Outcomes, Swept, Usage};

@@ -1,18 +1,31 @@
 //! `Policy`: which entry goes when there is no room, decided without keys, values, clocks or locks.
 
+mod agd;
 mod fifo;
+mod gdsf;
+mod hits;
 mod kind;
 mod lru;
 mod queues;
 mod s3fifo;
+mod sieve;
+mod sketch;
+mod slru;
+mod ticks;
+mod tinylfu;
 
 use std::fmt::Debug;
 use std::time::Duration;
 
+pub use agd::Agd;
 pub use fifo::Fifo;
+pub use gdsf::Gdsf;
 pub use kind::PolicyKind;
 pub use lru::Lru;
 pub use s3fifo::S3Fifo;
+pub use sieve::Sieve;
+pub use slru::Slru;
+pub use tinylfu::TinyLfu;
 
 /// A place in a catalog, reused after its entry left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,9 +57,9 @@ pub struct Facts {
 /// # Laws
 /// * `evict` names a resident slot and forgets it; it answers `None` exactly when nothing is resident. The newest
 ///   slot is a legal answer: the newcomer is refused admission.
-/// * `insert` of a resident slot and `touch` or `remove` of an absent one change nothing.
-/// * `touch` changes no residency, and may run concurrently with other `touch`es.
-/// * What a policy remembers of evicted entries is bounded by the number of residents.
+/// * `insert` of a resident slot and `touch`, `update` or `remove` of an absent one change nothing.
+/// * `touch` and `update` change no residency; `touch` may run concurrently with other `touch`es.
+/// * What a policy remembers of evicted entries is bounded by the number of residents that there were at the peak.
 /// * After `clear` it behaves as newly made with the same capacity.
 pub trait Policy: Debug + Send + Sync {
     /// Notes a new resident.
@@ -55,13 +68,21 @@ pub trait Policy: Debug + Send + Sync {
     /// Notes a hit.
     fn touch(&self, slot: Slot);
 
+    /// Notes that the value of a resident was replaced by one of the same weight, which counts as a hit. Policies that
+    /// look at the cost have to learn the new one; for the others this is a hit.
+    fn update(&mut self, slot: Slot, facts: Facts) {
+        let _ = facts;
+        self.touch(slot);
+    }
+
     /// Forgets a resident, without a trace: it left for other reasons than capacity.
     fn remove(&mut self, slot: Slot);
 
     /// Chooses the next victim and forgets it as a resident.
     fn evict(&mut self) -> Option<Slot>;
 
-    /// Notes a new capacity, in the unit of weights. It evicts nothing by itself.
+    /// Notes a new capacity, in the unit of weights: where only the number of entries is bounded, this is that number,
+    /// and each entry weighs 1. It evicts nothing by itself.
     fn resize(&mut self, capacity: u64);
 
     /// Forgets everything.

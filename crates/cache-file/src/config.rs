@@ -48,7 +48,7 @@ impl FileConfig {
             name: Arc::from("file"),
             capacity: 4 << 30,
             entries: 1_000_000,
-            policy: PolicyKind::default(),
+            policy: PolicyKind::S3Fifo,
             durability: Durability::default(),
             clock: Arc::new(SystemClock::new()),
             inline_max: 2 << 10,
@@ -83,7 +83,8 @@ impl FileConfig {
         self
     }
 
-    /// Who leaves when there is no room.
+    /// Who leaves when there is no room; [`PolicyKind::S3Fifo`] unless set. Space comes back in whole volumes: a policy
+    /// that evicts about in the order of writing leaves fewer holes in them than one that chooses all over.
     #[must_use]
     pub fn policy(mut self, policy: PolicyKind) -> Self {
         self.policy = policy;

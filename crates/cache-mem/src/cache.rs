@@ -1,13 +1,15 @@
 //! `MemCache`: typed values in this process, found under a shared lock.
 
 mod builder;
+mod fill;
+mod scan;
 mod shard;
 mod stats;
 mod terms;
 
 use std::borrow::Borrow;
 use std::fmt;
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -16,31 +18,43 @@ use cache_core::{Cause, Clock, Departure, Limits, Offer, Swept, Timestamp};
 use parking_lot::Mutex;
 
 pub use builder::MemCacheBuilder;
+pub(crate) use scan::Position;
 pub use stats::MemStats;
 pub use terms::{Admission, Terms};
 
 use builder::{Listener, Weigher};
-use shard::{Shard, share};
+use shard::{Shard, State, share};
 
-/// Places read under one lock by a scan, and entries dropped under one lock by a sweep.
+/// Values dropped under one lock by a sweep.
 const BATCH: usize = 256;
+/// An odd number of random bits.
+const MIX: u128 = 0x9e37_79b9_7f4a_7c15;
 
 /// Typed values in this process, within a budget of weight and of entries.
 ///
 /// A hit takes the shared lock of one shard, clones the value and returns: no allocation, no exclusive lock, no
-/// await. Values are therefore cheap to clone, typically an [`Arc`]. Expired values are never returned.
+/// await; it reads a clock only where the value has a deadline. Values are therefore cheap to clone, typically an
+/// [`Arc`]. Expired values are never returned. An insertion takes the exclusive lock for constant time and one step for
+/// each value that leaves, save where a table grows.
 ///
 /// # Shards
 /// The capacity is split exactly over the shards, each with a lock and an eviction order of its own; a key
-/// belongs to one of them by a hash of the whole key, under secrets that are drawn at random for each cache, so nobody
-/// can aim at a shard or at a bucket of its table. A value heavier than the share of its shard is
+/// belongs to one of them by a hash of the whole key, by default under secrets that are drawn at random for each cache,
+/// so nobody can aim at a shard or at a bucket of its table. A value heavier than the share of its shard is
 /// [refused](Admission::Refused). [`MemCacheBuilder::max_weight`] promises a weight that every shard takes, and the
 /// number of shards follows from it: a cache that is small in these terms has one shard, and its eviction order is then
 /// exactly that of its policy.
 ///
+/// # Limits and lifetimes at their ends
+/// A capacity of zero, by weight or by number, refuses everything. A value of weight 0 takes none of the capacity but
+/// counts in the number. Weights up to [`u64::MAX`] add up exactly. A deadline that has come already makes an offer
+/// [expired](Admission::Expired), and the value present leaves all the same; one centuries ahead is kept to the
+/// millisecond; [`Timestamp::NEVER`] never comes. Keys of equal hashes stay apart: they cost time, as each look compares
+/// with all of them, and share one shard.
+///
 /// # What runs where
-/// The weigher, the listener and the destructors of values run outside the locks and may use the cache; when one
-/// panics, the cache stays consistent. `Eq`, `Hash` and `Borrow` of the key, `Clone` of the value, the clock and
+/// The weigher, the listener, initialisers and the destructors of values run outside the locks and may use the cache;
+/// when one panics, the cache stays consistent. `Eq`, `Hash` and `Borrow` of the key, `Clone` of the value, the clock and
 /// predicates run under the lock of a shard and must not use the cache: it may deadlock.
 ///
 /// ```
@@ -51,9 +65,9 @@ const BATCH: usize = 256;
 /// assert_eq!(cache.remove("answer"), Some(42));
 /// assert_eq!(cache.get("answer"), None);
 /// ```
-pub struct MemCache<K, V> {
+pub struct MemCache<K, V, S = RandomState> {
     shards: Box<[Shard<K, V>]>,
-    hasher: RandomState,
+    hasher: S,
     clock: Arc<dyn Clock>,
     weigher: Option<Weigher<K, V>>,
     listener: Option<Listener<K, V>>,
@@ -68,7 +82,9 @@ impl<K: Hash + Eq, V: Clone> MemCache<K, V> {
     pub fn builder() -> MemCacheBuilder<K, V> {
         MemCacheBuilder::new()
     }
+}
 
+impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCache<K, V, S> {
     /// The value of `key`, counted as a hit by the policy.
     pub fn get<Q>(&self, key: &Q) -> Option<V>
     where
@@ -77,7 +93,7 @@ impl<K: Hash + Eq, V: Clone> MemCache<K, V> {
     {
         let (shard, hash) = self.place(key);
         let state = shard.read();
-        state.catalog.get(hash, key, self.clock.now()).cloned()
+        state.catalog.get_if(hash, key, |expires| self.is_ahead(expires)).cloned()
     }
 
     /// What `pick` makes of the value of `key` and an instant, counted as a hit by the policy.
@@ -125,32 +141,12 @@ impl<K: Hash + Eq, V: Clone> MemCache<K, V> {
     /// Offers a value on `terms`. The value present leaves, even when the new one is not admitted: it is out of
     /// date.
     pub fn insert_with(&self, key: K, value: V, terms: Terms) -> Admission {
-        self.insert_if(key, value, terms, |_| true)
+        self.offer(key, value, terms, |_, _, _| true)
     }
 
     /// Offers a value on `terms` if `accepts` agrees, seeing the unexpired value present, with nothing in between.
     pub fn insert_if(&self, key: K, value: V, terms: Terms, accepts: impl FnOnce(Option<&V>) -> bool) -> Admission {
-        let weight = terms.weight.unwrap_or_else(|| self.weigher.as_ref().map_or(1, |weigh| weigh(&key, &value)));
-        let (shard, hash) = self.place(&key);
-        let offer = Offer { key, value, hash, weight, cost: terms.cost, expires: terms.expires, pinned: terms.pinned };
-        let mut state = shard.write();
-        let now = self.clock.now();
-        if !accepts(state.catalog.peek(hash, &offer.key, now)) {
-            // The offer outlives the lock: dropping its value may use the cache.
-            drop(state);
-            drop(offer);
-            return Admission::Declined;
-        }
-        let left = state.insert(offer, now);
-        drop(state);
-        // The offer departs last if at all, and nothing else does for these reasons after it.
-        let admission = match left.last() {
-            Some(last) if last.cause == Cause::Refused => Admission::Refused,
-            Some(last) if last.cause == Cause::Expired && now >= terms.expires => Admission::Expired,
-            _ => Admission::Stored,
-        };
-        self.dismiss(left);
-        admission
+        self.offer(key, value, terms, |state, offer, now| accepts(state.catalog.peek(offer.hash, &offer.key, now)))
     }
 
     /// Takes the value of `key` out, if it has not expired.
@@ -170,16 +166,14 @@ impl<K: Hash + Eq, V: Clone> MemCache<K, V> {
     {
         let (shard, hash) = self.place(key);
         let mut state = shard.write();
-        let present = state.catalog.peek(hash, key, self.clock.now());
-        let cause = match present {
-            Some(value) if agrees(value) => Cause::Removed,
-            Some(_) => return None,
-            None => Cause::Expired,
-        };
-        let left = state.remove(hash, key, cause)?;
+        let now = self.clock.now();
+        if state.catalog.peek(hash, key, now).is_some_and(|value| !agrees(value)) {
+            return None;
+        }
+        let left = state.remove(hash, key, now)?;
         drop(state);
-        self.report(&left);
-        (cause == Cause::Removed).then_some(left.value)
+        self.report([&left]);
+        (left.cause == Cause::Removed).then_some(left.value)
     }
 
     /// Drops everything; how many values were held, expired ones included. Each lock is held for constant time.
@@ -188,7 +182,7 @@ impl<K: Hash + Eq, V: Clone> MemCache<K, V> {
         for shard in &self.shards {
             let left = shard.clear();
             count += left.len() as u64;
-            self.dismiss(left);
+            self.report(&left);
         }
         count
     }
@@ -201,17 +195,18 @@ impl<K: Hash + Eq, V: Clone> MemCache<K, V> {
         for shard in ahead.iter().chain(behind) {
             loop {
                 let budget = (limit - swept.expired as usize).min(BATCH);
-                let left = shard.write().expire(now, budget);
-                let count = left.len();
-                swept += Swept::new(count as u64, left.iter().map(|departure| departure.weight).sum(), false);
-                self.dismiss(left);
-                if count < budget || budget == 0 {
+                let mut state = shard.write();
+                let left = state.expire(now, budget);
+                let more = state.catalog.is_overdue(now);
+                drop(state);
+                swept += Swept::new(left.len() as u64, left.iter().map(|departure| departure.weight).sum(), false);
+                self.report(&left);
+                if !more || budget == 0 {
                     break;
                 }
             }
         }
-        let overdue = |shard: &Shard<K, V>| shard.read().catalog.next_expiry().is_some_and(|expires| now >= expires);
-        swept.more = self.shards.iter().any(overdue);
+        swept.more = self.shards.iter().any(|shard| shard.write().catalog.is_overdue(now));
         swept
     }
 
@@ -221,43 +216,10 @@ impl<K: Hash + Eq, V: Clone> MemCache<K, V> {
         *current = limits;
         let mut left = Vec::new();
         for (shard, share) in self.shards.iter().zip(shares(limits, self.shards.len())) {
-            left.extend(shard.write().resize(share));
+            left.extend(shard.write().resize(share, self.clock.now()));
         }
         drop(current);
-        self.dismiss(left);
-    }
-
-    /// What `pick` makes of each unexpired key and value, in no promised order.
-    ///
-    /// Keys that are held during the whole scan are seen once; those that come or go meanwhile may be seen. A
-    /// bounded number is picked under a lock at a time, and held in memory.
-    pub fn scan<'a, T: 'a>(&'a self, mut pick: impl FnMut(&K, &V) -> Option<T> + 'a) -> impl Iterator<Item = T> + 'a {
-        let mut position = Some(Position::default());
-        let pages = std::iter::from_fn(move || {
-            let (page, next) = self.page(position?, &mut pick);
-            position = next;
-            Some(page)
-        });
-        pages.flatten()
-    }
-
-    /// One step of a scan, and where the next one starts.
-    pub(crate) fn page<T>(
-        &self,
-        at: Position,
-        mut pick: impl FnMut(&K, &V) -> Option<T>,
-    ) -> (Vec<T>, Option<Position>) {
-        let Some(shard) = self.shards.get(at.shard) else { return (Vec::new(), None) };
-        let state = shard.read();
-        let end = at.place.saturating_add(BATCH);
-        let page = state.catalog.page(at.place, end, self.clock.now());
-        let picked = page.filter_map(|(key, value)| pick(key, value)).collect();
-        let next = if end < state.catalog.places() {
-            Position { place: end, ..at }
-        } else {
-            Position { shard: at.shard + 1, place: 0 }
-        };
-        (picked, (next.shard < self.shards.len()).then_some(next))
+        self.report(&left);
     }
 
     /// Number of values held, expired ones included until they are swept.
@@ -305,43 +267,72 @@ impl<K: Hash + Eq, V: Clone> MemCache<K, V> {
         self.shards.iter().zip(shares).try_for_each(|(shard, share)| shard.read().validate(share))
     }
 
+    fn offer(
+        &self,
+        key: K,
+        value: V,
+        terms: Terms,
+        accepts: impl FnOnce(&State<K, V>, &Offer<K, V>, Timestamp) -> bool,
+    ) -> Admission {
+        let weight = terms.weight.unwrap_or_else(|| self.weigher.as_ref().map_or(1, |weigh| weigh(&key, &value)));
+        let (shard, hash) = self.place(&key);
+        let offer = Offer { key, value, hash, weight, cost: terms.cost, expires: terms.expires, pinned: terms.pinned };
+        let mut state = shard.write();
+        // Where nothing ever expires, no time is as good as any.
+        let is_timeless = terms.expires == Timestamp::NEVER && state.catalog.next_expiry().is_none();
+        let now = if is_timeless { Timestamp::EPOCH } else { self.clock.now() };
+        if !accepts(&state, &offer, now) {
+            // The offer outlives the lock: dropping its value may use the cache.
+            drop(state);
+            drop(offer);
+            return Admission::Declined;
+        }
+        let left = state.insert(offer, now);
+        drop(state);
+        // The offer departs last if at all, and nothing else does for these reasons after it.
+        let admission = match left.last().map(|last| last.cause) {
+            Some(Cause::Refused) => Admission::Refused,
+            Some(Cause::Expired) if now >= terms.expires => Admission::Expired,
+            _ => Admission::Stored,
+        };
+        self.report(&left);
+        admission
+    }
+
     /// The shard and the hash of `key`.
     fn place<Q: Hash + ?Sized>(&self, key: &Q) -> (&Shard<K, V>, u64) {
-        let hash = self.hasher.hash_one(key);
-        // The bits in the middle: a catalog's table uses those at both ends.
-        let middle = u64::from((hash >> 24) as u32);
-        let index = (middle * self.shards.len() as u64) >> u32::BITS;
+        // Folded, so that a hasher which tells keys apart in a few bits only still spreads them.
+        let wide = u128::from(self.hasher.hash_one(key)) * MIX;
+        let hash = wide as u64 ^ (wide >> u64::BITS) as u64;
+        // The upper half: a catalog uses the lower one.
+        let index = ((hash >> u32::BITS) * self.shards.len() as u64) >> u32::BITS;
         (&self.shards[index as usize], hash)
     }
 
-    /// Reports and drops what left, outside of every lock.
-    fn dismiss(&self, left: impl IntoIterator<Item = Departure<K, V>>) {
-        for departure in left {
-            self.report(&departure);
-        }
+    /// Whether a deadline has not come yet. The exact time is read only where the cheap one does not settle it.
+    fn is_ahead(&self, expires: Timestamp) -> bool {
+        self.clock.latest() < expires || self.clock.now() < expires
     }
 
-    fn report(&self, left: &Departure<K, V>) {
-        if let Some(listener) = &self.listener {
+    /// Tells the listener what left, outside of every lock; dropping it there is the caller's.
+    fn report<'a>(&self, left: impl IntoIterator<Item = &'a Departure<K, V>>)
+    where
+        (K, V): 'a,
+    {
+        let Some(listener) = &self.listener else { return };
+        for left in left {
             listener(&left.key, &left.value, left.cause);
         }
     }
 }
 
-impl<K, V> fmt::Debug for MemCache<K, V> {
+impl<K, V, S> fmt::Debug for MemCache<K, V, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemCache")
             .field("limits", &*self.limits.lock())
             .field("shards", &self.shards.len())
             .finish_non_exhaustive()
     }
-}
-
-/// Where a scan stands.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Position {
-    shard: usize,
-    place: usize,
 }
 
 /// The share of each of `shards`; they add up to `limits`.

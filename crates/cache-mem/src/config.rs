@@ -54,7 +54,7 @@ impl MemBackendBuilder {
         self
     }
 
-    /// Chooses who leaves when there is no room. The default is [`PolicyKind::S3Fifo`].
+    /// Chooses who leaves when there is no room. The default is [`PolicyKind::Agd`].
     pub fn policy(mut self, policy: PolicyKind) -> Self {
         self.policy = policy;
         self

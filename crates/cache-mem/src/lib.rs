@@ -1,6 +1,7 @@
 //! The memory tier of Reelcache: values and entries in this process, within an exact budget.
 //!
-//! * [`MemCache`]: typed and synchronous; a hit takes a shared lock and clones the value
+//! * [`MemCache`]: typed and synchronous; a hit takes a shared lock and clones the value, and of callers who miss at once
+//!   one makes it
 //! * [`MemBackend`]: a [`Backend`](cache_core::Backend) over it, for entries of bytes
 //!
 //! ```

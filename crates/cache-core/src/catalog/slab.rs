@@ -1,7 +1,8 @@
 //! Storage of values in reusable slots.
 
-use std::ops::Index;
+use std::ops::{Index, IndexMut};
 
+use super::column::reserve;
 use crate::Slot;
 
 /// The most values that an owner may keep at once; one more fits for a moment.
@@ -28,6 +29,7 @@ impl<T> Slab<T> {
             return slot;
         }
         let slot = Slot(u32::try_from(self.places.len()).unwrap_or(u32::MAX));
+        reserve(&mut self.places, 1);
         self.places.push(Some(value));
         slot
     }
@@ -39,31 +41,38 @@ impl<T> Slab<T> {
         value
     }
 
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = T> + use<T> {
-        self.free.clear();
-        std::mem::take(&mut self.places).into_iter().flatten()
+    /// What every place held, free ones included.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = Option<T>> + use<T> {
+        self.free = Vec::new();
+        std::mem::take(&mut self.places).into_iter()
     }
 
     pub(super) fn places(&self) -> usize {
         self.places.len()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.places.iter().flatten()
-    }
-
     /// The values in the places from `start` to `end`, the latter excluded, as far as there are places.
-    pub(super) fn range(&self, start: usize, end: usize) -> impl Iterator<Item = &T> {
+    pub(super) fn range(&self, start: usize, end: usize) -> impl Iterator<Item = (Slot, &T)> {
         let end = end.min(self.places.len());
-        self.places[start.min(end)..end].iter().flatten()
+        let start = start.min(end);
+        let slots = (start as u32..).map(Slot);
+        slots.zip(&self.places[start..end]).filter_map(|(slot, value)| Some((slot, value.as_ref()?)))
     }
 }
 
 impl<T> Index<Slot> for Slab<T> {
     type Output = T;
 
+    #[inline]
     #[expect(clippy::expect_used, reason = "the catalog passes resident slots only")]
     fn index(&self, slot: Slot) -> &T {
         self.places[slot.index()].as_ref().expect("a resident slot")
+    }
+}
+
+impl<T> IndexMut<Slot> for Slab<T> {
+    #[expect(clippy::expect_used, reason = "the catalog passes resident slots only")]
+    fn index_mut(&mut self, slot: Slot) -> &mut T {
+        self.places[slot.index()].as_mut().expect("a resident slot")
     }
 }

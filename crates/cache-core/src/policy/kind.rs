@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Fifo, Lru, Policy, S3Fifo};
+use super::{Agd, Fifo, Gdsf, Lru, Policy, S3Fifo, Sieve, Slru, TinyLfu};
 use crate::{Error, ErrorKind};
 
 /// The name of a policy, as written in configuration.
@@ -14,21 +14,37 @@ pub enum PolicyKind {
     Fifo,
     /// [`Lru`].
     Lru,
+    /// [`Slru`].
+    Slru,
+    /// [`Sieve`].
+    Sieve,
     /// [`S3Fifo`].
-    #[default]
     S3Fifo,
+    /// [`TinyLfu`].
+    TinyLfu,
+    /// [`Gdsf`].
+    Gdsf,
+    /// [`Agd`].
+    #[default]
+    Agd,
 }
 
 impl PolicyKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Fifo, Self::Lru, Self::S3Fifo];
+    pub const ALL: [Self; 8] =
+        [Self::Fifo, Self::Lru, Self::Slru, Self::Sieve, Self::S3Fifo, Self::TinyLfu, Self::Gdsf, Self::Agd];
 
     /// The name in configuration.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Fifo => "fifo",
             Self::Lru => "lru",
+            Self::Slru => "slru",
+            Self::Sieve => "sieve",
             Self::S3Fifo => "s3fifo",
+            Self::TinyLfu => "tinylfu",
+            Self::Gdsf => "gdsf",
+            Self::Agd => "agd",
         }
     }
 
@@ -37,7 +53,12 @@ impl PolicyKind {
         let mut policy: Box<dyn Policy> = match self {
             Self::Fifo => Box::new(Fifo::new()),
             Self::Lru => Box::new(Lru::new()),
+            Self::Slru => Box::new(Slru::new()),
+            Self::Sieve => Box::new(Sieve::new()),
             Self::S3Fifo => Box::new(S3Fifo::new()),
+            Self::TinyLfu => Box::new(TinyLfu::new()),
+            Self::Gdsf => Box::new(Gdsf::new()),
+            Self::Agd => Box::new(Agd::new()),
         };
         policy.resize(capacity);
         policy

@@ -1,9 +1,8 @@
 //! `Lru`: the entry unused for longest goes first.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Facts, Policy, Slot};
+use super::{Facts, Policy, Slot, ticks::Ticks};
 
 /// Exact least recently used.
 ///
@@ -14,15 +13,7 @@ use super::{Facts, Policy, Slot};
 pub struct Lru {
     /// Places in the order: a lower bound of the slot's tick, and the slot.
     order: BTreeSet<(u64, Slot)>,
-    slots: Vec<Ticks>,
-    clock: AtomicU64,
-}
-
-/// The ticks of one slot. `placed` is zero when the slot is not resident.
-#[derive(Debug, Default)]
-struct Ticks {
-    placed: u64,
-    used: AtomicU64,
+    ticks: Ticks,
 }
 
 impl Lru {
@@ -30,53 +21,33 @@ impl Lru {
     pub fn new() -> Self {
         Self::default()
     }
-
-    fn tick(&self) -> u64 {
-        // Relaxed: ticks order hits, they publish nothing.
-        self.clock.fetch_add(1, Ordering::Relaxed) + 1
-    }
-
-    fn resident(&self, slot: Slot) -> Option<&Ticks> {
-        self.slots.get(slot.index()).filter(|ticks| ticks.placed > 0)
-    }
 }
 
 impl Policy for Lru {
     fn insert(&mut self, slot: Slot, _facts: Facts) {
-        if self.resident(slot).is_some() {
-            return;
+        if self.ticks.placed(slot).is_none() {
+            self.order.insert((self.ticks.start(slot), slot));
         }
-        if slot.index() >= self.slots.len() {
-            self.slots.resize_with(slot.index() + 1, Ticks::default);
-        }
-        let tick = self.tick();
-        self.slots[slot.index()] = Ticks { placed: tick, used: AtomicU64::new(tick) };
-        self.order.insert((tick, slot));
     }
 
     fn touch(&self, slot: Slot) {
-        if let Some(ticks) = self.resident(slot) {
-            ticks.used.fetch_max(self.tick(), Ordering::Relaxed);
-        }
+        self.ticks.touch(slot);
     }
 
     fn remove(&mut self, slot: Slot) {
-        if let Some(placed) = self.resident(slot).map(|ticks| ticks.placed) {
+        if let Some(placed) = self.ticks.placed(slot) {
             self.order.remove(&(placed, slot));
-            self.slots[slot.index()].placed = 0;
+            self.ticks.stop(slot);
         }
     }
 
     fn evict(&mut self) -> Option<Slot> {
         loop {
-            let (placed, slot) = self.order.pop_first()?;
-            let ticks = &mut self.slots[slot.index()];
-            let used = *ticks.used.get_mut();
-            if used == placed {
-                ticks.placed = 0;
+            let (_, slot) = self.order.pop_first()?;
+            let Some(used) = self.ticks.replace(slot) else {
+                self.ticks.stop(slot);
                 return Some(slot);
-            }
-            ticks.placed = used;
+            };
             self.order.insert((used, slot));
         }
     }

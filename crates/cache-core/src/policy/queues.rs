@@ -9,14 +9,14 @@ struct Node {
     previous: u32,
     next: u32,
     /// The queue that holds the slot; `N` when none does.
-    queue: usize,
+    queue: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Ends {
     front: u32,
     back: u32,
-    len: usize,
+    len: u32,
 }
 
 const EMPTY: Ends = Ends { front: NIL, back: NIL, len: 0 };
@@ -33,24 +33,30 @@ impl<const N: usize> Queues<N> {
         Self { nodes: Vec::new(), ends: [EMPTY; N] }
     }
 
+    /// Bytes allocated.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.nodes.capacity() * size_of::<Node>()
+    }
+
     /// Number of slots in `queue`.
     pub(super) const fn len(&self, queue: usize) -> usize {
-        self.ends[queue].len
+        self.ends[queue].len as usize
     }
 
     /// The queue that holds `slot`.
     pub(super) fn queue_of(&self, slot: Slot) -> Option<usize> {
-        self.nodes.get(slot.index()).map(|node| node.queue).filter(|&queue| queue < N)
+        self.nodes.get(slot.index()).map(|node| node.queue as usize).filter(|&queue| queue < N)
     }
 
     /// Appends `slot`, which is in no queue.
     pub(super) fn push_back(&mut self, queue: usize, slot: Slot) {
         debug_assert!(self.queue_of(slot).is_none(), "a slot is in one queue at most");
         if slot.index() >= self.nodes.len() {
-            self.nodes.resize(slot.index() + 1, Node { previous: NIL, next: NIL, queue: N });
+            self.nodes.resize(slot.index() + 1, Node { previous: NIL, next: NIL, queue: N as u32 });
         }
         let back = self.ends[queue].back;
-        self.nodes[slot.index()] = Node { previous: back, next: NIL, queue };
+        self.nodes[slot.index()] = Node { previous: back, next: NIL, queue: queue as u32 };
         match self.nodes.get_mut(back as usize) {
             Some(last) => last.next = slot.0,
             None => self.ends[queue].front = slot.0,
@@ -59,13 +65,23 @@ impl<const N: usize> Queues<N> {
         self.ends[queue].len += 1;
     }
 
+    /// The oldest slot of `queue`.
+    pub(super) fn front(&self, queue: usize) -> Option<Slot> {
+        let front = self.ends[queue].front;
+        (front != NIL).then_some(Slot(front))
+    }
+
+    /// The slot that followed `slot` into its queue.
+    pub(super) fn newer(&self, slot: Slot) -> Option<Slot> {
+        let next = self.nodes.get(slot.index())?.next;
+        (next != NIL).then_some(Slot(next))
+    }
+
     /// Takes the oldest slot of `queue`.
     pub(super) fn pop_front(&mut self, queue: usize) -> Option<Slot> {
-        let front = self.ends[queue].front;
-        (front != NIL).then(|| {
-            self.remove(Slot(front));
-            Slot(front)
-        })
+        let slot = self.front(queue)?;
+        self.remove(slot);
+        Some(slot)
     }
 
     /// Takes `slot` out of its queue; which one that was.
@@ -80,7 +96,7 @@ impl<const N: usize> Queues<N> {
             Some(behind) => behind.previous = previous,
             None => self.ends[queue].back = previous,
         }
-        self.nodes[slot.index()].queue = N;
+        self.nodes[slot.index()].queue = N as u32;
         self.ends[queue].len -= 1;
         Some(queue)
     }

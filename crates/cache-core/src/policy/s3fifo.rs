@@ -1,18 +1,15 @@
 //! `S3Fifo`: three queues that filter one-hit wonders.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU8, Ordering};
 
 use hashbrown::HashTable;
 
-use super::{Facts, Policy, Slot, queues::Queues};
+use super::{Facts, Policy, Slot, hits::Hits, queues::Queues};
 
 const SMALL: usize = 0;
 const MAIN: usize = 1;
 /// Holds the newest resident alone, until the next one comes.
 const NEWEST: usize = 2;
-/// Hits beyond this are not counted.
-const MAX_HITS: u8 = 3;
 /// The small queue's share of the queued weight is one in this many.
 const SMALL_SHARE: u128 = 10;
 
@@ -28,8 +25,7 @@ const SMALL_SHARE: u128 = 10;
 pub struct S3Fifo {
     queues: Queues<3>,
     slots: Vec<Resident>,
-    /// Hits of each slot; apart, because they are all that a hit touches.
-    hits: Vec<AtomicU8>,
+    hits: Hits,
     /// Weights of [`SMALL`] and [`MAIN`]; an entry without weight counts as one, because it takes a place.
     weights: [u128; 2],
     ghosts: Ghosts,
@@ -46,7 +42,7 @@ struct Resident {
 impl S3Fifo {
     /// An empty policy.
     pub fn new() -> Self {
-        Self { queues: Queues::new(), slots: Vec::new(), hits: Vec::new(), weights: [0; 2], ghosts: Ghosts::default() }
+        Self { queues: Queues::new(), slots: Vec::new(), hits: Hits::new(), weights: [0; 2], ghosts: Ghosts::default() }
     }
 
     /// Number of evicted keys remembered: at most one more than residents.
@@ -73,13 +69,11 @@ impl S3Fifo {
     fn evict_small(&mut self) -> Option<Slot> {
         while self.small_is_over_its_share() {
             let slot = self.pop(SMALL)?;
-            let hits = self.hits[slot.index()].get_mut();
-            if *hits <= 1 {
+            if self.hits.take(slot) <= 1 {
                 let hash = self.slots[slot.index()].hash;
                 self.ghosts.remember(hash, self.len());
                 return Some(slot);
             }
-            *hits = 0;
             self.push(MAIN, slot);
         }
         None
@@ -88,11 +82,9 @@ impl S3Fifo {
     /// Evicts from the main queue, giving each entry one more round per hit.
     fn evict_main(&mut self) -> Option<Slot> {
         while let Some(slot) = self.pop(MAIN) {
-            let hits = self.hits[slot.index()].get_mut();
-            if *hits == 0 {
+            if !self.hits.spend(slot) {
                 return Some(slot);
             }
-            *hits -= 1;
             self.push(MAIN, slot);
         }
         None
@@ -115,25 +107,17 @@ impl Policy for S3Fifo {
         }
         if slot.index() >= self.slots.len() {
             self.slots.resize_with(slot.index() + 1, Resident::default);
-            self.hits.resize_with(slot.index() + 1, AtomicU8::default);
         }
         let home = if self.ghosts.forget(facts.hash) { MAIN } else { SMALL };
         let weight = facts.weight.max(1);
         self.slots[slot.index()] = Resident { hash: facts.hash, weight, home };
-        *self.hits[slot.index()].get_mut() = 0;
+        self.hits.start(slot);
         self.queues.push_back(NEWEST, slot);
     }
 
+    #[inline]
     fn touch(&self, slot: Slot) {
-        // A slot that is not resident may count too: its count starts anew when it is.
-        if let Some(hits) = self.hits.get(slot.index()) {
-            // Most hits find the counter full; those must not write to a shared cache line. Hits that race may
-            // count as one.
-            let seen = hits.load(Ordering::Relaxed);
-            if seen < MAX_HITS {
-                hits.store(seen + 1, Ordering::Relaxed);
-            }
-        }
+        self.hits.touch(slot);
     }
 
     fn remove(&mut self, slot: Slot) {

@@ -22,7 +22,7 @@ fn full(policy: PolicyKind) -> RwLock<Catalog<u64, u64>> {
             expires: Timestamp::NEVER,
             pinned: false,
         };
-        assert_eq!(catalog.insert(offer, Timestamp::EPOCH), []);
+        assert!(catalog.insert(offer, Timestamp::EPOCH).is_empty());
     }
     RwLock::new(catalog)
 }
@@ -65,7 +65,8 @@ fn concurrent_hits_are_all_seen_by_lru_each_in_its_threads_order() {
     let hit = ENTRIES / 2;
     hit_from_many_threads(&catalog, hit);
     let mut catalog = catalog.into_inner().unwrap();
-    let gone: Vec<u64> = catalog.resize(Limits::entries(0)).into_iter().map(|departure| departure.key).collect();
+    let gone = catalog.resize(Limits::entries(0), Timestamp::EPOCH);
+    let gone: Vec<u64> = gone.into_iter().map(|departure| departure.key).collect();
     let (unused, used) = gone.split_at(hit as usize);
     assert!(unused.iter().copied().eq(hit..ENTRIES), "what was not hit leaves first, oldest first: {unused:?}");
     for thread in 0..THREADS {

@@ -42,6 +42,7 @@ impl Ledger {
         match left.cause {
             Cause::Capacity => prop_assert!(was_over && !overdue, "{:?} had no need to leave", left),
             Cause::Expired => prop_assert!(now >= expires, "{:?} had time left", left),
+            Cause::Removed => prop_assert!(now < expires, "{:?} had no time left", left),
             _ => {}
         }
         Ok(())
@@ -87,9 +88,8 @@ impl Ledger {
             Op::Resize(limits) => {
                 self.limits = limits;
                 for departure in left {
-                    prop_assert!(self.is_over() && departure.cause == Cause::Capacity);
-                    // A resize knows no time: what is overdue counts as any other.
-                    self.held.remove(&departure.key);
+                    prop_assert!(self.is_over() && matches!(departure.cause, Cause::Capacity | Cause::Expired));
+                    self.depart(departure, now)?;
                 }
                 return Ok(());
             }
@@ -130,7 +130,7 @@ fn cleared_is_as_new(policy: PolicyKind, past: &Script, refill: &Script) -> Test
     }
     used.catalog.clear();
     prop_assert_eq!((used.catalog.len(), used.catalog.weight()), (0, 0));
-    used.catalog.resize(refill.limits);
+    let _ = used.catalog.resize(refill.limits, used.now);
     let mut new = Run::new(refill.limits, policy);
     new.now = used.now;
     for (number, op) in refill.ops.iter().enumerate() {

@@ -58,15 +58,15 @@ impl Run {
             Op::Insert { key, weight, lives } => {
                 let (hash, expires) = (script.hash(key), deadline(self.now, lives));
                 let offer = Offer { key, value: number, hash, weight, cost: Duration::ZERO, expires, pinned: false };
-                return self.catalog.insert(offer, self.now);
+                return self.catalog.insert(offer, self.now).into_iter().collect();
             }
             Op::Get(key) => self.read = self.catalog.get(script.hash(key), &key, self.now).copied(),
             Op::Peek(key) => self.read = self.catalog.peek(script.hash(key), &key, self.now).copied(),
-            Op::Remove(key) => return self.catalog.remove(script.hash(key), &key).into_iter().collect(),
+            Op::Remove(key) => return self.catalog.remove(script.hash(key), &key, self.now).into_iter().collect(),
             Op::Expire { limit } => return self.catalog.expire(self.now, limit),
             Op::Advance(millis) => self.now = self.now.after(Duration::from_millis(millis)),
             Op::Clear => return self.catalog.clear(),
-            Op::Resize(limits) => return self.catalog.resize(limits),
+            Op::Resize(limits) => return self.catalog.resize(limits, self.now).into_iter().collect(),
         }
         Vec::new()
     }

@@ -5,7 +5,12 @@ mod catalog_edges;
 mod catalog_exact;
 mod catalog_laws;
 mod catalog_ops;
+mod catalog_plans;
+mod policy_adaptive;
 mod policy_laws;
+mod policy_models;
+mod policy_replay;
+mod policy_weighted;
 
 use proptest::prelude::ProptestConfig;
 

@@ -12,6 +12,7 @@ use crate::laws;
 enum Op {
     Insert(Slot, Facts),
     Touch(Slot),
+    Update(Slot, Facts),
     Remove(Slot),
     Evict,
     Resize(u64),
@@ -20,12 +21,13 @@ enum Op {
 
 fn ops() -> impl Strategy<Value = Vec<Op>> {
     let slot = || (0..10_u32).prop_map(Slot);
-    let weight = prop_oneof![8 => 0..10_u64, 1 => Just(u64::MAX)];
+    let weight = || prop_oneof![8 => 0..10_u64, 1 => Just(u64::MAX)];
     // Two bits of hash: different slots meet the same ghosts.
-    let facts = (0..4_u64, weight).prop_map(|(hash, weight)| Facts { hash, weight, cost: Duration::ZERO });
+    let facts = || (0..4_u64, weight()).prop_map(|(hash, weight)| Facts { hash, weight, cost: Duration::ZERO });
     let op = prop_oneof![
-        12 => (slot(), facts).prop_map(|(slot, facts)| Op::Insert(slot, facts)),
+        12 => (slot(), facts()).prop_map(|(slot, facts)| Op::Insert(slot, facts)),
         12 => slot().prop_map(Op::Touch),
+        2 => (slot(), facts()).prop_map(|(slot, facts)| Op::Update(slot, facts)),
         3 => slot().prop_map(Op::Remove),
         8 => Just(Op::Evict),
         1 => any::<u64>().prop_map(Op::Resize),
@@ -38,6 +40,7 @@ fn apply(policy: &mut dyn Policy, op: Op) -> Option<Slot> {
     match op {
         Op::Insert(slot, facts) => policy.insert(slot, facts),
         Op::Touch(slot) => policy.touch(slot),
+        Op::Update(slot, facts) => policy.update(slot, facts),
         Op::Remove(slot) => policy.remove(slot),
         Op::Evict => return policy.evict(),
         Op::Resize(capacity) => policy.resize(capacity),
@@ -58,7 +61,7 @@ impl Residents {
         let resident = |slot: Slot| self.order.contains(&slot);
         match op {
             Op::Insert(slot, _) if !resident(slot) => self.order.push(slot),
-            Op::Touch(slot) if resident(slot) && self.hits_refresh => {
+            Op::Touch(slot) | Op::Update(slot, _) if resident(slot) && self.hits_refresh => {
                 self.order.retain(|&other| other != slot);
                 self.order.push(slot);
             }
@@ -69,7 +72,7 @@ impl Residents {
                 self.order.retain(|&other| Some(other) != evicted);
             }
             Op::Clear => self.order.clear(),
-            Op::Insert(..) | Op::Touch(_) | Op::Resize(_) => {}
+            Op::Insert(..) | Op::Touch(_) | Op::Update(..) | Op::Resize(_) => {}
         }
         Ok(())
     }
@@ -78,7 +81,7 @@ impl Residents {
     fn makes_idle(&self, op: Op) -> bool {
         match op {
             Op::Insert(slot, _) => self.order.contains(&slot),
-            Op::Touch(slot) | Op::Remove(slot) => !self.order.contains(&slot),
+            Op::Touch(slot) | Op::Update(slot, _) | Op::Remove(slot) => !self.order.contains(&slot),
             _ => false,
         }
     }
@@ -217,5 +220,11 @@ fn policies_are_chosen_by_name() {
     for kind in PolicyKind::ALL {
         assert_eq!(kind.to_string().parse::<PolicyKind>().unwrap(), kind);
     }
-    assert!("LRU-ish".parse::<PolicyKind>().unwrap_err().to_string().contains("fifo, lru, s3fifo"));
+    assert!(
+        "LRU-ish"
+            .parse::<PolicyKind>()
+            .unwrap_err()
+            .to_string()
+            .contains("fifo, lru, slru, sieve, s3fifo, tinylfu, gdsf, agd")
+    );
 }

@@ -48,7 +48,8 @@ impl Writer {
         }
         let limits = Limits::weight(limit.min(config.capacity)).and_entries(config.entries);
         let mut plan = Plan::default();
-        plan.depart_all(self.shared.live.write().catalog.resize(limits));
+        let now = self.shared.config.clock.now();
+        plan.depart_all(self.shared.live.write().catalog.resize(limits, now));
         plan
     }
 

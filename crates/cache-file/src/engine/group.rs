@@ -209,21 +209,21 @@ impl Plan {
             }
             Prepared::Remove(key) => {
                 let there = live.catalog.peek(key.hash64(), &key, now).is_some();
-                self.depart_all(live.catalog.remove(key.hash64(), &key));
+                self.depart_all(live.catalog.remove(key.hash64(), &key, now));
                 Answer::Removed(there)
             }
             Prepared::Discard(key, generation) => {
                 let found = live.catalog.peek(key.hash64(), &key, Timestamp::EPOCH);
                 if found.is_some_and(|found| found.generation == generation) {
                     self.corrupt += 1;
-                    self.depart_all(live.catalog.remove(key.hash64(), &key));
+                    self.depart_all(live.catalog.remove(key.hash64(), &key, now));
                 }
                 Answer::Done
             }
             Prepared::Sweep(now, limit) => {
                 let left = live.catalog.expire(now, limit);
                 let bytes = left.iter().map(|departure| departure.weight).sum();
-                let more = live.catalog.next_expiry().is_some_and(|next| next <= now);
+                let more = live.catalog.is_overdue(now);
                 let swept = Swept::new(left.len() as u64, bytes, more);
                 self.depart_all(left);
                 Answer::Swept(swept)
@@ -321,7 +321,7 @@ impl Plan {
         for (key, body) in &self.bodies {
             let found = live.catalog.peek(key.hash64(), key, Timestamp::EPOCH);
             if found.is_some_and(|found| found.generation == body.generation) {
-                live.catalog.remove(key.hash64(), key);
+                live.catalog.remove(key.hash64(), key, now);
             }
         }
         live.shadows = HashMap::new();

@@ -25,7 +25,8 @@ impl Writer {
         let mut plan = Plan::default();
         {
             let mut live = self.shared.live.write();
-            plan.evict_all(keys.into_iter().filter_map(|key| live.catalog.remove(key.hash64(), &key)));
+            let now = Timestamp::EPOCH;
+            plan.evict_all(keys.into_iter().filter_map(|key| live.catalog.remove(key.hash64(), &key, now)));
         }
         if let Err(error) = self.commit(plan) {
             warn!(%error, "sparse volumes could not be given up");

@@ -115,7 +115,8 @@ impl Writer {
             Limits { weight: weight.saturating_sub(room), ..live.catalog.limits() }
         };
         let mut plan = Plan::default();
-        plan.depart_all(self.shared.live.write().catalog.resize(limits));
+        let now = self.shared.config.clock.now();
+        plan.depart_all(self.shared.live.write().catalog.resize(limits, now));
         if plan.is_empty() {
             return false;
         }

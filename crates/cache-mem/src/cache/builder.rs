@@ -1,7 +1,7 @@
 //! `MemCacheBuilder`: how a cache is set up.
 
 use std::fmt;
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
@@ -19,14 +19,16 @@ pub(super) type Listener<K, V> = Box<dyn Fn(&K, &V, Cause) + Send + Sync>;
 const MAX_SHARDS: usize = 64;
 /// Shards for each processor: with several, two threads seldom meet.
 const SHARDS_PER_PROCESSOR: usize = 4;
-/// Below this number of values in a share, a common eviction order is worth more than a lock of its own.
-const MIN_SHARE: u64 = 4096;
+/// Below this number of values in a share, a common eviction order is worth more than a lock of its own; and what a
+/// policy keeps besides the values, tens of KiB for the default one, weighs on each of them.
+const MIN_SHARE: u64 = 1_024;
 /// A share holds this many values of the promised weight, so that one of them never displaces most of the others.
 const HEAVIEST_PER_SHARE: u64 = 4;
 
 /// Sets up a [`MemCache`].
 #[must_use = "a builder is not a cache until it is built"]
-pub struct MemCacheBuilder<K, V> {
+pub struct MemCacheBuilder<K, V, S = RandomState> {
+    hasher: S,
     capacity: Option<u64>,
     entries: Option<u64>,
     max_weight: Option<u64>,
@@ -38,11 +40,9 @@ pub struct MemCacheBuilder<K, V> {
 }
 
 impl<K: Hash + Eq, V: Clone> MemCacheBuilder<K, V> {
-    /// Number of values held when neither [`capacity`](Self::capacity) nor [`entries`](Self::entries) is set.
-    pub const DEFAULT_ENTRIES: u64 = 10_000;
-
     pub(super) fn new() -> Self {
         Self {
+            hasher: RandomState::new(),
             capacity: None,
             entries: None,
             max_weight: None,
@@ -53,6 +53,11 @@ impl<K: Hash + Eq, V: Clone> MemCacheBuilder<K, V> {
             listener: None,
         }
     }
+}
+
+impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCacheBuilder<K, V, S> {
+    /// Number of values held when neither [`capacity`](Self::capacity) nor [`entries`](Self::entries) is set.
+    pub const DEFAULT_ENTRIES: u64 = 10_000;
 
     /// Bounds the sum of weights. Zero holds nothing.
     pub fn capacity(mut self, weight: u64) -> Self {
@@ -74,7 +79,7 @@ impl<K: Hash + Eq, V: Clone> MemCacheBuilder<K, V> {
         self
     }
 
-    /// Chooses who leaves when there is no room. The default is [`PolicyKind::S3Fifo`].
+    /// Chooses who leaves when there is no room. The default is [`PolicyKind::Agd`].
     pub fn policy(mut self, policy: PolicyKind) -> Self {
         self.policy = policy;
         self
@@ -83,8 +88,8 @@ impl<K: Hash + Eq, V: Clone> MemCacheBuilder<K, V> {
     /// Sets the number of shards, lowered where shares would be too small for one value of
     /// [`max_weight`](Self::max_weight).
     ///
-    /// Without this, it is four for each processor, at most 64, as far as each share holds 4,096 values, and four of
-    /// the weight promised.
+    /// Without this, it is four for each processor, at most 64, as far as each share holds 1,024 values, and four
+    /// of the weight promised.
     pub fn shards(mut self, shards: usize) -> Self {
         self.shards = Some(shards);
         self
@@ -95,6 +100,13 @@ impl<K: Hash + Eq, V: Clone> MemCacheBuilder<K, V> {
     pub fn weigher(mut self, weigher: impl Fn(&K, &V) -> u64 + Send + Sync + 'static) -> Self {
         self.weigher = Some(Box::new(weigher));
         self
+    }
+
+    /// Sets how keys are hashed. The default draws secrets at random, so that nobody can aim at a shard, or at a place
+    /// in its table; with a weak one keys may crowd there, which costs time, and room when all are in one shard.
+    pub fn hasher<H: BuildHasher>(self, hasher: H) -> MemCacheBuilder<K, V, H> {
+        let Self { capacity, entries, max_weight, policy, shards, clock, weigher, listener, .. } = self;
+        MemCacheBuilder { hasher, capacity, entries, max_weight, policy, shards, clock, weigher, listener }
     }
 
     /// Sets the source of time. The default is a [`SystemClock`].
@@ -114,12 +126,12 @@ impl<K: Hash + Eq, V: Clone> MemCacheBuilder<K, V> {
     }
 
     /// The cache.
-    pub fn build(self) -> MemCache<K, V> {
+    pub fn build(self) -> MemCache<K, V, S> {
         let limits = self.limits();
         let count = self.shard_count(limits);
         MemCache {
             shards: shares(limits, count).map(|share| Shard::new(share, self.policy)).collect(),
-            hasher: RandomState::new(),
+            hasher: self.hasher,
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
             weigher: self.weigher,
             listener: self.listener,
@@ -147,7 +159,7 @@ impl<K: Hash + Eq, V: Clone> MemCacheBuilder<K, V> {
     }
 }
 
-impl<K, V> fmt::Debug for MemCacheBuilder<K, V> {
+impl<K, V, S> fmt::Debug for MemCacheBuilder<K, V, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemCacheBuilder")
             .field("capacity", &self.capacity)

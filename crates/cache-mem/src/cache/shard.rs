@@ -3,15 +3,17 @@
 use std::borrow::Borrow;
 use std::fmt;
 
-use cache_core::{Catalog, Cause, Departure, Limits, Offer, PolicyKind, Timestamp};
+use cache_core::{Catalog, Departure, Departures, Limits, Offer, PolicyKind, Timestamp};
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::MemStats;
+use super::fill::Fills;
 
 /// A part of a cache. Aligned so that the locks of two shards never share a cache line.
 #[repr(align(128))]
 pub(super) struct Shard<K, V> {
     state: RwLock<State<K, V>>,
+    pub(super) fills: Fills<K, V>,
     policy: PolicyKind,
 }
 
@@ -25,7 +27,7 @@ pub(super) struct State<K, V> {
 impl<K: Eq, V> Shard<K, V> {
     pub(super) fn new(limits: Limits, policy: PolicyKind) -> Self {
         let state = State { catalog: Catalog::new(limits, policy), stats: MemStats::default() };
-        Self { state: RwLock::new(state), policy }
+        Self { state: RwLock::new(state), fills: Fills::new(), policy }
     }
 
     pub(super) fn read(&self) -> RwLockReadGuard<'_, State<K, V>> {
@@ -48,30 +50,39 @@ impl<K: Eq, V> Shard<K, V> {
 }
 
 impl<K: Eq, V> State<K, V> {
-    pub(super) fn insert(&mut self, offer: Offer<K, V>, now: Timestamp) -> Vec<Departure<K, V>> {
+    pub(super) fn insert(&mut self, offer: Offer<K, V>, now: Timestamp) -> Departures<K, V> {
         let left = self.catalog.insert(offer, now);
         self.stats.inserted += 1;
-        self.count(left)
+        for departure in &left {
+            self.stats.count(departure.cause);
+        }
+        left
     }
 
-    /// Takes `key` out for `cause`.
-    pub(super) fn remove<Q: Eq + ?Sized>(&mut self, hash: u64, key: &Q, cause: Cause) -> Option<Departure<K, V>>
+    /// Takes `key` out.
+    pub(super) fn remove<Q: Eq + ?Sized>(&mut self, hash: u64, key: &Q, now: Timestamp) -> Option<Departure<K, V>>
     where
         K: Borrow<Q>,
     {
-        let left = self.catalog.remove(hash, key)?;
-        self.stats.count(cause);
-        Some(Departure { cause, ..left })
+        let left = self.catalog.remove(hash, key, now)?;
+        self.stats.count(left.cause);
+        Some(left)
     }
 
     pub(super) fn expire(&mut self, now: Timestamp, limit: usize) -> Vec<Departure<K, V>> {
         let left = self.catalog.expire(now, limit);
-        self.count(left)
+        for departure in &left {
+            self.stats.count(departure.cause);
+        }
+        left
     }
 
-    pub(super) fn resize(&mut self, limits: Limits) -> Vec<Departure<K, V>> {
-        let left = self.catalog.resize(limits);
-        self.count(left)
+    pub(super) fn resize(&mut self, limits: Limits, now: Timestamp) -> Departures<K, V> {
+        let left = self.catalog.resize(limits, now);
+        for departure in &left {
+            self.stats.count(departure.cause);
+        }
+        left
     }
 
     pub(super) fn stats(&self) -> MemStats {
@@ -89,13 +100,6 @@ impl<K: Eq, V> State<K, V> {
             return Err(format!("the share is {:?}, should be {share:?}", self.catalog.limits()));
         }
         Ok(())
-    }
-
-    fn count(&mut self, left: Vec<Departure<K, V>>) -> Vec<Departure<K, V>> {
-        for departure in &left {
-            self.stats.count(departure.cause);
-        }
-        left
     }
 }
 

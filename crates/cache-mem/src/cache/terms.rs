@@ -20,7 +20,7 @@ impl Terms {
         Self { expires: Timestamp::NEVER, cost: Duration::ZERO, weight: None, pinned: false }
     }
 
-    /// The instant from which on the value is absent.
+    /// The instant from which on the value is absent. One that has come already is no error: nothing is held then.
     pub const fn expires(self, expires: Timestamp) -> Self {
         Self { expires, ..self }
     }

@@ -3,9 +3,11 @@
 mod backend;
 mod backend_conformance;
 mod cache_edges;
+mod cache_hostile;
 mod cache_laws;
 mod cache_reentrance;
 mod cache_shards;
+mod fills;
 mod stress;
 
 use std::sync::mpsc;

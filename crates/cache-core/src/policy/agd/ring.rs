@@ -1,0 +1,280 @@
+//! `Ring`: residents in the order in which they are worth keeping, under one of several modes.
+
+use crate::policy::{Facts, Slot, hits::Hits, queues::Queues, sketch::MAX_COUNT, sketch::Sketch};
+
+/// Steps of the ring. An entry is never placed further ahead than this.
+const STEPS: usize = 64;
+/// Steps that an entry of mean weight stays ahead for each time it was asked for.
+const UNIT: u64 = 4;
+/// Steps that an entry hit under [`Mode::Recency`] goes ahead again: on average it was hit a while ago.
+const AGAIN: usize = 3;
+/// The queue of newcomers on trial.
+const WINDOW: usize = STEPS;
+/// Holds the newest resident alone, until the next one comes.
+const NEWEST: usize = STEPS + 1;
+
+/// How residents are valued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// By the last use.
+    Recency,
+    /// By uses per weight, past ones fading as the ring turns: `GreedyDual`.
+    Value,
+    /// By uses, where a newcomer has to pass a window of a tenth and beat the victim.
+    Filter,
+    /// As `Filter`, with hardly a window and a head start for residents.
+    Keep,
+}
+
+impl Mode {
+    pub(super) const ALL: [Self; 4] = [Self::Recency, Self::Value, Self::Filter, Self::Keep];
+
+    /// The window's share of the weight is one in this many.
+    const fn window(self) -> Option<u128> {
+        match self {
+            Self::Recency | Self::Value => None,
+            Self::Filter => Some(10),
+            Self::Keep => Some(100),
+        }
+    }
+
+    /// Whether a newcomer counted `new` times takes the place of a resident counted `old` times.
+    const fn admits(self, new: u8, old: u8) -> bool {
+        match self {
+            Self::Keep => new > old + 1,
+            _ => new > old,
+        }
+    }
+}
+
+/// What is known of how often a key was asked for.
+pub(super) trait Memory {
+    fn count(&self, hash: u64) -> u8;
+    /// Notes hits that were not counted before.
+    fn learn(&mut self, hash: u64, hits: u8);
+}
+
+impl Memory for &mut Sketch {
+    fn count(&self, hash: u64) -> u8 {
+        Sketch::count(self, hash)
+    }
+
+    fn learn(&mut self, hash: u64, hits: u8) {
+        self.add(hash, hits);
+    }
+}
+
+/// Those who only imagine hits must not count them.
+impl Memory for &Sketch {
+    fn count(&self, hash: u64) -> u8 {
+        Sketch::count(self, hash)
+    }
+
+    fn learn(&mut self, _hash: u64, _hits: u8) {}
+}
+
+/// A clock whose hand turns over queues of slots, with a window before it.
+#[derive(Debug)]
+pub(super) struct Ring {
+    queues: Queues<{ STEPS + 2 }>,
+    slots: Vec<Resident>,
+    pub(super) hits: Hits,
+    mode: Mode,
+    hand: usize,
+    len: usize,
+    /// Sum of weights.
+    weight: u128,
+    window: u128,
+    /// Whether there was no room since the newest came.
+    full: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Resident {
+    weight: u64,
+    hash: u32,
+    /// Times that it was asked for, as far as counted.
+    uses: u8,
+}
+
+impl Ring {
+    pub(super) fn new(mode: Mode) -> Self {
+        let (queues, slots, hits) = (Queues::new(), Vec::new(), Hits::new());
+        Self { queues, slots, hits, mode, hand: 0, len: 0, weight: 0, window: 0, full: false }
+    }
+
+    /// Bytes allocated.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.queues.bytes() + self.slots.capacity() * size_of::<Resident>() + self.hits.bytes()
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) const fn weight(&self) -> u128 {
+        self.weight
+    }
+
+    /// The hash and the weight of `slot`, when it is resident.
+    pub(super) fn find(&self, slot: Slot) -> Option<(u64, u64)> {
+        self.queues.queue_of(slot).map(|_| (self.hash(slot), self.slots[slot.index()].weight))
+    }
+
+    /// The hash of `slot`, which is or was resident.
+    pub(super) fn hash(&self, slot: Slot) -> u64 {
+        self.slots[slot.index()].hash.into()
+    }
+
+    /// Every resident.
+    pub(super) fn residents(&self) -> impl Iterator<Item = Slot> {
+        let slots = (0..self.slots.len() as u32).map(Slot);
+        slots.filter(|&slot| self.queues.queue_of(slot).is_some())
+    }
+
+    pub(super) const fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Goes on in another mode, with the residents that there are.
+    pub(super) fn set_mode(&mut self, mode: Mode) {
+        if self.mode != mode {
+            self.mode = mode;
+            // A newcomer takes the place of another one: a window that is too large would stay so.
+            self.shrink_window(mode.window().map_or(0, |share| self.weight / share));
+        }
+    }
+
+    /// Adds `slot`, which is not resident, of a key asked for `uses` times; of its hash 32 bits are kept.
+    pub(super) fn insert(&mut self, slot: Slot, facts: Facts, uses: u8) {
+        if let Some(last) = self.queues.pop_front(NEWEST) {
+            self.settle(last);
+        }
+        self.full = false;
+        if slot.index() >= self.slots.len() {
+            self.slots.resize_with(slot.index() + 1, Resident::default);
+        }
+        self.slots[slot.index()] = Resident { weight: facts.weight, hash: facts.hash as u32, uses };
+        self.hits.start(slot);
+        self.queues.push_back(NEWEST, slot);
+        self.weight += u128::from(facts.weight);
+        self.len += 1;
+    }
+
+    pub(super) fn remove(&mut self, slot: Slot) {
+        if let Some(queue) = self.queues.remove(slot) {
+            let weight = u128::from(self.slots[slot.index()].weight);
+            self.weight -= weight;
+            self.len -= 1;
+            if queue == WINDOW {
+                self.window -= weight;
+            }
+        }
+    }
+
+    /// Takes out the resident worth least; the newest only when it is the last one.
+    pub(super) fn evict(&mut self, mut memory: impl Memory) -> Option<Slot> {
+        self.full = true;
+        while let Some(slot) = self.leaves_window() {
+            let hits = self.learn_hits(slot, &mut memory);
+            let rival = self.victim(&mut memory);
+            if hits == 0 && self.mode.window().is_some() {
+                let admitted = rival.filter(|&rival| self.beats(slot, rival, &memory));
+                let victim = admitted.unwrap_or(slot);
+                self.remove(victim);
+                if victim != slot {
+                    self.promote(slot);
+                }
+                return Some(victim);
+            }
+            self.promote(slot);
+        }
+        let victim = self.victim(&mut memory).or_else(|| self.queues.front(NEWEST))?;
+        self.remove(victim);
+        Some(victim)
+    }
+
+    /// The resident at the front of the window, if the window is over its share.
+    fn leaves_window(&self) -> Option<Slot> {
+        let slot = self.queues.front(WINDOW)?;
+        let newest = self.queues.front(NEWEST).map_or(0, |slot| self.slots[slot.index()].weight);
+        let rest = self.len - self.queues.len(WINDOW) - self.queues.len(NEWEST);
+        let share = self.mode.window().map_or(0, |share| self.weight / share);
+        (self.window + u128::from(newest) > share || rest == 0).then_some(slot)
+    }
+
+    fn beats(&self, slot: Slot, rival: Slot, memory: &impl Memory) -> bool {
+        let count = |slot: Slot| memory.count(self.hash(slot));
+        self.mode.admits(count(slot), count(rival))
+    }
+
+    /// The resident at the hand, after those that were hit went ahead.
+    fn victim(&mut self, memory: &mut impl Memory) -> Option<Slot> {
+        if self.len == self.queues.len(WINDOW) + self.queues.len(NEWEST) {
+            return None;
+        }
+        loop {
+            let Some(slot) = self.queues.front(self.hand) else {
+                self.hand = (self.hand + 1) % STEPS;
+                continue;
+            };
+            if self.learn_hits(slot, memory) == 0 {
+                return Some(slot);
+            }
+            self.queues.remove(slot);
+            let steps = if self.mode == Mode::Recency { AGAIN } else { self.steps(slot) };
+            self.queues.push_back((self.hand + steps) % STEPS, slot);
+        }
+    }
+
+    fn learn_hits(&mut self, slot: Slot, memory: &mut impl Memory) -> u8 {
+        let hits = self.hits.take(slot);
+        let resident = &mut self.slots[slot.index()];
+        resident.uses = (resident.uses + hits).min(MAX_COUNT);
+        memory.learn(resident.hash.into(), hits);
+        hits
+    }
+
+    /// Finds a place for the resident that was the newest.
+    fn settle(&mut self, slot: Slot) {
+        let Some(share) = self.mode.window() else { return self.place(slot) };
+        self.queues.push_back(WINDOW, slot);
+        self.window += u128::from(self.slots[slot.index()].weight);
+        if !self.full {
+            // While there is room nobody has to beat anybody.
+            self.shrink_window(self.weight / share);
+        }
+    }
+
+    fn shrink_window(&mut self, share: u128) {
+        while self.window > share {
+            let Some(slot) = self.queues.front(WINDOW) else { return };
+            self.promote(slot);
+        }
+    }
+
+    /// Moves `slot` from the window into the ring.
+    fn promote(&mut self, slot: Slot) {
+        if self.queues.remove(slot) == Some(WINDOW) {
+            self.window -= u128::from(self.slots[slot.index()].weight);
+        }
+        self.place(slot);
+    }
+
+    fn place(&mut self, slot: Slot) {
+        let steps = self.steps(slot);
+        self.queues.push_back((self.hand + steps) % STEPS, slot);
+    }
+
+    /// How far ahead of the hand `slot` belongs.
+    fn steps(&self, slot: Slot) -> usize {
+        if self.mode == Mode::Recency {
+            return UNIT as usize;
+        }
+        let Resident { weight, uses, .. } = self.slots[slot.index()];
+        let mean = self.weight / self.len as u128;
+        let worth = u128::from(UNIT * u64::from(uses.max(1))) * mean / u128::from(weight.max(1));
+        worth.clamp(1, STEPS as u128 - 1) as usize
+    }
+}

@@ -1,0 +1,76 @@
+//! `Hits`: a byte for each slot, all that a hit touches.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use super::Slot;
+
+/// Hits beyond this are not counted.
+pub(super) const MAX_HITS: u8 = 3;
+/// Set by a hit, cleared by [`Hits::poll`] alone.
+const FRESH: u8 = 0x80;
+
+/// Hit counts of slots, saturating at [`MAX_HITS`].
+#[derive(Debug, Default)]
+pub(super) struct Hits(Vec<AtomicU8>);
+
+impl Hits {
+    pub(super) const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Bytes allocated.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.0.capacity()
+    }
+
+    /// Starts the count of `slot` anew.
+    pub(super) fn start(&mut self, slot: Slot) {
+        if slot.index() >= self.0.len() {
+            self.0.resize_with(slot.index() + 1, AtomicU8::default);
+        }
+        *self.0[slot.index()].get_mut() = 0;
+    }
+
+    /// Counts a hit. A slot that is not resident may count too: its count starts anew when it is.
+    #[inline]
+    pub(super) fn touch(&self, slot: Slot) {
+        if let Some(hits) = self.0.get(slot.index()) {
+            // Most hits find nothing to change; those must not write to a shared cache line. Hits that race may
+            // count as one.
+            let seen = hits.load(Ordering::Relaxed);
+            let count = seen & !FRESH;
+            let next = FRESH | if count < MAX_HITS { count + 1 } else { count };
+            if seen != next {
+                hits.store(next, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Takes the count of `slot`, which is zero afterwards.
+    pub(super) fn take(&mut self, slot: Slot) -> u8 {
+        self.0.get_mut(slot.index()).map_or(0, |hits| {
+            let seen = *hits.get_mut();
+            *hits.get_mut() = seen & FRESH;
+            seen & !FRESH
+        })
+    }
+
+    /// Takes one hit off the count of `slot`; whether there was one.
+    pub(super) fn spend(&mut self, slot: Slot) -> bool {
+        self.0.get_mut(slot.index()).is_some_and(|hits| {
+            let had = *hits.get_mut() & !FRESH > 0;
+            *hits.get_mut() -= u8::from(had);
+            had
+        })
+    }
+
+    /// Whether `slot` was hit since this was last asked.
+    pub(super) fn poll(&mut self, slot: Slot) -> bool {
+        self.0.get_mut(slot.index()).is_some_and(|hits| {
+            let fresh = *hits.get_mut() & FRESH != 0;
+            *hits.get_mut() &= !FRESH;
+            fresh
+        })
+    }
+}
