@@ -21,7 +21,7 @@ const MAX_SHARDS: usize = 64;
 const SHARDS_PER_PROCESSOR: usize = 4;
 /// Below this number of values in a share, a common eviction order is worth more than a lock of its own; and what a
 /// policy keeps besides the values, tens of KiB for the default one, weighs on each of them.
-const MIN_SHARE: u64 = 1_024;
+const MIN_SHARE: u64 = 256;
 /// A share holds this many values of the promised weight, so that one of them never displaces most of the others.
 const HEAVIEST_PER_SHARE: u64 = 4;
 
@@ -88,7 +88,7 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCacheBuilder<K, V, S> {
     /// Sets the number of shards, lowered where shares would be too small for one value of
     /// [`max_weight`](Self::max_weight).
     ///
-    /// Without this, it is four for each processor, at most 64, as far as each share holds 1,024 values, and four
+    /// Without this, it is four for each processor, at most 64, as far as each share holds 256 values, and four
     /// of the weight promised.
     pub fn shards(mut self, shards: usize) -> Self {
         self.shards = Some(shards);
