@@ -151,11 +151,11 @@ impl Tiered {
         let name = if matches!(mark.selector, Selector::Key(_)) { None } else { name_of(mark).ok() };
         // Before the mark itself: whoever sees its epoch sees this.
         let heard = self.stamps().tick();
-        common.news.take_in(mark, heard, |key| common.is_used(key));
+        let doomed = common.news.take_in(mark, heard, |key| common.is_used(key));
         let added = common.marks.add(mark.clone(), name, Whose::Others, |key| common.is_used(key));
         self.notify(&Mark { selector: mark.selector.clone(), stamp: common.news.until(mark) });
         self.enqueue(Job::Drop(mark.clone()));
-        for (key, stamp) in common.news.doomed() {
+        for (key, stamp) in doomed {
             self.enqueue(Job::Withdraw { key, stamp });
         }
         if added.folded.is_some() || !added.needless.is_empty() {

@@ -62,20 +62,23 @@ impl News {
         self.marks.stamp_of(&mark.selector).unwrap_or_default().max(mark.stamp)
     }
 
-    /// Takes in a mark that was heard at the stamp `heard`.
-    pub(super) fn take_in(&self, mark: &Mark, heard: Stamp, is_used: impl Fn(&Key) -> bool) {
+    /// Takes in a mark that was heard at the stamp `heard`; the fills that are doomed by it.
+    pub(super) fn take_in(&self, mark: &Mark, heard: Stamp, is_used: impl Fn(&Key) -> bool) -> Vec<(Key, Stamp)> {
         let local = Mark { selector: mark.selector.clone(), stamp: heard };
         self.marks.add(local, None, Whose::Others, is_used);
         let mut fills = self.fills.lock();
-        let mut doomed = self.doomed.lock();
-        fills.retain(|fill| {
-            let goes = mark.stamp <= fill.stamp && fill.stamp < heard && mark.selector.selects(&fill.key, &fill.tags);
-            if goes {
-                doomed.insert(fill.key.clone(), (fill.stamp, heard));
-            }
-            !goes
-        });
-        self.any_doomed.store(!doomed.is_empty(), Ordering::Release);
+        let is_doomed = |fill: &Fill| {
+            mark.stamp <= fill.stamp && fill.stamp < heard && mark.selector.selects(&fill.key, &fill.tags)
+        };
+        let found: Vec<(Key, Stamp)> =
+            fills.iter().filter(|fill| is_doomed(fill)).map(|fill| (fill.key.clone(), fill.stamp)).collect();
+        if !found.is_empty() {
+            fills.retain(|fill| !is_doomed(fill));
+            let mut doomed = self.doomed.lock();
+            doomed.extend(found.iter().map(|(key, stamp)| (key.clone(), (*stamp, heard))));
+            self.any_doomed.store(true, Ordering::Release);
+        }
+        found
     }
 
     /// Notes that every tier here has dropped what a mark heard of `key` covers: see [`Marks::settle`].
