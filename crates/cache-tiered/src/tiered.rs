@@ -6,6 +6,7 @@ mod builder;
 mod common;
 mod doubt;
 mod forecast;
+mod heard;
 mod invalidate;
 mod leases;
 mod marking;

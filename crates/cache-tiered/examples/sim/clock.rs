@@ -46,7 +46,7 @@ impl NodeClock {
     /// The least that it has shown at this very instant of the true time.
     pub(crate) fn least(&self) -> Timestamp {
         let now = self.now();
-        if self.jumped.load(Ordering::SeqCst) == self.elapsed() {
+        if self.has_just_jumped() {
             return now.min(Timestamp::from_millis(self.before.load(Ordering::SeqCst)));
         }
         now
@@ -55,10 +55,15 @@ impl NodeClock {
     /// The most that it has shown at this very instant of the true time.
     pub(crate) fn most(&self) -> Timestamp {
         let now = self.now();
-        if self.jumped.load(Ordering::SeqCst) == self.elapsed() {
+        if self.has_just_jumped() {
             return now.max(Timestamp::from_millis(self.before.load(Ordering::SeqCst)));
         }
         now
+    }
+
+    /// Whether it jumped at this very instant of the true time.
+    pub(crate) fn has_just_jumped(&self) -> bool {
+        self.jumped.load(Ordering::SeqCst) == self.elapsed()
     }
 
     fn elapsed(&self) -> u64 {

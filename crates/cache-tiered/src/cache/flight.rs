@@ -57,7 +57,7 @@ pub(super) struct Crew {
 pub(super) struct Flight<V> {
     /// Taken before the search began.
     pub(super) watch: Watch,
-    /// Older than the stamp of whatever it loads, and not older than the last time that it may have waited before.
+    /// Older than the stamp of whatever it loads. Raised each time that it has waited for its turn to load.
     began: AtomicU64,
     /// The count of the backplane's gaps when it began.
     pub(super) gaps: u64,
@@ -93,7 +93,7 @@ impl<V> Flight<V> {
         Arc::as_ptr(self).addr()
     }
 
-    /// Nothing older than this stamp is told or loaded from here on.
+    /// Notes that it has waited until this stamp: what it finds or loads from here on is as of then.
     pub(super) fn begin_anew(&self, stamp: Stamp) {
         self.began.store(stamp.as_u64(), Ordering::Release);
     }

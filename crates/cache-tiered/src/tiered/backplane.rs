@@ -5,16 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use cache_core::{Backplane, Heard, Key, Mark, Position, Result, Selector, Stamp, Timestamp};
+use cache_core::{Backplane, Heard, Mark, Position, Result, Selector};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::common::just_after;
 use super::doubt::Doubt;
-use super::invalidate::Newer;
 use super::marking::{name_of, told_as};
 use super::promote::Job;
 use super::recover::Op;
@@ -25,11 +23,8 @@ use crate::marks::Whose;
 /// The pause before a subscription is begun anew, doubled up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// How long a write may be on its way to a tier after its caller has given it up.
-const LATE: Duration = Duration::from_secs(15);
-/// How often what could not be done at once is tried again, and of how many keys.
+/// How often what could not be done at once for a mark is tried again.
 const AGAIN: Duration = Duration::from_secs(5);
-const OPEN: usize = 1024;
 /// The most marks remembered as told by this process, until they are heard; then all are forgotten, and heard as those
 /// of others.
 const MOST_TOLD: usize = 1024;
@@ -170,97 +165,6 @@ impl Tiered {
         join_all(shared.map(|tier| self.reread_marks(tier))).await;
     }
 
-    /// Has the tiers that are not shared drop what a mark covers that was heard, and keep the mark.
-    pub(super) async fn drop_marked(&self, mark: &Mark) {
-        let Selector::Key(key) = &mark.selector else {
-            let own = self.0.tiers.iter().enumerate().filter(|(_, tier)| !tier.info.shared);
-            join_all(own.map(|(index, tier)| async move {
-                let Ok(name) = name_of(mark) else { return };
-                let in_force = self.0.common.marks.find(&name).is_some();
-                let kept =
-                    if tier.is_lasting() && in_force { self.mark_tier(tier, &name, mark, &[]).await } else { Ok(()) };
-                let local = Mark { selector: mark.selector.clone(), stamp: self.0.common.news.until(mark) };
-                if kept.is_err() || self.purge_for(tier, &local, Newer::Heard(mark.stamp)).await.1.is_some() {
-                    self.recover(index, &name, Op::Mark(mark.clone()));
-                }
-            }))
-            .await;
-            return;
-        };
-        let common = &self.0.common;
-        let until = common.news.until(mark);
-        let empty = AtomicBool::new(false);
-        let gone = {
-            // Who has the turn is writing; the mark stays until it is tried again.
-            let Ok(_turn) = common.fence.turn(key, Duration::ZERO).await else { return };
-            // One that was found in a tier is there for the sake of one that has missed it: whichever that is.
-            let found = common.marks.of_key(key).is_some_and(|known| known.name.is_some());
-            let empty = &empty;
-            let answers = join_all(self.0.tiers.iter().map(|tier| async move {
-                if tier.recovery.forget_fill(key, until, |stamp| common.news.has_put(key, stamp)) && tier.info.shared {
-                    tier.suspects.clear(key);
-                }
-                let present = tier.stat(key).await?;
-                if !tier.info.shared {
-                    let put = present.is_some_and(|meta| common.news.has_put(key, meta.stamp));
-                    return tier.drop_older(key, if put { mark.stamp } else { until }).await.map(|_| false);
-                }
-                if found {
-                    return tier.drop_older(key, mark.stamp).await.map(|_| false);
-                }
-                if present.is_none() {
-                    empty.store(true, Ordering::Relaxed);
-                }
-                // Who told may not have reached the shared tier yet: what it replaces there is out of date.
-                Ok(present.is_some_and(|meta| meta.stamp < mark.stamp))
-            }))
-            .await;
-            answers.iter().all(|older| matches!(older, Ok(false)))
-        };
-        if gone {
-            // What the mark covers may be on its way to an empty place.
-            let lingers = if empty.into_inner() { Stamp::first_of(until.instant().after(LATE)) } else { Stamp::ZERO };
-            common.marks.settle(key, mark.stamp, lingers, |key| common.is_used(key));
-            common.news.settle(key, lingers, |key| common.is_used(key));
-            // Another process of a fleet may have a tier of its own that has missed it still.
-            if !self.0.info.shared {
-                self.unmark_key(key).await;
-            }
-        }
-    }
-
-    /// Takes back what this process has stored that another one has put out of date before.
-    pub(super) async fn withdraw_doomed(&self, key: &Key, stamp: Stamp) {
-        let Ok(_turn) = self.0.common.fence.turn(key, Duration::ZERO).await else { return };
-        let shared = self.0.tiers.iter().filter(|tier| tier.info.shared);
-        let answers = join_all(shared.map(|tier| async move {
-            let there = tier.stat(key).await?.is_some_and(|meta| meta.stamp == stamp);
-            if there { tier.drop_older(key, just_after(stamp)).await } else { Ok(false) }
-        }));
-        if answers.await.iter().all(Result::is_ok) {
-            self.0.common.news.withdrawn(key, stamp, self.long_ago());
-        }
-    }
-
-    /// A stamp of this process from so long ago that whatever was on its way then has arrived.
-    fn long_ago(&self) -> Stamp {
-        Stamp::first_of(Timestamp::from_millis(self.clock().now().as_millis().saturating_sub(LATE.as_millis() as u64)))
-    }
-
-    /// Tries again what could not be done at once for marks that were heard.
-    fn catch_up_with_news(&self) {
-        let common = &self.0.common;
-        for mark in common.marks.open(OPEN) {
-            self.enqueue(Job::Drop(mark));
-        }
-        for (key, stamp) in common.news.doomed() {
-            self.enqueue(Job::Withdraw { key, stamp });
-        }
-        let now = self.stamps().tick();
-        common.marks.tidy(now, |key| common.is_used(key));
-        common.news.tidy(now, |key| common.is_used(key));
-    }
-
     /// Looks after the marks: those of shared tiers are read again, those that tiers have lost are put back, and up to
     /// `limit` keys are dropped that were not yet.
     pub(super) async fn tend_marks(&self, limit: usize) {
@@ -299,11 +203,12 @@ impl Ear {
                     next = timeout_at(again, heard.next()) => next,
                 };
                 let Some(stack) = self.stack.upgrade().map(Tiered) else { return };
-                let Ok(next) = next else {
+                // Also when there is always something to hear.
+                if Instant::now() >= again {
                     stack.catch_up_with_news();
                     again = Instant::now() + AGAIN;
-                    continue;
-                };
+                }
+                let Ok(next) = next else { continue };
                 match next {
                     Some(Ok(Heard::Mark(mark, at))) => {
                         stack.hear(&mark);

@@ -16,7 +16,7 @@ use super::recover::Op;
 use super::tier::{Placed, Tier};
 use super::{Forecast, Required, Tiered, WRITE_LIMIT, WritePolicy, closed};
 use crate::fence::{Turn, Watch};
-use crate::guard::panic_message;
+use crate::guard::{discard, panic_message};
 
 /// Puts of one batch under way at a time: enough for a tier that commits in groups.
 const BATCH: usize = 32;
@@ -264,7 +264,11 @@ impl Tiered {
 pub(crate) async fn detached<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
     tokio::spawn(work).await.unwrap_or_else(|failure| {
         Err(match failure.try_into_panic() {
-            Ok(panic) => Error::new(ErrorKind::Internal, format!("a task panicked: {}", panic_message(&*panic))),
+            Ok(panic) => {
+                let error = Error::new(ErrorKind::Internal, format!("a task panicked: {}", panic_message(&*panic)));
+                discard(panic);
+                error
+            }
             Err(_) => Error::new(ErrorKind::Unavailable, "the runtime is shutting down"),
         })
     })

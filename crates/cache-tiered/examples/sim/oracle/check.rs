@@ -67,7 +67,8 @@ impl State {
             self.timeouts.push((asked.key.clone(), self.elapsed()));
         }
         let justified = match error.kind() {
-            ErrorKind::Load => self.loads.has_failed(asked, self.memory),
+            // A value that was valid when its loader returned it may not be after a jump.
+            ErrorKind::Load => self.loads.has_failed(asked, self.memory) || self.eyes[node].clock.has_just_jumped(),
             ErrorKind::Timeout => {
                 let limit = asked.hard.unwrap_or(Duration::MAX).min(self.deadline);
                 // A load that waits for that of another node may have begun before the question.
