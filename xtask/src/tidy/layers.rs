@@ -9,6 +9,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("cache-mem", &["cache-core"]),
     ("cache-file", &["cache-core"]),
     ("cache-layers", &["cache-core"]),
+    ("cache-redis", &["cache-core"]),
     ("cache-testkit", &["cache-core"]),
     ("cache-tiered", &["cache-core", "cache-mem"]),
     ("pipeline", &["cache-core", "cache-tiered"]),
@@ -28,7 +29,7 @@ const KEPT_OUT: &[(&str, &[&str], &str)] = &[
 
 /// Libraries with one home: who else wants them goes through it.
 const HOMES: &[(&str, &str)] =
-    &[("redb", "cache-file"), ("axum", "gateway"), ("clap", "gateway"), ("tracing-subscriber", "gateway")];
+    &[("redb", "cache-file"), ("fred", "cache-redis"), ("axum", "gateway"), ("clap", "gateway"), ("tracing-subscriber", "gateway")];
 
 /// Everything wrong with the layering of `graph`.
 pub(crate) fn check(graph: &Graph) -> Vec<Finding> {

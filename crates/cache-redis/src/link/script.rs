@@ -1,0 +1,34 @@
+//! `Script`: a Lua program that the server knows by its digest.
+
+use bytes::Bytes;
+use fred::util::sha1_hash;
+
+use super::{Repeat, Request};
+
+/// A Lua program on one key.
+#[derive(Debug)]
+pub(crate) struct Script {
+    source: &'static str,
+    digest: Bytes,
+    repeat: Repeat,
+}
+
+impl Script {
+    pub(crate) fn new(source: &'static str, repeat: Repeat) -> Self {
+        Self { source, digest: sha1_hash(source).into(), repeat }
+    }
+
+    pub(super) fn by_digest(&self, key: Bytes, args: Vec<Bytes>) -> Request {
+        self.request("EVALSHA", self.digest.clone(), key, args)
+    }
+
+    pub(super) fn by_source(&self, key: Bytes, args: Vec<Bytes>) -> Request {
+        self.request("EVAL", Bytes::from_static(self.source.as_bytes()), key, args)
+    }
+
+    fn request(&self, command: &'static str, program: Bytes, key: Bytes, args: Vec<Bytes>) -> Request {
+        let request = Request::new(command, self.repeat).arg(program).arg(Bytes::from_static(b"1")).arg(key);
+        let request = Request { key_at: 2, ..request };
+        args.into_iter().fold(request, Request::arg)
+    }
+}
