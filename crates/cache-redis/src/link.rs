@@ -107,7 +107,7 @@ impl Link {
         let opened = open::connect(options).await?;
         let turns = (options.in_flight_bytes / UNIT).min(u64::from(u32::MAX >> 4)) as u32;
         Ok(Self {
-            lanes: opened.clients.into_iter().map(Lane::new).collect(),
+            lanes: opened.clients.iter().map(Lane::new).collect(),
             address: options.address.clone(),
             turns: Semaphore::new(turns as usize),
             turns_total: turns,
@@ -226,7 +226,7 @@ impl fmt::Debug for Link {
 }
 
 impl Lane {
-    fn new(client: Client) -> Self {
+    fn new(client: &Client) -> Self {
         let attempts = |attempts| Options { max_attempts: Some(attempts), fail_fast: true, ..Options::default() };
         Self { once: client.with_options(&attempts(1)), twice: client.with_options(&attempts(2)) }
     }

@@ -71,7 +71,7 @@ impl fmt::Debug for Address {
 
 /// Reads a URL. No part of it is in the error: it may be the password.
 pub(super) fn parse(url: &str) -> Result<Parsed> {
-    let wrong = |_| {
+    let wrong = || {
         invalid(
             "this is no URL of Redis: redis://user:password@host:port/database, redis-cluster://host:port?node=host:port, \
              redis-sentinel://host:port?sentinelServiceName=name or redis+unix:///path",
@@ -80,10 +80,10 @@ pub(super) fn parse(url: &str) -> Result<Parsed> {
     let scheme = url.split("://").next().unwrap_or_default();
     let base = scheme.strip_prefix("redis").or_else(|| scheme.strip_prefix("valkey"));
     let kind = base.map(|rest| rest.strip_prefix('s').map_or((false, rest), |rest| (true, rest)));
-    let Some((encrypted, "" | "-cluster" | "-sentinel" | "+unix")) = kind else { return Err(wrong(())) };
+    let Some((encrypted, "" | "-cluster" | "-sentinel" | "+unix")) = kind else { return Err(wrong()) };
     // The certificates are loaded when the backend is opened.
     let plain = if encrypted { url.replacen("rediss", "redis", 1).replacen("valkeys", "valkey", 1) } else { url.to_owned() };
-    let config = Config::from_url(&plain).map_err(|_| wrong(()))?;
+    let config = Config::from_url(&plain).map_err(|_| wrong())?;
     let node = |server: &Server| (server.host.to_string(), server.port);
     let address = match config.server {
         ServerConfig::Centralized { server } => Address::Single(node(&server)),
@@ -97,7 +97,7 @@ pub(super) fn parse(url: &str) -> Result<Parsed> {
         ServerConfig::Unix { path } => Address::Unix(path),
     };
     let prefix = match query(url, "prefix") {
-        Some(text) => Some(percent_decoded(text).ok_or_else(|| wrong(()))?),
+        Some(text) => Some(percent_decoded(text).ok_or_else(wrong)?),
         None => None,
     };
     let (user, password) = (config.username, config.password);

@@ -57,7 +57,7 @@ mod tests {
         let names = Names::new(&"a:".into());
         let key = Key::parse("x:y").unwrap();
         assert_eq!(names.key(&names.of(&key)), Some(key));
-        for name in [&b"x:y"[..], b"a:", b"a:=lease:x", b"a:\xff", b"a:x*", &[b'a'; 70_000]] {
+        for name in [&b"x:y"[..], b"a:", b"a:=lease:x", b"a:\xff", b"a:x*", &vec![b'a'; 70_000]] {
             assert_eq!(names.key(name), None);
         }
     }

@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use cache_core::{Key, KeyPrefix, Result, Swept, Timestamp};
-use fred::types::config::Server;
 use futures_util::stream::{self, StreamExt};
 
 use super::Store;
@@ -33,7 +32,7 @@ impl Store {
                 swept.more = true;
                 break;
             }
-            place = match (next, node_after(&nodes, &place.node)) {
+            place = match (next, nodes.iter().skip_while(|node| **node != place.node).nth(1).cloned()) {
                 (Some(cursor), _) => Place { cursor, ..place },
                 (None, Some(node)) => Place::start_of(node),
                 (None, None) => {
@@ -75,9 +74,4 @@ impl Store {
         }
         Ok(true)
     }
-}
-
-fn node_after(nodes: &[Option<Server>], node: &Option<Server>) -> Option<Option<Server>> {
-    let at = nodes.iter().position(|other| other == node)?;
-    nodes.get(at + 1).cloned()
 }
