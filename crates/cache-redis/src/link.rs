@@ -13,9 +13,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use cache_core::{Error, Key, Result};
 use fred::clients::{Client, WithOptions};
+use fred::error::Error as FredError;
 use fred::interfaces::{ClientLike, ClusterInterface};
 use fred::types::config::{Options, Server};
-use fred::types::{ClusterHash, CustomCommand, Value};
+use fred::types::{ClusterHash, CustomCommand, Resp3Frame, Value};
+use fred::util::redis_keyslot;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
@@ -29,6 +31,11 @@ use crate::options::{Address, RedisOptions};
 /// What the budget for bytes under way is counted in.
 const UNIT: u64 = 4 << 10;
 
+/// What the library says of a command that was redirected after its last attempt.
+const REDIRECTED: &str = "Too many failed write attempts.";
+/// How often such a command is sent again.
+const REDIRECTIONS: usize = 2;
+
 /// Whether a command may be sent again when its connection is lost before the reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Repeat {
@@ -39,21 +46,27 @@ pub(crate) enum Repeat {
 }
 
 /// A command for one server.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Request {
     command: &'static str,
-    /// The argument whose slot decides about the node of a cluster.
-    key_at: u8,
     args: Vec<Value>,
+    /// Whose slot decides about the node of a cluster.
+    key: Option<Bytes>,
     repeat: Repeat,
-    /// Bytes of the arguments and of the longest reply.
+    /// Bytes of the arguments and of the reply.
     bytes: u64,
 }
 
 impl Request {
-    /// A command whose first argument is a key.
     pub(crate) fn new(command: &'static str, repeat: Repeat) -> Self {
-        Self { command, key_at: 0, args: Vec::with_capacity(4), repeat, bytes: 0 }
+        Self { command, args: Vec::with_capacity(4), key: None, repeat, bytes: 0 }
+    }
+
+    /// Adds the key that the command is about, by its name on the server.
+    #[must_use]
+    pub(crate) fn key(mut self, name: Bytes) -> Self {
+        self.key = Some(name.clone());
+        self.arg(name)
     }
 
     #[must_use]
@@ -138,17 +151,15 @@ impl Link {
     pub(crate) async fn ask_at(&self, lane: usize, node: Option<&Server>, request: Request) -> Result<Reply> {
         self.check_open()?;
         let turn = self.turn(request.bytes).await?;
-        let Lane { once, twice } = &self.lanes[lane % self.lanes.len()];
-        let client = if request.repeat == Repeat::Once { twice } else { once };
-        let command =
-            CustomCommand::new_static(request.command, ClusterHash::Offset(usize::from(request.key_at)), false);
-        let answer = match node {
-            None => client.custom_raw(command, request.args).await,
-            Some(node) => {
-                let options = Options { cluster_node: Some(node.clone()), ..client.options().clone() };
-                client.with_options(&options).custom_raw(command, request.args).await
+        let again = self.address.is_cluster().then(|| request.clone());
+        let mut answer = self.send(lane, node, request).await;
+        // After one attempt the library follows no redirection, but it knows the way then; nothing has happened yet.
+        for request in again.into_iter().cycle().take(REDIRECTIONS) {
+            if !matches!(&answer, Err(error) if error.details() == REDIRECTED) {
+                break;
             }
-        };
+            answer = self.send(lane, node, request).await;
+        }
         drop(turn);
         answer.map_err(|error| self.failed(from_fred(error))).and_then(Reply::read)
     }
@@ -202,6 +213,26 @@ impl Link {
         let quits = self.lanes.iter().map(|lane| timeout(self.limit, lane.once.quit()));
         futures_util::future::join_all(quits).await;
         *self.keepers.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    async fn send(
+        &self,
+        lane: usize,
+        node: Option<&Server>,
+        request: Request,
+    ) -> std::result::Result<Resp3Frame, FredError> {
+        let Lane { once, twice } = &self.lanes[lane % self.lanes.len()];
+        let client = if request.repeat == Repeat::Once { twice } else { once };
+        let slot = request.key.filter(|_| self.address.is_cluster()).map(|key| redis_keyslot(&key));
+        let command = CustomCommand::new_static(request.command, ClusterHash::from(slot), false);
+        match node {
+            None => client.custom_raw(command, request.args).await,
+            Some(node) => {
+                let options = Options { cluster_node: Some(node.clone()), ..client.options().clone() };
+                // Of the client below, whose options would win otherwise.
+                (**client).with_options(&options).custom_raw(command, request.args).await
+            }
+        }
     }
 
     async fn turn(&self, bytes: u64) -> Result<SemaphorePermit<'_>> {

@@ -27,8 +27,7 @@ impl Script {
     }
 
     fn request(&self, command: &'static str, program: Bytes, key: Bytes, args: Vec<Bytes>) -> Request {
-        let request = Request::new(command, self.repeat).arg(program).arg(Bytes::from_static(b"1")).arg(key);
-        let request = Request { key_at: 2, ..request };
+        let request = Request::new(command, self.repeat).arg(program).arg(Bytes::from_static(b"1")).key(key);
         args.into_iter().fold(request, Request::arg)
     }
 }

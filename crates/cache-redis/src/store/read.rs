@@ -126,7 +126,7 @@ impl Store {
     /// The bytes `from..until` of what `key` has.
     async fn part(&self, key: &Key, from: u64, until: u64) -> Result<Found<Bytes>> {
         let request = Request::new("GETRANGE", Repeat::Once)
-            .arg(self.names.of(key))
+            .key(self.names.of(key))
             .number(from)
             .number(until - 1)
             .expecting((until - from).min(FIRST_META));
