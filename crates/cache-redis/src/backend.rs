@@ -1,9 +1,7 @@
 //! `RedisBackend`: the contract over a store, with every error named.
 
 use async_trait::async_trait;
-use cache_core::{
-    Backend, BackendInfo, Entry, Error, Key, KeyPrefix, Meta, Result, Stamp, Swept, Timestamp, Usage,
-};
+use cache_core::{Backend, BackendInfo, Entry, Error, Key, KeyPrefix, Meta, Result, Stamp, Swept, Timestamp, Usage};
 use futures_util::stream::{BoxStream, StreamExt};
 
 use crate::options::RedisOptions;

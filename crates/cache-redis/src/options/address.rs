@@ -82,7 +82,8 @@ pub(super) fn parse(url: &str) -> Result<Parsed> {
     let kind = base.map(|rest| rest.strip_prefix('s').map_or((false, rest), |rest| (true, rest)));
     let Some((encrypted, "" | "-cluster" | "-sentinel" | "+unix")) = kind else { return Err(wrong()) };
     // The certificates are loaded when the backend is opened.
-    let plain = if encrypted { url.replacen("rediss", "redis", 1).replacen("valkeys", "valkey", 1) } else { url.to_owned() };
+    let plain =
+        if encrypted { url.replacen("rediss", "redis", 1).replacen("valkeys", "valkey", 1) } else { url.to_owned() };
     let config = Config::from_url(&plain).map_err(|_| wrong())?;
     let node = |server: &Server| (server.host.to_string(), server.port);
     let address = match config.server {

@@ -28,7 +28,14 @@ fn a_url_carries_login_prefix_and_encryption() {
 
 #[test]
 fn a_wrong_url_is_invalid_and_not_repeated() {
-    for url in ["", "http://h", "redis://user:secret@", "redis://:secret@h:99999", "redis-sentinel://:secret@h:1", "redisx://secret"] {
+    for url in [
+        "",
+        "http://h",
+        "redis://user:secret@",
+        "redis://:secret@h:99999",
+        "redis-sentinel://:secret@h:1",
+        "redisx://secret",
+    ] {
         let error = RedisOptions::from_url(url).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid, "{url}");
         assert!(!format!("{error:?}").contains("secret"), "{error:?}");

@@ -11,8 +11,8 @@ fn key() -> Key {
 }
 
 fn entry(len: usize) -> Entry {
-    let mut meta = Meta::new(Stamp::from_u64(7 << 40), Timestamp::from_millis(1_000))
-        .with_lifetime(ttl(Duration::from_secs(5)));
+    let mut meta =
+        Meta::new(Stamp::from_u64(7 << 40), Timestamp::from_millis(1_000)).with_lifetime(ttl(Duration::from_secs(5)));
     meta.tags = ["a".into(), "b".into()].into();
     Entry::new(meta, vec![7; len])
 }

@@ -69,9 +69,8 @@ impl Store {
             survey.entries += keys.len() as u64;
             return Ok(());
         }
-        let mut weights = stream::iter(keys)
-            .map(|key| async move { self.weight(&key).await })
-            .buffer_unordered(AT_ONCE);
+        let mut weights =
+            stream::iter(keys).map(|key| async move { self.weight(&key).await }).buffer_unordered(AT_ONCE);
         while let Some(weight) = weights.next().await {
             if let Some(weight) = weight? {
                 survey.entries += 1;
@@ -93,4 +92,3 @@ impl Store {
 fn scaled(part: u64, whole: u64, seen: u64) -> u64 {
     (u128::from(part) * u128::from(whole) / u128::from(seen.max(1))) as u64
 }
-

@@ -9,8 +9,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{self, Command};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
+use cache_core::{Clock, SystemClock};
 use cache_redis::RedisOptions;
 use cache_testkit::servers::{Server, free_port, program};
 use tempfile::TempDir;
@@ -65,10 +66,6 @@ impl Redis {
 
     pub(crate) fn addr(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.port).into()
-    }
-
-    pub(crate) fn folder(&self) -> &std::path::Path {
-        self.folder.path()
     }
 
     pub(crate) fn options(&self) -> RedisOptions {
@@ -126,7 +123,7 @@ pub(crate) fn wait_for(what: &str, holds: impl Fn() -> bool) {
     let start = Instant::now();
     while !holds() {
         assert!(start.elapsed() < LIMIT, "{what}: not within {LIMIT:?}");
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::park_timeout(Duration::from_millis(5));
     }
 }
 
@@ -137,7 +134,7 @@ fn one(name: &str) -> (String, Redis) {
 
 fn shared(shared: &Shared) -> RedisOptions {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos();
+    let started = SystemClock::new().now().as_millis();
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let options = RedisOptions::from_url(&shared.url).unwrap();
     options.prefix(format!("test-{}-{started}-{number}:", process::id()))

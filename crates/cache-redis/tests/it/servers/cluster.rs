@@ -10,7 +10,8 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(crate) fn start() -> Self {
-        let args = ["--cluster-enabled", "yes", "--cluster-node-timeout", "5000", "--cluster-require-full-coverage", "no"];
+        let args =
+            ["--cluster-enabled", "yes", "--cluster-node-timeout", "5000", "--cluster-require-full-coverage", "no"];
         let nodes: Vec<Redis> = (0..3).map(|_| Redis::start(&args)).collect();
         for (number, node) in nodes.iter().enumerate() {
             let mut raw = node.raw();

@@ -34,10 +34,14 @@ impl Watched {
         let mut command = Command::new(program("redis-server").unwrap());
         command.arg(&file).arg("--sentinel");
         let sentinel = Server::start(&command, &folder.path().join("log")).unwrap();
-        wait_for("the replica is in step", || replica.raw().say("INFO replication").text().contains("master_link_status:up"));
+        wait_for("the replica is in step", || {
+            replica.raw().say("INFO replication").text().contains("master_link_status:up")
+        });
         wait_for("the sentinel knows the replica", || {
             let known = Raw::connect(sentinel_port).map(|mut raw| raw.say("SENTINEL master films"));
-            known.is_ok_and(|known| format!("{known:?}").contains(&format!("{:?}", b"num-slaves".to_vec())) && replicas(sentinel_port) == 1)
+            known.is_ok_and(|known| {
+                format!("{known:?}").contains(&format!("{:?}", b"num-slaves".to_vec())) && replicas(sentinel_port) == 1
+            })
         });
         Self { primary, replica, sentinel_port, _sentinel: sentinel, _folder: folder }
     }
