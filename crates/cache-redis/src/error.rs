@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use cache_core::{Error, ErrorKind, Retry};
 use fred::error::{Error as FredError, ErrorKind as FredKind};
 
+use crate::link::REDIRECTED;
+
 /// What the first word of an error reply means to the caller.
 const REPLIES: &[(&str, &str)] = &[
     ("OOM", "the Redis server is at its maxmemory: raise it, or set a maxmemory-policy that evicts"),
@@ -13,8 +15,6 @@ const REPLIES: &[(&str, &str)] = &[
     ("MASTERDOWN", "the Redis replica has lost its primary"),
     ("CLUSTERDOWN", "the Redis cluster is down: some slots have no node"),
     ("TRYAGAIN", "the Redis cluster is moving the slot of this key"),
-    ("MOVED", "the Redis cluster has moved the slot of this key, and following it failed"),
-    ("ASK", "the Redis cluster is moving the slot of this key, and following it failed"),
     ("NOREPLICAS", "the Redis server has too few replicas to accept writes"),
     ("MISCONF", "the Redis server refuses writes because it cannot save them: see its log"),
     ("BUSY", "the Redis server is busy with a script"),
@@ -28,6 +28,10 @@ pub(crate) fn from_fred(error: FredError) -> Error {
     let word = error.details().split_whitespace().next().unwrap_or_default();
     if let Some((_, message)) = REPLIES.iter().find(|(known, _)| *known == word) {
         return Error::new(ErrorKind::Unavailable, *message).with_source(error);
+    }
+    if error.details() == REDIRECTED {
+        let message = "the Redis cluster is moving the slot of this key: it answers when that is done";
+        return Error::new(ErrorKind::Unavailable, message).with_source(error);
     }
     let (kind, message): (_, Cow<'static, str>) = match error.kind() {
         FredKind::Timeout => (ErrorKind::Timeout, "Redis did not answer in time".into()),

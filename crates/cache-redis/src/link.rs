@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cache_core::{Error, Key, Result};
 use fred::clients::{Client, WithOptions};
-use fred::error::Error as FredError;
+use fred::error::{Error as FredError, ErrorKind as FredKind};
 use fred::interfaces::{ClientLike, ClusterInterface};
 use fred::types::config::{Options, Server};
 use fred::types::{ClusterHash, CustomCommand, Resp3Frame, Value};
@@ -31,8 +31,9 @@ use crate::options::{Address, RedisOptions};
 /// What the budget for bytes under way is counted in.
 const UNIT: u64 = 4 << 10;
 
-/// What the library says of a command that was redirected after its last attempt.
-const REDIRECTED: &str = "Too many failed write attempts.";
+/// What the library says of a command that it was told to send to another node. It learns the way and does not follow:
+/// following `ASK` loses count of the replies of the other connection.
+pub(crate) const REDIRECTED: &str = "Too many redirections.";
 /// How often such a command is sent again.
 const REDIRECTIONS: usize = 2;
 
@@ -153,7 +154,7 @@ impl Link {
         let turn = self.turn(request.bytes).await?;
         let again = self.address.is_cluster().then(|| request.clone());
         let mut answer = self.send(lane, node, request).await;
-        // After one attempt the library follows no redirection, but it knows the way then; nothing has happened yet.
+        // Nothing has happened yet: this is no second attempt.
         for request in again.into_iter().cycle().take(REDIRECTIONS) {
             if !matches!(&answer, Err(error) if error.details() == REDIRECTED) {
                 break;
@@ -223,6 +224,9 @@ impl Link {
     ) -> std::result::Result<Resp3Frame, FredError> {
         let Lane { once, twice } = &self.lanes[lane % self.lanes.len()];
         let client = if request.repeat == Repeat::Once { twice } else { once };
+        if !client.is_connected() {
+            return Err(FredError::new(FredKind::Canceled, "disconnected"));
+        }
         let slot = request.key.filter(|_| self.address.is_cluster()).map(|key| redis_keyslot(&key));
         let command = CustomCommand::new_static(request.command, ClusterHash::from(slot), false);
         match node {
@@ -258,7 +262,8 @@ impl fmt::Debug for Link {
 
 impl Lane {
     fn new(client: &Client) -> Self {
-        let attempts = |attempts| Options { max_attempts: Some(attempts), fail_fast: true, ..Options::default() };
+        let attempts =
+            |attempts| Options { max_attempts: Some(attempts), max_redirections: Some(0), ..Options::default() };
         Self { once: client.with_options(&attempts(1)), twice: client.with_options(&attempts(2)) }
     }
 }

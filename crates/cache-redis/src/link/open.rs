@@ -23,6 +23,8 @@ use crate::options::{RedisOptions, Start};
 const LEAST_PAUSE_MS: u32 = 50;
 /// The longest pause.
 const MOST_PAUSE_MS: u32 = 2_000;
+/// The pause before the task of a lane is started anew.
+const RESTART: Duration = Duration::from_millis(200);
 /// What chance adds to a pause, so that a fleet does not come back at once.
 const JITTER_MS: u32 = 50;
 /// Commands that wait for the task of a lane; beyond it they fail.
@@ -83,7 +85,7 @@ async fn keep(client: Client) {
             Ok(Err(error)) => tracing::warn!(%error, "a connection to Redis ended and is made anew"),
             Err(error) => tracing::error!(%error, "the task of a connection to Redis failed and is started anew"),
         }
-        sleep(Duration::from_millis(u64::from(MOST_PAUSE_MS))).await;
+        sleep(RESTART).await;
     }
 }
 
@@ -129,7 +131,7 @@ fn connection(options: &RedisOptions) -> ConnectionConfig {
         connection_timeout: options.connect_timeout,
         internal_command_timeout: options.connect_timeout,
         max_command_attempts: 1,
-        max_redirections: 5,
+        max_redirections: 0,
         max_command_buffer_len: QUEUED,
         unresponsive: UnresponsiveConfig { max_timeout: Some(silence), interval: options.command_timeout / 2 },
         // A connection that lost its login gets it back by connecting again.
