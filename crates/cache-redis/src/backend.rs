@@ -1,11 +1,15 @@
 //! `RedisBackend`: the contract over a store, with every error named.
 
 use async_trait::async_trait;
-use cache_core::{Backend, BackendInfo, Entry, Error, Key, KeyPrefix, Meta, Result, Stamp, Swept, Timestamp, Usage};
+use cache_core::{
+    Backend, BackendInfo, Backplane, Entry, Error, Key, KeyPrefix, Leases, Meta, Result, Stamp, Swept, Timestamp, Usage,
+};
 use futures_util::stream::{BoxStream, StreamExt};
 
+use crate::backplane::RedisBackplane;
+use crate::leases::RedisLeases;
 use crate::options::RedisOptions;
-use crate::store::Store;
+use crate::store::{Names, Store};
 
 /// A shared [`Backend`] on Redis 6.2 or later, or Valkey: one server, a cluster, or what sentinels name.
 ///
@@ -27,6 +31,8 @@ use crate::store::Store;
 #[derive(Debug)]
 pub struct RedisBackend {
     store: Store,
+    leases: RedisLeases,
+    backplane: RedisBackplane,
 }
 
 impl RedisBackend {
@@ -42,7 +48,10 @@ impl RedisBackend {
         let name = options.name.clone();
         let opened = Store::open(options).await;
         let store = opened.map_err(|error| error.with_backend(name).with_operation("open"))?;
-        Ok(Self { store })
+        let names = || Names::new(&store.options().prefix);
+        let leases = RedisLeases::new(store.link(), names(), store.options().name.clone());
+        let backplane = RedisBackplane::new(store.link(), names().backplane(), store.options().clone());
+        Ok(Self { store, leases, backplane })
     }
 
     fn named<'a>(&'a self, operation: &'static str, key: &'a Key) -> impl Fn(Error) -> Error + 'a {
@@ -116,6 +125,14 @@ impl Backend for RedisBackend {
 
     async fn sweep(&self, now: Timestamp, limit: usize) -> Result<Swept> {
         self.store.sweep(now, limit).await.map_err(self.unkeyed("sweep"))
+    }
+
+    fn leases(&self) -> Option<&dyn Leases> {
+        Some(&self.leases)
+    }
+
+    fn backplane(&self) -> Option<&dyn Backplane> {
+        Some(&self.backplane)
     }
 
     async fn close(&self) -> Result<()> {

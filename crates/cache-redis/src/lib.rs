@@ -24,7 +24,9 @@
 //! ```
 
 mod backend;
+mod backplane;
 mod error;
+mod leases;
 mod link;
 mod options;
 mod record;

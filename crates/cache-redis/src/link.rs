@@ -178,7 +178,11 @@ impl Link {
     /// # Errors
     /// As [`ask`](Self::ask), and `Unavailable` for an error that the server replies.
     pub(crate) async fn run(&self, script: &Script, key: &Key, stored: Bytes, args: Vec<Bytes>) -> Result<Reply> {
-        let lane = self.lane_of(key);
+        self.run_on(self.lane_of(key), script, stored, args).await
+    }
+
+    /// As [`run`](Self::run), over lane `lane`.
+    pub(crate) async fn run_on(&self, lane: usize, script: &Script, stored: Bytes, args: Vec<Bytes>) -> Result<Reply> {
         match self.ask(lane, script.by_digest(stored.clone(), args.clone())).await? {
             // The server has forgotten it, or never saw it: it remembers it from here on.
             Reply::Refused(reply) if reply.starts_with("NOSCRIPT") => {

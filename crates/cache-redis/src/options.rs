@@ -62,6 +62,7 @@ pub struct RedisOptions {
     pub(crate) command_timeout: Duration,
     pub(crate) in_flight_bytes: u64,
     pub(crate) expiry_slack: Duration,
+    pub(crate) backplane_marks: u32,
     pub(crate) start: Start,
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -202,6 +203,14 @@ impl RedisOptions {
         self
     }
 
+    /// How many of the newest marks the backplane remembers for those who come back, at least 1; 10,000 unless set, up
+    /// to 100 more in fact. Who has been away for longer hears of a gap. A mark for a key costs the server some 100 bytes.
+    #[must_use]
+    pub fn backplane_marks(mut self, marks: u32) -> Self {
+        self.backplane_marks = marks;
+        self
+    }
+
     /// Whether opening waits for a server; [`Start::Connected`] unless set.
     #[must_use]
     pub fn start(mut self, start: Start) -> Self {
@@ -228,6 +237,8 @@ impl RedisOptions {
             "connect_timeout and command_timeout are above zero and at most an hour"
         } else if self.in_flight_bytes < 1 << 20 {
             "in_flight_bytes is below 1 MiB"
+        } else if self.backplane_marks == 0 {
+            "backplane_marks is zero: who comes back would always miss some"
         } else if self.address.is_nowhere() {
             "name at least one node"
         } else {
@@ -251,6 +262,7 @@ impl RedisOptions {
             command_timeout: Duration::from_secs(1),
             in_flight_bytes: 64 << 20,
             expiry_slack: Duration::ZERO,
+            backplane_marks: 10_000,
             start: Start::default(),
             clock: Arc::new(SystemClock::new()),
         }

@@ -8,21 +8,21 @@ mod sweep;
 mod write;
 
 use std::fmt;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 
 use cache_core::{Result, Timestamp};
 
 use crate::link::{Link, Repeat, Script};
 use crate::options::RedisOptions;
 
-use self::names::Names;
+pub(crate) use self::names::Names;
 use self::pages::Place;
 
 /// Records under a prefix.
 pub(crate) struct Store {
     options: RedisOptions,
-    link: Link,
+    link: Arc<Link>,
     names: Names,
     scripts: Scripts,
     /// Values that did not verify.
@@ -44,7 +44,7 @@ struct Scripts {
 impl Store {
     pub(crate) async fn open(options: RedisOptions) -> Result<Self> {
         options.validate()?;
-        let link = Link::open(&options).await?;
+        let link = Arc::new(Link::open(&options).await?);
         Ok(Self {
             link,
             names: Names::new(&options.prefix),
@@ -63,6 +63,10 @@ impl Store {
 
     pub(crate) fn options(&self) -> &RedisOptions {
         &self.options
+    }
+
+    pub(crate) fn link(&self) -> Arc<Link> {
+        self.link.clone()
     }
 
     pub(crate) async fn close(&self) {

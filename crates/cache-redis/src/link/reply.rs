@@ -27,6 +27,11 @@ impl Reply {
             Resp3Frame::SimpleError { data, .. } => Self::Refused(data.to_string()),
             Resp3Frame::BlobError { data, .. } => Self::Refused(String::from_utf8_lossy(&data).into_owned()),
             Resp3Frame::Array { data, .. } => Self::Many(data.into_iter().map(Self::read).collect::<Result<_>>()?),
+            // Each name before its value.
+            Resp3Frame::Map { data, .. } => {
+                let parts = data.into_iter().flat_map(|(name, value)| [name, value]);
+                Self::Many(parts.map(Self::read).collect::<Result<_>>()?)
+            }
             _ => return Err(unexpected()),
         })
     }

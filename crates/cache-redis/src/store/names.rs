@@ -9,20 +9,27 @@ use cache_core::{Key, KeyPrefix};
 ///
 /// Behind the prefix, no key begins with `=`: that is for what is no entry.
 #[derive(Debug)]
-pub(super) struct Names {
+pub(crate) struct Names {
     prefix: Arc<str>,
 }
 
 impl Names {
-    pub(super) fn new(prefix: &Arc<str>) -> Self {
+    pub(crate) fn new(prefix: &Arc<str>) -> Self {
         Self { prefix: prefix.clone() }
     }
 
     pub(super) fn of(&self, key: &Key) -> Bytes {
-        let mut name = BytesMut::with_capacity(self.prefix.len() + key.as_str().len());
-        name.put_slice(self.prefix.as_bytes());
-        name.put_slice(key.as_str().as_bytes());
-        name.freeze()
+        self.joined(&[key.as_str()])
+    }
+
+    /// The lease of `key`.
+    pub(crate) fn lease(&self, key: &Key) -> Bytes {
+        self.joined(&["=lease:", key.as_str()])
+    }
+
+    /// The stream of marks.
+    pub(crate) fn backplane(&self) -> Bytes {
+        self.joined(&["=backplane"])
     }
 
     /// The key that is called `name`; `None` for what belongs to others or is no key.
@@ -45,6 +52,15 @@ impl Names {
         }
         pattern.put_u8(b'*');
         pattern.freeze()
+    }
+
+    fn joined(&self, parts: &[&str]) -> Bytes {
+        let mut name = BytesMut::with_capacity(self.prefix.len() + parts.iter().map(|part| part.len()).sum::<usize>());
+        name.put_slice(self.prefix.as_bytes());
+        for part in parts {
+            name.put_slice(part.as_bytes());
+        }
+        name.freeze()
     }
 }
 

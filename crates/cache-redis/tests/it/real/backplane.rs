@@ -1,0 +1,454 @@
+//! Rules of the backplane: every mark is heard in its order, or a gap is.
+
+use std::time::Duration;
+
+use cache_core::{Backend, ErrorKind, Heard, Mark, Position, Result, Selector, Stamp};
+use cache_redis::{RedisBackend, RedisOptions};
+use cache_testkit::eventually;
+use cache_testkit::proxy::{Proxy, Weather};
+use futures_util::stream::{BoxStream, StreamExt};
+use tokio::time::timeout;
+
+use super::support::{LIMIT, assert_outage, count, hasty, key, open, timed};
+use crate::servers::{self, Cluster, Redis, Said, Watched};
+
+fn mark(number: u64) -> Mark {
+    Mark { selector: Selector::Key(key(number)), stamp: Stamp::from_u64(number) }
+}
+
+async fn tell(backend: &RedisBackend, numbers: impl IntoIterator<Item = u64>) {
+    for number in numbers {
+        backend.backplane().unwrap().publish(&mark(number)).await.unwrap();
+    }
+}
+
+/// A subscriber that remembers where it is.
+struct Ear {
+    heard: BoxStream<'static, Result<Heard>>,
+    at: Option<Position>,
+}
+
+impl Ear {
+    fn after(backend: &RedisBackend, at: Option<Position>) -> Self {
+        Self { heard: backend.backplane().unwrap().subscribe(at.clone()), at }
+    }
+
+    /// A new one, behind its first gap.
+    async fn new(backend: &RedisBackend) -> Self {
+        let mut ear = Self::after(backend, None);
+        ear.gap().await;
+        ear
+    }
+
+    async fn next(&mut self) -> Result<Heard> {
+        let next = timeout(LIMIT, self.heard.next()).await.expect("nothing is heard");
+        let heard = next.expect("a stream ends after an error only")?;
+        let (Heard::Mark(_, at) | Heard::Gap(at)) = &heard else { panic!("{heard:?}") };
+        self.at = Some(at.clone());
+        Ok(heard)
+    }
+
+    async fn gap(&mut self) {
+        let heard = self.next().await.unwrap();
+        assert!(matches!(heard, Heard::Gap(_)), "{heard:?} in place of a gap");
+    }
+
+    async fn marks(&mut self, numbers: impl IntoIterator<Item = u64>) {
+        for number in numbers {
+            let heard = self.next().await.unwrap();
+            assert!(matches!(&heard, Heard::Mark(heard, _) if *heard == mark(number)), "{heard:?}, not {number}");
+        }
+    }
+
+    /// What is heard until mark `last`, subscribing anew after each error: marks, and how many gaps.
+    async fn until(&mut self, backend: &RedisBackend, last: u64) -> (Vec<u64>, usize) {
+        let (mut marks, mut gaps) = (Vec::new(), 0);
+        while marks.last() != Some(&last) {
+            match self.next().await {
+                Ok(Heard::Mark(mark, _)) => marks.push(mark.stamp.as_u64()),
+                Ok(_) => gaps += 1,
+                Err(error) => {
+                    assert_outage::<()>(&Err(error));
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                    *self = Self::after(backend, self.at.take());
+                }
+            }
+        }
+        (marks, gaps)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_subscriber_hears_every_mark_in_its_order() {
+    for options in [servers::redis(), servers::valkey(), servers::cluster()] {
+        let (one, two) = (open(options.clone()).await, open(options).await);
+        tell(&one, 0..3).await;
+        let mut ears = Vec::new();
+        for number in 0..20 {
+            ears.push(Ear::new(if number % 2 == 0 { &one } else { &two }).await);
+        }
+        tell(&one, 10..200).await;
+        tell(&two, 200..400).await;
+        for ear in &mut ears {
+            ear.marks(10..400).await;
+        }
+        let mut again = Ear::after(&two, ears[0].at.clone());
+        tell(&one, [400]).await;
+        again.marks([400]).await;
+        assert_eq!(count(&one).await, 0, "the stream is no entry");
+    }
+}
+
+#[tokio::test]
+async fn every_selector_is_heard_as_it_was_told() {
+    let backend = open(servers::redis()).await;
+    let mut ear = Ear::new(&backend).await;
+    let selectors = [
+        Selector::all(),
+        Selector::tag("caf\u{e9} \r\n"),
+        Selector::Pattern("a:*".parse().unwrap()),
+        Selector::Prefix(cache_core::KeyPrefix::below(&key(1))),
+    ];
+    for selector in selectors {
+        let told = Mark { selector, stamp: Stamp::from_u64(u64::MAX) };
+        backend.backplane().unwrap().publish(&told).await.unwrap();
+        assert!(matches!(ear.next().await.unwrap(), Heard::Mark(mark, _) if mark == told));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_when_connections_are_cut() {
+    let redis = Redis::start(&[]);
+    let proxy = Proxy::to(redis.addr()).await.unwrap();
+    let teller = open(redis.options()).await;
+    let hearer = open(RedisOptions::single("127.0.0.1", proxy.addr().port())).await;
+    let mut ear = Ear::new(&hearer).await;
+    let telling = async {
+        for part in 0..10 {
+            tell(&teller, part * 100..(part + 1) * 100).await;
+            if part % 3 == 0 {
+                proxy.cut_all().await;
+            } else {
+                // In the middle of what is heard next.
+                proxy.set(Weather::CutReplies(1_000));
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                proxy.set(Weather::Clear);
+            }
+        }
+    };
+    let (heard, ()) = tokio::join!(ear.until(&hearer, 999), telling);
+    assert_eq!(heard, ((0..1_000).collect(), 0), "all, once, in order, and no gap");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_when_a_server_that_keeps_its_data_is_killed() {
+    let mut redis = Redis::start(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let backend = open(redis.options()).await;
+    let mut ear = Ear::new(&backend).await;
+    tell(&backend, 0..50).await;
+    ear.marks(0..20).await;
+    redis.server.kill().unwrap();
+    redis.start_again();
+    super::support::recovered(&backend).await;
+    tell(&backend, 50..100).await;
+    assert_eq!(ear.until(&backend, 99).await, ((20..100).collect(), 0));
+}
+
+#[tokio::test]
+async fn a_hung_server_ends_a_subscription_in_bounded_time() {
+    let redis = Redis::start(&[]);
+    let proxy = Proxy::to(redis.addr()).await.unwrap();
+    let backend = open(RedisOptions::single("127.0.0.1", proxy.addr().port())).await;
+    let mut ear = Ear::new(&backend).await;
+    proxy.set(Weather::Hang);
+    let ended = timed(ear.next()).await;
+    assert_outage(&ended);
+    let error = ended.unwrap_err();
+    assert_eq!((error.backend(), error.operation()), (Some("redis"), Some("subscribe")));
+    assert!(timed(ear.heard.next()).await.is_none(), "nothing follows an error");
+    assert_outage(&timed(Ear::after(&backend, ear.at.clone()).next()).await);
+    let told = open(redis.options()).await;
+    tell(&told, [1]).await;
+    proxy.set(Weather::Clear);
+    assert_eq!(ear.until(&backend, 1).await, (vec![1], 0));
+}
+
+#[tokio::test]
+async fn telling_without_a_server_is_a_typed_error_in_bounded_time() {
+    let mut redis = Redis::start(&[]);
+    let backend = open(redis.options()).await;
+    tell(&backend, [1]).await;
+    redis.server.pause().unwrap();
+    assert_outage(&timed(backend.backplane().unwrap().publish(&mark(2))).await);
+    redis.server.resume().unwrap();
+    redis.server.kill().unwrap();
+    let told = timed(backend.backplane().unwrap().publish(&mark(3))).await;
+    assert_outage(&told);
+    assert_eq!(told.unwrap_err().operation(), Some("publish"));
+}
+
+#[tokio::test]
+async fn a_full_server_refuses_marks_and_says_so() {
+    let redis = Redis::start(&["--maxmemory", "1", "--maxmemory-policy", "noeviction"]);
+    let backend = open(redis.options()).await;
+    let error = backend.backplane().unwrap().publish(&mark(1)).await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Unavailable && error.message().contains("maxmemory"), "{error}");
+}
+
+#[tokio::test]
+async fn who_was_away_for_too_long_hears_a_gap() {
+    let backend = open(servers::redis().backplane_marks(100)).await;
+    let mut ear = Ear::new(&backend).await;
+    tell(&backend, 0..10).await;
+    ear.marks(0..5).await;
+    let at = ear.at.clone();
+    drop(ear);
+    tell(&backend, 10..400).await;
+    let mut ear = Ear::after(&backend, at);
+    ear.gap().await;
+    tell(&backend, [400, 401]).await;
+    ear.marks([400, 401]).await;
+}
+
+#[tokio::test]
+async fn who_reads_too_slowly_hears_a_gap_and_nothing_twice() {
+    let backend = open(servers::redis().backplane_marks(100)).await;
+    let mut ear = Ear::new(&backend).await;
+    tell(&backend, 0..1).await;
+    ear.marks(0..1).await;
+    tell(&backend, 1..1_000).await;
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    tell(&backend, 1_000..1_001).await;
+    let mut gaps = 0;
+    let mut marks = Vec::new();
+    while gaps == 0 {
+        match ear.next().await.unwrap() {
+            Heard::Mark(mark, _) => marks.push(mark.stamp.as_u64()),
+            _ => gaps += 1,
+        }
+    }
+    assert!(marks.len() <= 256 && marks.iter().copied().eq(1..=marks.len() as u64), "read ahead: {}", marks.len());
+    tell(&backend, [1_001]).await;
+    ear.marks([1_001]).await;
+}
+
+#[tokio::test]
+async fn a_position_of_nobody_is_a_gap() {
+    let backend = open(servers::redis()).await;
+    tell(&backend, 0..3).await;
+    let known = Ear::new(&backend).await.at.unwrap();
+    let (id, _) = known.as_str().split_once('.').unwrap();
+    let positions = ["", "here", "0-0.0", "1-1.00000000000000ff", "99999999999999-0.1", &format!("{id}.1")];
+    for position in positions {
+        let mut ear = Ear::after(&backend, Some(Position::new(position)));
+        ear.gap().await;
+        assert_eq!(ear.at.as_ref(), Some(&known), "{position}: from the end on");
+        tell(&backend, [7]).await;
+        ear.marks([7]).await;
+        // Put back, for the next position.
+        let Said::Number(1) = forget_last(&backend, &ear).await else { panic!() };
+    }
+}
+
+/// Takes back the last mark, which only a test does.
+async fn forget_last(backend: &RedisBackend, ear: &Ear) -> Said {
+    let (id, _) = ear.at.as_ref().unwrap().as_str().split_once('.').unwrap();
+    let prefix = format!("{backend:?}").split("prefix: \"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    servers::redis_raw().say(&format!("XDEL {prefix}=backplane {id}"))
+}
+
+#[tokio::test]
+async fn a_lost_stream_is_a_gap_for_who_listens_and_for_who_comes_back() {
+    let mut redis = Redis::start(&[]);
+    let backend = open(redis.options()).await;
+    let mut ear = Ear::new(&backend).await;
+    tell(&backend, 0..3).await;
+    ear.marks(0..3).await;
+    let away = ear.at.clone();
+    redis.raw().say("FLUSHALL");
+    // Lost together with the stream, for whoever has not read it.
+    tell(&backend, [3]).await;
+    redis.raw().say("FLUSHALL");
+    tell(&backend, [4]).await;
+    ear.gap().await;
+    let mut back = Ear::after(&backend, away);
+    back.gap().await;
+    tell(&backend, [5]).await;
+    for ear in [&mut ear, &mut back] {
+        while !matches!(ear.next().await.unwrap(), Heard::Mark(heard, _) if heard == mark(5)) {}
+    }
+    let away = ear.at.clone();
+    redis.server.kill().unwrap();
+    assert_outage(&timed(ear.next()).await);
+    redis.start_again();
+    super::support::recovered(&backend).await;
+    let mut ear = Ear::after(&backend, away);
+    ear.gap().await;
+}
+
+#[tokio::test]
+async fn a_stream_that_is_lost_in_silence_is_a_gap_as_well() {
+    let redis = Redis::start(&[]);
+    let backend = open(redis.options()).await;
+    let mut ear = Ear::new(&backend).await;
+    redis.raw().say("FLUSHALL");
+    ear.gap().await;
+    redis.raw().say("SET reelcache:=backplane foreign");
+    // Refused as long as it is there, or replaced: either way who listens hears of it.
+    let mut later = loop {
+        match ear.next().await {
+            Ok(Heard::Gap(_)) => break ear,
+            Ok(heard) => panic!("{heard:?}"),
+            Err(_) => ear = Ear::after(&backend, ear.at.take()),
+        }
+    };
+    tell(&backend, [1]).await;
+    later.marks([1]).await;
+}
+
+#[tokio::test]
+async fn ids_that_went_back_are_a_gap() {
+    let redis = Redis::start(&[]);
+    let backend = open(redis.options()).await;
+    let hour = 3_600_000;
+    let ahead = super::support::now().as_millis() + hour;
+    // As by a server whose clock was ahead.
+    redis.raw().say(&format!("XADD reelcache:=backplane {ahead}-0 t 00000000000000aa p x m x"));
+    let mut ear = Ear::new(&backend).await;
+    assert!(ear.at.as_ref().unwrap().as_str().starts_with(&ahead.to_string()));
+    let away = ear.at.clone();
+    redis.raw().say("FLUSHALL");
+    tell(&backend, [1]).await;
+    ear.gap().await;
+    Ear::after(&backend, away).gap().await;
+    tell(&backend, [2]).await;
+    ear.marks([2]).await;
+}
+
+#[tokio::test]
+async fn a_mark_in_an_unknown_form_is_a_gap_and_does_not_stop_the_others() {
+    let redis = Redis::start(&[]);
+    let backend = open(redis.options()).await;
+    let mut ear = Ear::new(&backend).await;
+    let (_, tag) = ear.at.as_ref().unwrap().as_str().split_once('.').unwrap();
+    redis.raw().say(&format!("XADD reelcache:=backplane * t 00000000000000aa p {tag} m unknown"));
+    tell(&backend, [1]).await;
+    ear.gap().await;
+    ear.marks([1]).await;
+    redis.raw().say("XADD reelcache:=backplane * whatever this-is");
+    ear.gap().await;
+    tell(&backend, [2]).await;
+    ear.marks([2]).await;
+}
+
+#[tokio::test]
+async fn a_dropped_subscription_and_a_closed_backend_end_their_connections() {
+    let redis = Redis::start(&[]);
+    let backend = open(redis.options()).await;
+    let connections = || async {
+        let list = redis.raw().say("CLIENT LIST").text();
+        // The one that asks is one of them.
+        list.lines().count() - 1
+    };
+    let before = connections().await;
+    let ears = [Ear::new(&backend).await, Ear::new(&backend).await];
+    assert_eq!(connections().await, before + 2);
+    drop(ears);
+    assert!(eventually(LIMIT, || async { connections().await == before }).await);
+    let mut ear = Ear::new(&backend).await;
+    let mut orphan = Ear::new(&backend).await;
+    backend.close().await.unwrap();
+    assert_eq!(timed(ear.next()).await.unwrap_err().kind(), ErrorKind::Closed);
+    drop(backend);
+    assert_eq!(timed(orphan.next()).await.unwrap_err().kind(), ErrorKind::Closed);
+    assert!(eventually(LIMIT, || async { connections().await == 0 }).await);
+}
+
+#[tokio::test]
+async fn listening_holds_up_no_other_call() {
+    let redis = Redis::start(&[]);
+    let backend = RedisBackend::open(hasty(redis.options()).connections(1)).await.unwrap();
+    let mut ear = Ear::new(&backend).await;
+    let quiet = tokio::spawn(async move { ear.next().await.map(|_| ()) });
+    let start = std::time::Instant::now();
+    for number in 0..100 {
+        backend.get(&key(number)).await.unwrap();
+    }
+    // One wait for news alone is half the limit of a command.
+    assert!(start.elapsed() < Duration::from_secs(5));
+    quiet.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failover_is_followed_and_what_the_replica_had_is_not_lost() {
+    let mut watched = tokio::task::spawn_blocking(Watched::start).await.unwrap();
+    let options = RedisOptions::sentinel([("127.0.0.1".to_owned(), watched.sentinel_port)], "films");
+    let backend = open(options).await;
+    let mut ear = Ear::new(&backend).await;
+    tell(&backend, 0..50).await;
+    ear.marks(0..20).await;
+    watched.primary.raw().say("WAIT 1 5000");
+    watched.primary.server.kill().unwrap();
+    super::support::recovered(&backend).await;
+    tell(&backend, 50..60).await;
+    assert_eq!(ear.until(&backend, 59).await, ((20..60).collect(), 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_was_behind_is_a_gap() {
+    let (mut redis, mut behind) = (Redis::start(&[]), Redis::start(&[]));
+    let proxy = Proxy::to(redis.addr()).await.unwrap();
+    let one = open(RedisOptions::single("127.0.0.1", proxy.addr().port())).await;
+    let mut ear = Ear::new(&one).await;
+    tell(&one, 0..3).await;
+    ear.marks(0..3).await;
+    // What the other has is the beginning of the same stream.
+    behind.raw().say(&format!("REPLICAOF 127.0.0.1 {}", redis.port));
+    servers::wait_for("the replica is in step", || {
+        behind.raw().say("XLEN reelcache:=backplane") == redis.raw().say("XLEN reelcache:=backplane")
+    });
+    behind.raw().say("REPLICAOF NO ONE");
+    tell(&one, 3..6).await;
+    ear.marks(3..6).await;
+    redis.server.kill().unwrap();
+    let two = open(behind.options()).await;
+    // The same number of marks, and newer ids: only the tags tell.
+    tell(&two, 13..16).await;
+    let mut ear = Ear::after(&two, ear.at.clone());
+    ear.gap().await;
+    behind.server.kill().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_a_cluster_nothing_is_lost_when_the_slot_moves() {
+    let cluster = tokio::task::spawn_blocking(Cluster::start).await.unwrap();
+    let backend = open(RedisOptions::from_url(&cluster.url()).unwrap()).await;
+    let mut ear = Ear::new(&backend).await;
+    tell(&backend, 0..10).await;
+    ear.marks(0..5).await;
+    move_stream(&cluster);
+    let telling = async {
+        for number in 10..20 {
+            let told = || async { timed(backend.backplane().unwrap().publish(&mark(number))).await.is_ok() };
+            assert!(eventually(LIMIT, told).await);
+        }
+    };
+    let (heard, ()) = tokio::join!(ear.until(&backend, 19), telling);
+    assert_eq!(heard, ((5..20).collect(), 0));
+}
+
+/// Moves the slot of the stream to another node, with the stream.
+fn move_stream(cluster: &Cluster) {
+    let name = "reelcache:=backplane";
+    let mut raws: Vec<_> = cluster.nodes.iter().map(Redis::raw).collect();
+    let Said::Number(slot) = raws[0].say(&format!("CLUSTER KEYSLOT {name}")) else { panic!() };
+    let from = usize::try_from(slot).unwrap() * 3 / 16_384;
+    let to = (from + 1) % 3;
+    let [source, target] = [from, to].map(|node| raws[node].say("CLUSTER MYID").text());
+    raws[to].say(&format!("CLUSTER SETSLOT {slot} IMPORTING {source}"));
+    raws[from].say(&format!("CLUSTER SETSLOT {slot} MIGRATING {target}"));
+    raws[from].say(&format!("MIGRATE 127.0.0.1 {} {name} 0 5000", cluster.nodes[to].port));
+    for node in [to, from, 3 - to - from] {
+        raws[node].say(&format!("CLUSTER SETSLOT {slot} NODE {target}"));
+    }
+}
