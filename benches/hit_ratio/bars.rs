@@ -3,7 +3,7 @@
 use benches::report::{Report, Table};
 
 use crate::peers::PEERS;
-use crate::run::{BOUND, FOR_HITS, GREEDY, OURS, Replays};
+use crate::run::{BOUND, FOR_HITS, GREEDY, OURS, Replays, SHARES};
 use crate::summary::{LRU, best, mean, per_gigabyte, share_of_bound, worst};
 
 /// The default policy, another one that keeps heavy entries, the one that saves time, and the peer to beat at bytes.
@@ -21,7 +21,8 @@ pub(crate) fn tell(report: &mut Report, kind: &str, all: &[Replays<'_>]) {
     let mut bar = |what: &str, by: &str, reached: f64, least: f64| {
         let verdict = if reached >= least { "met" } else { "**missed**" };
         let by = by.trim_start_matches(OURS);
-        table.row([what, by, &format!("{reached:.2}"), &format!("{least:.2}"), verdict]);
+        let [reached, least] = [reached, least].map(|figure| format!("{figure:.*}", usize::from(figure < 1000.0) * 2));
+        table.row([what, by, &reached, &least, verdict]);
     };
     bar("mean hits, to the best peer in each cell, %", DEFAULT, mean(&every, &[DEFAULT], 0), mean(&every, &peers, 0));
     bar("worst cell, to the best peer, points", DEFAULT, worst(&every, &[DEFAULT], &peers), -2.0);
@@ -48,7 +49,7 @@ fn cells_behind(replays: &Replays<'_>, peers: &[&str]) -> Vec<String> {
     let (mine, lru) = (best(replays, &[DEFAULT], 0), best(replays, &[LRU], 0));
     let others = best(replays, peers, 0);
     let optimum = best(replays, &[BOUND], 0);
-    let cells = crate::run::SHARES.iter().enumerate().filter(|&(at, _)| mine[at] < others[at].max(lru[at]) - 0.01);
+    let cells = SHARES.iter().enumerate().filter(|&(at, _)| mine[at] < others[at].max(lru[at]) - 0.01);
     cells
         .map(|(at, share)| {
             let percent = |cells: &[f64]| format!("{:.1}", cells[at] * 100.0);
