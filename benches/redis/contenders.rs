@@ -68,7 +68,9 @@ impl Contender {
                 backend.get(&key(number)).await.expect("an answer").map_or(0, |entry| entry.body.len())
             }
             Self::Fred(pool) => pool.next().get::<Bytes, _>(name(number)).await.expect("an answer").len(),
-            Self::Redis(connection) => connection.clone().get::<_, Vec<u8>>(name(number)).await.expect("an answer").len(),
+            Self::Redis(connection) => {
+                connection.clone().get::<_, Vec<u8>>(name(number)).await.expect("an answer").len()
+            }
         }
     }
 }
@@ -88,4 +90,3 @@ async fn fred(port: u16, connections: usize) -> Pool {
     pool.init().await.expect("connections");
     pool
 }
-

@@ -153,7 +153,10 @@ fn get_many(runtime: &Runtime, contender: &Contender, effort: Effort) {
         }
     });
     let (many, single) = (median(many) * 1e3, median(single) * 1e3);
-    println!("\n`get_many` of {MANY} entries of 1 KiB: {many:.1} ms; one by one {single:.1} ms, {:.1} x.", single / many);
+    println!(
+        "\n`get_many` of {MANY} entries of 1 KiB: {many:.1} ms; one by one {single:.1} ms, {:.1} x.",
+        single / many
+    );
 }
 
 fn row(call: &str, tasks: usize, rates: &[f64], limit: f64) {
