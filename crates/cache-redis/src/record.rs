@@ -1,24 +1,4 @@
-//! The stored form of an entry: a front that scripts compare, the head with the meta, the body.
-//!
-//! | offset | length | content |
-//! |--:|--:|---|
-//! | 0 | 4 | magic `RLCR` |
-//! | 4 | 1 | version, `1` |
-//! | 5 | 1 | role: `v` a value, `t` a tombstone, `m` a mark |
-//! | 6 | 2 | zero |
-//! | 8 | 8 | stamp, big-endian |
-//! | 16 | 8 | instant from which on it is never served, ms since the epoch, big-endian |
-//! | 24 | 4 | E: length of the envelope, big-endian |
-//! | 28 | 4 | B: length of the body, big-endian |
-//! | 32 | 8 | XXH3-64 of the body, seeded with XXH3-64 (seed 0) of the key, big-endian |
-//! | 40 | E | entry envelope whose meta is that of the entry and whose body is the key |
-//! | 40 + E | P | zeros up to the next multiple of 64 |
-//! | 40 + E + P | B | body, as it is |
-//!
-//! Nothing follows. The numbers are big-endian so that scripts compare them byte by byte. Since envelope and body are
-//! bound to the key, a reply that belongs to another key never passes for this one's. The zeros let most renewals
-//! overwrite the head in place. Role, stamp and instant repeat those of the meta; a record in which they differ is
-//! corrupt.
+//! The stored form of an entry, as the documentation of the crate describes it byte by byte.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use cache_core::{Entry, Key, Meta, Result, Role, Timestamp};

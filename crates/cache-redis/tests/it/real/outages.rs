@@ -9,6 +9,8 @@ use cache_redis::{RedisBackend, RedisOptions};
 use cache_testkit::proxy::{Proxy, Weather};
 use cache_testkit::{eventually, writer_of};
 
+use tokio::time::MissedTickBehavior;
+
 use super::support::{BOUND, COMMAND, LIMIT, assert_outage, entry, hasty, key, open, recovered, timed};
 use crate::servers::Redis;
 
@@ -19,7 +21,11 @@ async fn busy(backend: &Arc<RedisBackend>, count: u64, done: &Arc<AtomicU64>) ->
             let (backend, done) = (backend.clone(), done.clone());
             tokio::spawn(async move {
                 let mut failed = 0;
+                // So that an outage, in which calls fail at once, is not over all of them.
+                let mut pace = tokio::time::interval(Duration::from_millis(2));
+                pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
                 while done.fetch_add(2, Ordering::Relaxed) < count {
+                    pace.tick().await;
                     let turn = done.load(Ordering::Relaxed);
                     let number = turn % 200;
                     let put = timed(backend.put(&key(number), entry(number, turn * 16 + task, 1_000))).await;
@@ -28,7 +34,6 @@ async fn busy(backend: &Arc<RedisBackend>, count: u64, done: &Arc<AtomicU64>) ->
                         if answer.is_err() {
                             assert_outage(&answer.map_err(Clone::clone));
                             failed += 1;
-                            tokio::time::sleep(Duration::from_millis(2)).await;
                         }
                     }
                     if let Ok(Some(found)) = got {
@@ -125,7 +130,10 @@ async fn a_read_whose_connection_is_cut_is_repeated_once() {
         let backend = backend.clone();
         async move { backend.get(&key(1)).await }
     });
-    tokio::time::sleep(COMMAND / 10).await;
+    // On this one thread, the command is on its way by then.
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+    }
     proxy.cut_all().await;
     assert!(read.await.unwrap().unwrap().is_some());
 }
