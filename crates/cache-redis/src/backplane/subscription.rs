@@ -45,6 +45,7 @@ impl Subscription {
             let rest = heard.is_ok().then_some(this);
             Some((heard, rest))
         })
+        .fuse()
         .boxed()
     }
 

@@ -1,7 +1,10 @@
 //! What needs a real server.
 
+mod backplane;
 mod conformance;
 mod failover;
+mod fleet;
+mod leases;
 mod opening;
 mod outages;
 mod support;
