@@ -4,6 +4,8 @@
 //! `fleet-latency:` there. The loads come from the second node, so each round is: load there, invalidate here, look
 //! there until it is gone. The same rounds without looking at the near tier, `publish` to heard, show the server's part.
 
+#![expect(clippy::print_stdout, reason = "its output")]
+
 use std::env;
 use std::error::Error;
 use std::sync::Arc;
@@ -100,6 +102,6 @@ async fn told(options: &RedisOptions) -> Outcome<Vec<Duration>> {
 
 fn report(what: &str, mut times: Vec<Duration>) {
     times.sort_unstable();
-    let at = |share: f64| times.get((times.len() as f64 * share) as usize).copied().unwrap_or_default();
-    println!("{what}: p50 {:?}, p99 {:?}, of {} rounds", at(0.5), at(0.99), times.len());
+    let at = |percent: usize| times.get(times.len() * percent / 100).copied().unwrap_or_default();
+    println!("{what}: p50 {:?}, p99 {:?}, of {} rounds", at(50), at(99), times.len());
 }

@@ -26,6 +26,13 @@ use crate::store::{Names, Store};
 /// A record that does not verify is dropped. What is no record at all is left alone until a put replaces it. Both read
 /// as absent and are counted in [`Usage::corrupt`].
 ///
+/// Its [`leases`](Backend::leases) end by the server's clock. A token stays behind for 10 minutes, so that the next one
+/// is newer: some 200 bytes for each key. Its [`backplane`](Backend::backplane) is one stream of the newest
+/// [`backplane_marks`](RedisOptions::backplane_marks). Each subscription has a connection of its own; one that finds the
+/// stream trimmed, lost, begun anew or continued by a replica that was behind hears of a gap, within half the limit of a
+/// command when nothing is told meanwhile. What the server loses or evicts of these costs no wrong answer as long as the
+/// clocks of the processes agree: a lost stream is a gap, a lost lease a second load.
+///
 /// What was acknowledged survives what the server's own persistence and replication survive. Needs tokio with its timer
 /// and its I/O driver. Dropping it ends the connections.
 #[derive(Debug)]

@@ -1,5 +1,8 @@
 //! Rules of the backplane: every mark is heard in its order, or a gap is.
 
+mod gaps;
+mod moves;
+
 use std::time::Duration;
 
 use cache_core::{Backend, ErrorKind, Heard, Mark, Position, Result, Selector, Stamp};
@@ -10,7 +13,7 @@ use futures_util::stream::{BoxStream, StreamExt};
 use tokio::time::timeout;
 
 use super::support::{LIMIT, assert_outage, count, hasty, key, open, timed};
-use crate::servers::{self, Cluster, Redis, Said, Watched};
+use crate::servers::{self, Redis};
 
 fn mark(number: u64) -> Mark {
     Mark { selector: Selector::Key(key(number)), stamp: Stamp::from_u64(number) }
@@ -41,8 +44,8 @@ impl Ear {
     }
 
     async fn next(&mut self) -> Result<Heard> {
-        let next = timeout(LIMIT, self.heard.next()).await.expect("nothing is heard");
-        let heard = next.expect("a stream ends after an error only")?;
+        let Ok(next) = timeout(LIMIT, self.heard.next()).await else { panic!("nothing is heard") };
+        let heard = next.unwrap_or_else(|| panic!("a stream ends after an error only"))?;
         let (Heard::Mark(_, at) | Heard::Gap(at)) = &heard else { panic!("{heard:?}") };
         self.at = Some(at.clone());
         Ok(heard)
@@ -198,142 +201,6 @@ async fn a_full_server_refuses_marks_and_says_so() {
 }
 
 #[tokio::test]
-async fn who_was_away_for_too_long_hears_a_gap() {
-    let backend = open(servers::redis().backplane_marks(100)).await;
-    let mut ear = Ear::new(&backend).await;
-    tell(&backend, 0..10).await;
-    ear.marks(0..5).await;
-    let at = ear.at.clone();
-    drop(ear);
-    tell(&backend, 10..400).await;
-    let mut ear = Ear::after(&backend, at);
-    ear.gap().await;
-    tell(&backend, [400, 401]).await;
-    ear.marks([400, 401]).await;
-}
-
-#[tokio::test]
-async fn who_reads_too_slowly_hears_a_gap_and_nothing_twice() {
-    let backend = open(servers::redis().backplane_marks(100)).await;
-    let mut ear = Ear::new(&backend).await;
-    tell(&backend, 0..1).await;
-    ear.marks(0..1).await;
-    tell(&backend, 1..1_000).await;
-    tokio::time::sleep(Duration::from_millis(400)).await;
-    tell(&backend, 1_000..1_001).await;
-    let mut gaps = 0;
-    let mut marks = Vec::new();
-    while gaps == 0 {
-        match ear.next().await.unwrap() {
-            Heard::Mark(mark, _) => marks.push(mark.stamp.as_u64()),
-            _ => gaps += 1,
-        }
-    }
-    assert!(marks.len() <= 256 && marks.iter().copied().eq(1..=marks.len() as u64), "read ahead: {}", marks.len());
-    tell(&backend, [1_001]).await;
-    ear.marks([1_001]).await;
-}
-
-#[tokio::test]
-async fn a_position_of_nobody_is_a_gap() {
-    let redis = Redis::start(&[]);
-    let backend = open(redis.options()).await;
-    tell(&backend, 0..3).await;
-    let known = Ear::new(&backend).await.at.unwrap();
-    let (id, _) = known.as_str().split_once('.').unwrap();
-    let positions = ["", "here", "0-0.0", "1-1.00000000000000ff", "99999999999999-0.1", &format!("{id}.1")];
-    for position in positions {
-        let mut ear = Ear::after(&backend, Some(Position::new(position)));
-        ear.gap().await;
-        assert_eq!(ear.at.as_ref(), Some(&known), "{position}: from the end on");
-    }
-}
-
-#[tokio::test]
-async fn a_lost_stream_is_a_gap_for_who_listens_and_for_who_comes_back() {
-    let mut redis = Redis::start(&[]);
-    let backend = open(redis.options()).await;
-    let mut ear = Ear::new(&backend).await;
-    tell(&backend, 0..3).await;
-    ear.marks(0..3).await;
-    let away = ear.at.clone();
-    redis.raw().say("FLUSHALL");
-    // Lost together with the stream, for whoever has not read it.
-    tell(&backend, [3]).await;
-    redis.raw().say("FLUSHALL");
-    tell(&backend, [4]).await;
-    ear.gap().await;
-    let mut back = Ear::after(&backend, away);
-    back.gap().await;
-    tell(&backend, [5]).await;
-    for ear in [&mut ear, &mut back] {
-        while !matches!(ear.next().await.unwrap(), Heard::Mark(heard, _) if heard == mark(5)) {}
-    }
-    let away = ear.at.clone();
-    redis.server.kill().unwrap();
-    assert_outage(&timed(ear.next()).await);
-    redis.start_again();
-    super::support::recovered(&backend).await;
-    let mut ear = Ear::after(&backend, away);
-    ear.gap().await;
-}
-
-#[tokio::test]
-async fn a_stream_that_is_lost_in_silence_is_a_gap_as_well() {
-    let redis = Redis::start(&[]);
-    let backend = open(redis.options()).await;
-    let mut ear = Ear::new(&backend).await;
-    redis.raw().say("FLUSHALL");
-    ear.gap().await;
-    redis.raw().say("SET reelcache:=backplane foreign");
-    // Refused as long as it is there, or replaced: either way who listens hears of it.
-    let mut later = loop {
-        match ear.next().await {
-            Ok(Heard::Gap(_)) => break ear,
-            Ok(heard) => panic!("{heard:?}"),
-            Err(_) => ear = Ear::after(&backend, ear.at.take()),
-        }
-    };
-    tell(&backend, [1]).await;
-    later.marks([1]).await;
-}
-
-#[tokio::test]
-async fn ids_that_went_back_are_a_gap() {
-    let redis = Redis::start(&[]);
-    let backend = open(redis.options()).await;
-    let hour = 3_600_000;
-    let ahead = super::support::now().as_millis() + hour;
-    // As by a server whose clock was ahead.
-    redis.raw().say(&format!("XADD reelcache:=backplane {ahead}-0 t 00000000000000aa p x m x"));
-    let mut ear = Ear::new(&backend).await;
-    assert!(ear.at.as_ref().unwrap().as_str().starts_with(&ahead.to_string()));
-    let away = ear.at.clone();
-    redis.raw().say("FLUSHALL");
-    tell(&backend, [1]).await;
-    ear.gap().await;
-    Ear::after(&backend, away).gap().await;
-    tell(&backend, [2]).await;
-    ear.marks([2]).await;
-}
-
-#[tokio::test]
-async fn a_mark_in_an_unknown_form_is_a_gap_and_does_not_stop_the_others() {
-    let redis = Redis::start(&[]);
-    let backend = open(redis.options()).await;
-    let mut ear = Ear::new(&backend).await;
-    let (_, tag) = ear.at.as_ref().unwrap().as_str().split_once('.').unwrap();
-    redis.raw().say(&format!("XADD reelcache:=backplane * t 00000000000000aa p {tag} m unknown"));
-    tell(&backend, [1]).await;
-    ear.gap().await;
-    ear.marks([1]).await;
-    redis.raw().say("XADD reelcache:=backplane * whatever this-is");
-    ear.gap().await;
-    tell(&backend, [2]).await;
-    ear.marks([2]).await;
-}
-
-#[tokio::test]
 async fn a_dropped_subscription_and_a_closed_backend_end_their_connections() {
     let redis = Redis::start(&[]);
     let backend = open(redis.options()).await;
@@ -369,82 +236,4 @@ async fn listening_holds_up_no_other_call() {
     // One wait for news alone is half the limit of a command.
     assert!(start.elapsed() < Duration::from_secs(5));
     quiet.abort();
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_failover_is_followed_and_what_the_replica_had_is_not_lost() {
-    let mut watched = tokio::task::spawn_blocking(Watched::start).await.unwrap();
-    let options = RedisOptions::sentinel([("127.0.0.1".to_owned(), watched.sentinel_port)], "films");
-    let backend = open(options).await;
-    let mut ear = Ear::new(&backend).await;
-    tell(&backend, 0..50).await;
-    ear.marks(0..20).await;
-    in_step(&watched.primary, &watched.replica);
-    watched.primary.server.kill().unwrap();
-    super::support::recovered(&backend).await;
-    tell(&backend, 50..60).await;
-    assert_eq!(ear.until(&backend, 59).await, ((20..60).collect(), 0));
-}
-
-/// Waits until the replica has all marks.
-fn in_step(primary: &Redis, replica: &Redis) {
-    let marks = |redis: &Redis| redis.raw().say("XLEN reelcache:=backplane");
-    servers::wait_for("the replica is in step", || marks(primary) == marks(replica));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_replica_that_was_behind_is_a_gap() {
-    let (mut redis, mut behind) = (Redis::start(&[]), Redis::start(&[]));
-    let proxy = Proxy::to(redis.addr()).await.unwrap();
-    let one = open(RedisOptions::single("127.0.0.1", proxy.addr().port())).await;
-    let mut ear = Ear::new(&one).await;
-    tell(&one, 0..3).await;
-    ear.marks(0..3).await;
-    // What the other has is the beginning of the same stream.
-    behind.raw().say(&format!("REPLICAOF 127.0.0.1 {}", redis.port));
-    in_step(&redis, &behind);
-    behind.raw().say("REPLICAOF NO ONE");
-    tell(&one, 3..6).await;
-    ear.marks(3..6).await;
-    redis.server.kill().unwrap();
-    let two = open(behind.options()).await;
-    // The same number of marks, and newer ids: only the tags tell.
-    tell(&two, 13..16).await;
-    let mut ear = Ear::after(&two, ear.at.clone());
-    ear.gap().await;
-    behind.server.kill().unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn in_a_cluster_nothing_is_lost_when_the_slot_moves() {
-    let cluster = tokio::task::spawn_blocking(Cluster::start).await.unwrap();
-    let backend = open(RedisOptions::from_url(&cluster.url()).unwrap()).await;
-    let mut ear = Ear::new(&backend).await;
-    tell(&backend, 0..10).await;
-    ear.marks(0..5).await;
-    move_stream(&cluster);
-    let telling = async {
-        for number in 10..20 {
-            let told = || async { timed(backend.backplane().unwrap().publish(&mark(number))).await.is_ok() };
-            assert!(eventually(LIMIT, told).await);
-        }
-    };
-    let (heard, ()) = tokio::join!(ear.until(&backend, 19), telling);
-    assert_eq!(heard, ((5..20).collect(), 0));
-}
-
-/// Moves the slot of the stream to another node, with the stream.
-fn move_stream(cluster: &Cluster) {
-    let name = "reelcache:=backplane";
-    let mut raws: Vec<_> = cluster.nodes.iter().map(Redis::raw).collect();
-    let Said::Number(slot) = raws[0].say(&format!("CLUSTER KEYSLOT {name}")) else { panic!() };
-    let from = usize::try_from(slot).unwrap() * 3 / 16_384;
-    let to = (from + 1) % 3;
-    let [source, target] = [from, to].map(|node| raws[node].say("CLUSTER MYID").text());
-    raws[to].say(&format!("CLUSTER SETSLOT {slot} IMPORTING {source}"));
-    raws[from].say(&format!("CLUSTER SETSLOT {slot} MIGRATING {target}"));
-    raws[from].say(&format!("MIGRATE 127.0.0.1 {} {name} 0 5000", cluster.nodes[to].port));
-    for node in [to, from, 3 - to - from] {
-        raws[node].say(&format!("CLUSTER SETSLOT {slot} NODE {target}"));
-    }
 }

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use super::support::{LIMIT, assert_outage, key, now, open, timed};
 use crate::servers::{self, Redis, Said};
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 const SHORT: Duration = Duration::from_millis(50);
 
 fn leases(backend: &RedisBackend) -> &dyn Leases {
@@ -116,7 +116,7 @@ async fn a_fence_ends_10_minutes_after_the_lease_and_its_token() {
     let backend = open(redis.options()).await;
     let minutes = |name: &str| {
         let Said::Number(millis) = redis.raw().say(&format!("PTTL reelcache:=lease:{name}")) else { panic!() };
-        (Duration::from_millis(millis.unsigned_abs()).as_secs_f64() / 60.0).round() as u64
+        (millis.unsigned_abs() + 30_000) / 60_000
     };
     let ends = [(1, Duration::ZERO, 11), (2, Duration::from_mins(5), 15), (3, Duration::from_hours(48), 30)];
     for (number, ahead, life) in ends {
