@@ -114,6 +114,8 @@ async fn an_invalidation_on_one_node_empties_the_near_tier_of_the_other() {
         assert_eq!(two.get(&film).await, None);
     }
     assert_eq!(two.load(&film, "new").await, "new");
+    // Its stamp is known here from now on, so the put is newer.
+    assert!(eventually(LIMIT, || async { one.get(&film).await.as_deref() == Some("new") }).await);
     one.cache.put(&film, "put".to_owned()).await.unwrap();
     let hears = || async { two.get(&film).await.as_deref() == Some("put") };
     assert!(eventually(LIMIT, hears).await);

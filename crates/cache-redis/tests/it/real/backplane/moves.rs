@@ -32,7 +32,8 @@ fn in_step(primary: &Redis, replica: &Redis) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_that_was_behind_is_a_gap() {
-    let (mut redis, mut behind) = (Redis::start(&[]), Redis::start(&[]));
+    let mut redis = Redis::start(&["--repl-diskless-sync-delay", "0"]);
+    let mut behind = Redis::start(&[]);
     let proxy = Proxy::to(redis.addr()).await.unwrap();
     let one = open(RedisOptions::single("127.0.0.1", proxy.addr().port())).await;
     let mut ear = Ear::new(&one).await;
