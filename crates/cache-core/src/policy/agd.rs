@@ -3,11 +3,16 @@
 mod ring;
 mod trials;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
 use ring::{Mode, Ring};
 use trials::Trials;
 
 use super::{Facts, Policy, Slot, sketch::Sketch, sketch::mix};
 
+/// The mode before there is a verdict.
+const FIRST: Mode = Mode::Filter;
 /// Additions to the sketch until it is halved, for each resident.
 const PERIOD: usize = 16;
 
@@ -36,14 +41,50 @@ const PERIOD: usize = 16;
 pub struct Agd {
     ring: Ring,
     sketch: Sketch,
-    /// Apart: what a hit reads stays together.
-    trials: Box<Trials>,
+    /// Apart: what a hit reads stays together. A follower has none.
+    trials: Option<Box<Trials>>,
+    /// The mode that the last verdict chose, for the followers.
+    verdict: Arc<AtomicU8>,
 }
 
 impl Agd {
     /// An empty policy.
     pub fn new() -> Self {
-        Self { ring: Ring::new(Mode::Filter), sketch: Sketch::new(PERIOD), trials: Box::new(Trials::new()) }
+        Self::with(Some(Box::new(Trials::new())), Arc::default())
+    }
+
+    /// An empty policy that makes no trials: it goes on in the mode that the trials of this one choose.
+    ///
+    /// For the other shards of a cache: keys are spread over shards by their hashes, so the keys of one shard are as
+    /// good a sample as any, and one set of miniature caches is enough for all.
+    pub fn follower(&self) -> Self {
+        Self::with(None, self.verdict.clone())
+    }
+
+    /// An empty policy in the place of this one: it leads those who follow this one, or follows whom this one follows.
+    pub(crate) fn successor(&self) -> Self {
+        Self::with(self.trials.as_ref().map(|_| Box::new(Trials::new())), self.verdict.clone())
+    }
+
+    fn with(trials: Option<Box<Trials>>, verdict: Arc<AtomicU8>) -> Self {
+        if trials.is_some() {
+            verdict.store(FIRST as u8, Ordering::Relaxed);
+        }
+        Self { ring: Ring::new(FIRST), sketch: Sketch::new(PERIOD), trials, verdict }
+    }
+
+    /// Notes that a sampled key is in `slot`, as far as this policy makes trials; goes on in the mode found best.
+    fn try_out(&mut self, slot: Slot, facts: Facts) {
+        match &mut self.trials {
+            Some(trials) if trials.samples(facts.hash) => {
+                let mode = trials.insert(slot, facts, &mut self.ring, &self.sketch);
+                // Relaxed: a mode is all that there is to know.
+                self.verdict.store(mode as u8, Ordering::Relaxed);
+                self.ring.set_mode(mode);
+            }
+            Some(_) => {}
+            None => self.ring.set_mode(Mode::ALL[usize::from(self.verdict.load(Ordering::Relaxed)) % Mode::ALL.len()]),
+        }
     }
 }
 
@@ -62,12 +103,9 @@ impl Policy for Agd {
         let hash = mix(facts.hash) >> 32;
         let facts = Facts { hash, weight: facts.weight.max(1), ..facts };
         self.sketch.reserve(self.ring.len() + 1);
-        self.sketch.add(facts.hash, 1);
-        self.ring.insert(slot, facts, self.sketch.count(facts.hash));
-        if self.trials.samples(facts.hash) {
-            let mode = self.trials.insert(slot, facts, &mut self.ring, &self.sketch);
-            self.ring.set_mode(mode);
-        }
+        let uses = self.sketch.note(facts.hash);
+        self.ring.insert(slot, facts, uses);
+        self.try_out(slot, facts);
     }
 
     #[inline]
@@ -78,16 +116,17 @@ impl Policy for Agd {
     fn remove(&mut self, slot: Slot) {
         if let Some((hash, _)) = self.ring.find(slot) {
             self.ring.remove(slot);
-            if self.trials.samples(hash) {
-                self.trials.remove(slot, hash);
+            if let Some(trials) = self.trials.as_mut().filter(|trials| trials.samples(hash)) {
+                trials.remove(slot, hash);
             }
         }
     }
 
     fn evict(&mut self) -> Option<Slot> {
         let victim = self.ring.evict(&mut self.sketch)?;
-        if self.trials.samples(self.ring.hash(victim)) {
-            self.trials.evict(victim);
+        let hash = self.ring.hash(victim);
+        if let Some(trials) = self.trials.as_mut().filter(|trials| trials.samples(hash)) {
+            trials.evict(victim);
         }
         Some(victim)
     }
@@ -95,7 +134,7 @@ impl Policy for Agd {
     fn resize(&mut self, _capacity: u64) {}
 
     fn clear(&mut self) {
-        *self = Self::new();
+        *self = self.successor();
     }
 
     fn len(&self) -> usize {
@@ -123,7 +162,7 @@ mod tests {
             }
             let bytes = policy.sketch.bytes();
             assert!(bytes <= 18 * (residents as usize + 1) + 128, "{bytes} bytes for {residents} residents");
-            let trials = policy.trials.bytes();
+            let trials = policy.trials.as_ref().map_or(0, |trials| trials.bytes());
             assert!(trials <= 56 << 10, "{trials} bytes of miniature caches");
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::Slot;
+use super::column::lengthen;
 
 /// Hits beyond this are not counted.
 pub(super) const MAX_HITS: u8 = 3;
@@ -26,9 +27,7 @@ impl Hits {
 
     /// Starts the count of `slot` anew.
     pub(super) fn start(&mut self, slot: Slot) {
-        if slot.index() >= self.0.len() {
-            self.0.resize_with(slot.index() + 1, AtomicU8::default);
-        }
+        lengthen(&mut self.0, slot.index() + 1, AtomicU8::default);
         *self.0[slot.index()].get_mut() = 0;
     }
 

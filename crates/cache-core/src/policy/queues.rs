@@ -1,6 +1,7 @@
 //! Queues of slots linked through one arena: every operation takes constant time.
 
 use super::Slot;
+use super::column::lengthen;
 
 const NIL: u32 = u32::MAX;
 
@@ -9,7 +10,9 @@ struct Node {
     previous: u32,
     next: u32,
     /// The queue that holds the slot; `N` when none does.
-    queue: u32,
+    queue: u8,
+    /// The owner's.
+    note: u8,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -52,17 +55,27 @@ impl<const N: usize> Queues<N> {
     /// Appends `slot`, which is in no queue.
     pub(super) fn push_back(&mut self, queue: usize, slot: Slot) {
         debug_assert!(self.queue_of(slot).is_none(), "a slot is in one queue at most");
-        if slot.index() >= self.nodes.len() {
-            self.nodes.resize(slot.index() + 1, Node { previous: NIL, next: NIL, queue: N as u32 });
-        }
+        let absent = Node { previous: NIL, next: NIL, queue: N as u8, note: 0 };
+        lengthen(&mut self.nodes, slot.index() + 1, || absent);
         let back = self.ends[queue].back;
-        self.nodes[slot.index()] = Node { previous: back, next: NIL, queue: queue as u32 };
+        let node = &mut self.nodes[slot.index()];
+        *node = Node { previous: back, next: NIL, queue: queue as u8, ..*node };
         match self.nodes.get_mut(back as usize) {
             Some(last) => last.next = slot.0,
             None => self.ends[queue].front = slot.0,
         }
         self.ends[queue].back = slot.0;
         self.ends[queue].len += 1;
+    }
+
+    /// What the owner noted of `slot`, which was in a queue before.
+    pub(super) fn note(&self, slot: Slot) -> u8 {
+        self.nodes[slot.index()].note
+    }
+
+    /// Notes a byte beside the links of `slot`, which was in a queue before: it stays while the slot changes queues.
+    pub(super) fn set_note(&mut self, slot: Slot, note: u8) {
+        self.nodes[slot.index()].note = note;
     }
 
     /// The oldest slot of `queue`.
@@ -96,7 +109,7 @@ impl<const N: usize> Queues<N> {
             Some(behind) => behind.previous = previous,
             None => self.ends[queue].back = previous,
         }
-        self.nodes[slot.index()].queue = N as u32;
+        self.nodes[slot.index()].queue = N as u8;
         self.ends[queue].len -= 1;
         Some(queue)
     }

@@ -5,7 +5,7 @@ mod doorkeeper;
 use doorkeeper::Doorkeeper;
 
 /// Rows of the count-min sketch.
-const ROWS: u32 = 4;
+const ROWS: usize = 4;
 /// Counters in a word.
 const LANES: u32 = 16;
 /// Counts are kept in four bits.
@@ -25,6 +25,13 @@ pub(super) struct Sketch {
     left: usize,
     /// Additions between two halvings, for each word.
     period: usize,
+}
+
+/// Where a counter is: its word, and its first bit in there.
+#[derive(Clone, Copy)]
+struct Place {
+    word: usize,
+    shift: u32,
 }
 
 impl Sketch {
@@ -49,14 +56,23 @@ impl Sketch {
 
     /// About as many as the additions of `hash` that have not faded; hardly ever less.
     pub(super) fn count(&self, hash: u64) -> u8 {
-        (self.counted(hash) + u8::from(self.once.knows(hash))).min(MAX_COUNT)
+        let mixed = mix(hash);
+        (self.lowest(&self.places(mixed)) + u8::from(self.once.knows(mixed))).min(MAX_COUNT)
+    }
+
+    /// Counts an addition of `hash`; what [`count`](Self::count) says then.
+    pub(super) fn note(&mut self, hash: u64) -> u8 {
+        self.add(hash, 1);
+        self.count(hash)
     }
 
     /// Counts `times` additions of `hash`.
     pub(super) fn add(&mut self, hash: u64, times: u8) {
+        let mixed = mix(hash);
+        let places = self.places(mixed);
         for _ in 0..times {
-            if self.once.admit(hash) {
-                self.raise(hash);
+            if self.once.admit(mixed) {
+                self.raise(&places);
             }
             self.left = self.left.saturating_sub(1);
             if self.left == 0 {
@@ -71,16 +87,17 @@ impl Sketch {
         self.words.capacity() * 8 + self.once.bytes()
     }
 
-    fn counted(&self, hash: u64) -> u8 {
-        self.places(hash).map(|(word, shift)| self.words[word] >> shift & 0xF).min().unwrap_or(0) as u8
+    fn lowest(&self, places: &[Place; ROWS]) -> u8 {
+        let counts = places.map(|Place { word, shift }| self.words[word] >> shift & 0xF);
+        counts.into_iter().fold(u64::MAX, u64::min) as u8
     }
 
-    fn raise(&mut self, hash: u64) {
-        let count = self.counted(hash);
+    fn raise(&mut self, places: &[Place; ROWS]) {
+        let count = self.lowest(places);
         if count == MAX_COUNT {
             return;
         }
-        for (word, shift) in self.places(hash) {
+        for &Place { word, shift } in places {
             // Only the lowest counters rise: the others are too high already, for the sake of other keys.
             if self.words[word] >> shift & 0xF == u64::from(count) {
                 self.words[word] += 1 << shift;
@@ -96,15 +113,15 @@ impl Sketch {
         self.left = self.period * self.words.len() / 2;
     }
 
-    /// The word and the shift of each counter of `hash`.
-    fn places(&self, hash: u64) -> impl Iterator<Item = (usize, u32)> + use<> {
+    /// The counters of the key of a mixed hash.
+    #[inline]
+    fn places(&self, mixed: u64) -> [Place; ROWS] {
         let words = self.words.len() as u64;
-        let mixed = mix(hash);
-        (0..ROWS).map(move |row| {
-            let bits = mixed.rotate_right(row * LANES);
+        std::array::from_fn(|row| {
+            let bits = mixed.rotate_right(row as u32 * LANES);
             // Each row has lanes of its own.
-            let lane = row * ROWS + (bits >> 60) as u32 % ROWS;
-            (((u64::from(bits as u32) * words) >> 32) as usize, lane * (64 / LANES))
+            let lane = row as u32 * ROWS as u32 + (bits >> 60) as u32 % ROWS as u32;
+            Place { word: ((u64::from(bits as u32) * words) >> 32) as usize, shift: lane * (64 / LANES) }
         })
     }
 }

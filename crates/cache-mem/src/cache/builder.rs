@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use ahash::RandomState;
-use cache_core::{Cause, Clock, Limits, PolicyKind, SystemClock};
+use cache_core::{Catalog, Cause, Clock, Limits, PolicyKind, SystemClock};
 use parking_lot::Mutex;
 
 use super::shard::Shard;
@@ -19,9 +19,8 @@ pub(super) type Listener<K, V> = Box<dyn Fn(&K, &V, Cause) + Send + Sync>;
 const MAX_SHARDS: usize = 64;
 /// Shards for each processor: with several, two threads seldom meet.
 const SHARDS_PER_PROCESSOR: usize = 4;
-/// Below this number of values in a share, a common eviction order is worth more than a lock of its own; and what a
-/// policy keeps besides the values, tens of KiB for the default one, weighs on each of them.
-const MIN_SHARE: u64 = 256;
+/// Below this number of values in a share, a common eviction order is worth more than a lock of its own.
+const MIN_SHARE: u64 = 128;
 /// A share holds this many values of the promised weight, so that one of them never displaces most of the others.
 const HEAVIEST_PER_SHARE: u64 = 4;
 
@@ -88,7 +87,7 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCacheBuilder<K, V, S> {
     /// Sets the number of shards, lowered where shares would be too small for one value of
     /// [`max_weight`](Self::max_weight).
     ///
-    /// Without this, it is four for each processor, at most 64, as far as each share holds 256 values, and four
+    /// Without this, it is four for each processor, at most 64, as far as each share holds 128 values, and four
     /// of the weight promised.
     pub fn shards(mut self, shards: usize) -> Self {
         self.shards = Some(shards);
@@ -129,8 +128,14 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCacheBuilder<K, V, S> {
     pub fn build(self) -> MemCache<K, V, S> {
         let limits = self.limits();
         let count = self.shard_count(limits);
+        let mut shares = shares(limits, count);
+        let first = Catalog::new(shares.next().unwrap_or(limits), self.policy);
+        let mut catalogs: Vec<_> = shares.map(|share| first.sibling(share)).collect();
+        catalogs.push(first);
+        // The shares that are larger by one come first.
+        catalogs.rotate_right(1);
         MemCache {
-            shards: shares(limits, count).map(|share| Shard::new(share, self.policy)).collect(),
+            shards: catalogs.into_iter().map(Shard::new).collect(),
             hasher: self.hasher,
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
             weigher: self.weigher,
