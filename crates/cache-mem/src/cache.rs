@@ -13,7 +13,6 @@ use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ahash::RandomState;
 use cache_core::{Cause, Clock, Departure, Limits, Offer, Swept, Timestamp};
 use parking_lot::Mutex;
 
@@ -22,6 +21,7 @@ pub(crate) use scan::Position;
 pub use stats::MemStats;
 pub use terms::{Admission, Terms};
 
+use crate::hash::Secrets;
 use builder::{Listener, Weigher};
 use shard::{Shard, State, share};
 
@@ -65,7 +65,7 @@ const MIX: u128 = 0x9e37_79b9_7f4a_7c15;
 /// assert_eq!(cache.remove("answer"), Some(42));
 /// assert_eq!(cache.get("answer"), None);
 /// ```
-pub struct MemCache<K, V, S = RandomState> {
+pub struct MemCache<K, V, S = Secrets> {
     shards: Box<[Shard<K, V>]>,
     hasher: S,
     clock: Arc<dyn Clock>,

@@ -5,11 +5,11 @@ use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use ahash::RandomState;
 use cache_core::{Catalog, Cause, Clock, Limits, PolicyKind, SystemClock};
 use parking_lot::Mutex;
 
 use super::shard::Shard;
+use crate::hash::Secrets;
 use super::{MemCache, shares};
 
 pub(super) type Weigher<K, V> = Box<dyn Fn(&K, &V) -> u64 + Send + Sync>;
@@ -26,7 +26,7 @@ const HEAVIEST_PER_SHARE: u64 = 4;
 
 /// Sets up a [`MemCache`].
 #[must_use = "a builder is not a cache until it is built"]
-pub struct MemCacheBuilder<K, V, S = RandomState> {
+pub struct MemCacheBuilder<K, V, S = Secrets> {
     hasher: S,
     capacity: Option<u64>,
     entries: Option<u64>,
@@ -41,7 +41,7 @@ pub struct MemCacheBuilder<K, V, S = RandomState> {
 impl<K: Hash + Eq, V: Clone> MemCacheBuilder<K, V> {
     pub(super) fn new() -> Self {
         Self {
-            hasher: RandomState::new(),
+            hasher: Secrets::new(),
             capacity: None,
             entries: None,
             max_weight: None,
@@ -101,7 +101,7 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCacheBuilder<K, V, S> {
         self
     }
 
-    /// Sets how keys are hashed. The default draws secrets at random, so that nobody can aim at a shard, or at a place
+    /// Sets how keys are hashed. The default, [`Secrets`], draws secrets at random, so that nobody can aim at a shard, or at a place
     /// in its table; with a weak one keys may crowd there, which costs time, and room when all are in one shard.
     pub fn hasher<H: BuildHasher>(self, hasher: H) -> MemCacheBuilder<K, V, H> {
         let Self { capacity, entries, max_weight, policy, shards, clock, weigher, listener, .. } = self;

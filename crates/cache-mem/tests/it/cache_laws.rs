@@ -1,11 +1,10 @@
 //! What holds for the cache after every operation, whatever its policy and shards.
 
 use std::collections::BTreeMap;
-use std::hash::{Hash, Hasher};
+use std::hash::{Hash, Hasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ahash::RandomState;
 use cache_core::{Catalog, Cause, Clock, Limits, ManualClock, Offer, PolicyKind, Timestamp};
 use cache_mem::{Admission, MemCache, Terms};
 use proptest::prelude::*;
