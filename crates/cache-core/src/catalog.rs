@@ -123,6 +123,7 @@ impl<K: Eq, T> Catalog<K, T> {
             left.push(Departure { key: offer.key, value: offer.value, weight: offer.weight, cause });
             return left;
         }
+        let before = self.weight;
         let slot = match present {
             Some(slot) => {
                 left.push(self.replace(slot, offer, now));
@@ -130,7 +131,9 @@ impl<K: Eq, T> Catalog<K, T> {
             }
             None => self.admit(offer, now),
         };
-        self.make_room(Some(slot), now, &mut left);
+        if present.is_none() || self.weight > before {
+            self.make_room(Some(slot), now, &mut left);
+        }
         left
     }
 

@@ -59,6 +59,7 @@ pub(crate) fn reserve<T>(values: &mut Vec<T>, more: usize) {
 }
 
 /// Makes `values` at least `len` long with `usual` ones, growing as [`reserve`] does.
+#[inline]
 pub(crate) fn lengthen<T>(values: &mut Vec<T>, len: usize, usual: impl FnMut() -> T) {
     if values.len() < len {
         reserve(values, len - values.len());

@@ -26,6 +26,7 @@ impl Hits {
     }
 
     /// Starts the count of `slot` anew.
+    #[inline]
     pub(super) fn start(&mut self, slot: Slot) {
         lengthen(&mut self.0, slot.index() + 1, AtomicU8::default);
         *self.0[slot.index()].get_mut() = 0;
@@ -47,6 +48,7 @@ impl Hits {
     }
 
     /// Takes the count of `slot`, which is zero afterwards.
+    #[inline]
     pub(super) fn take(&mut self, slot: Slot) -> u8 {
         self.0.get_mut(slot.index()).map_or(0, |hits| {
             let seen = *hits.get_mut();

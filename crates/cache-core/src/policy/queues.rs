@@ -43,16 +43,19 @@ impl<const N: usize> Queues<N> {
     }
 
     /// Number of slots in `queue`.
+    #[inline]
     pub(super) const fn len(&self, queue: usize) -> usize {
         self.ends[queue].len as usize
     }
 
     /// The queue that holds `slot`.
+    #[inline]
     pub(super) fn queue_of(&self, slot: Slot) -> Option<usize> {
         self.nodes.get(slot.index()).map(|node| node.queue as usize).filter(|&queue| queue < N)
     }
 
     /// Appends `slot`, which is in no queue.
+    #[inline]
     pub(super) fn push_back(&mut self, queue: usize, slot: Slot) {
         debug_assert!(self.queue_of(slot).is_none(), "a slot is in one queue at most");
         let absent = Node { previous: NIL, next: NIL, queue: N as u8, note: 0 };
@@ -69,16 +72,19 @@ impl<const N: usize> Queues<N> {
     }
 
     /// What the owner noted of `slot`, which was in a queue before.
+    #[inline]
     pub(super) fn note(&self, slot: Slot) -> u8 {
         self.nodes[slot.index()].note
     }
 
     /// Notes a byte beside the links of `slot`, which was in a queue before: it stays while the slot changes queues.
+    #[inline]
     pub(super) fn set_note(&mut self, slot: Slot, note: u8) {
         self.nodes[slot.index()].note = note;
     }
 
     /// The oldest slot of `queue`.
+    #[inline]
     pub(super) fn front(&self, queue: usize) -> Option<Slot> {
         let front = self.ends[queue].front;
         (front != NIL).then_some(Slot(front))
@@ -98,6 +104,7 @@ impl<const N: usize> Queues<N> {
     }
 
     /// Takes `slot` out of its queue; which one that was.
+    #[inline]
     pub(super) fn remove(&mut self, slot: Slot) -> Option<usize> {
         let queue = self.queue_of(slot)?;
         let Node { previous, next, .. } = self.nodes[slot.index()];

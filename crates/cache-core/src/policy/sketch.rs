@@ -65,12 +65,14 @@ impl Sketch {
     }
 
     /// Counts an addition of `hash`; what [`count`](Self::count) says then.
+    #[inline]
     pub(super) fn note(&mut self, hash: u64) -> u8 {
         self.add(hash, 1);
         self.count(hash)
     }
 
     /// Counts `times` additions of `hash`.
+    #[inline]
     pub(super) fn add(&mut self, hash: u64, times: u8) {
         let mixed = mix(hash);
         for _ in 0..times {

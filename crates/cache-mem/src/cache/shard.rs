@@ -52,9 +52,8 @@ impl<K: Eq, V> State<K, V> {
     pub(super) fn insert(&mut self, offer: Offer<K, V>, now: Timestamp) -> Departures<K, V> {
         let left = self.catalog.insert(offer, now);
         self.stats.inserted += 1;
-        for departure in &left {
-            self.stats.count(departure.cause);
-        }
+        // Not a loop: within, the iterator is much faster.
+        left.iter().for_each(|departure| self.stats.count(departure.cause));
         left
     }
 

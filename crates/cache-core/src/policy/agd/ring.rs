@@ -202,6 +202,7 @@ impl Ring {
     }
 
     /// The resident at the front of the window, if the window is over its share.
+    #[inline]
     fn leaves_window(&self) -> Option<Slot> {
         let slot = self.queues.front(WINDOW)?;
         let newest = self.queues.front(NEWEST).map_or(0, |slot| self.weights.get(slot));
@@ -236,6 +237,7 @@ impl Ring {
         }
     }
 
+    #[inline]
     fn learn_hits(&mut self, slot: Slot, memory: &mut impl Memory) -> u8 {
         let hits = self.hits.take(slot);
         if hits > 0 {
@@ -246,6 +248,7 @@ impl Ring {
     }
 
     /// Finds a place for the resident that was the newest.
+    #[inline]
     fn settle(&mut self, slot: Slot) {
         let Some(share) = self.mode.window() else { return self.place(slot) };
         self.queues.push_back(WINDOW, slot);
@@ -264,6 +267,7 @@ impl Ring {
     }
 
     /// Moves `slot` from the window into the ring.
+    #[inline]
     fn promote(&mut self, slot: Slot) {
         if self.queues.remove(slot) == Some(WINDOW) {
             self.window -= u128::from(self.weights.get(slot));
