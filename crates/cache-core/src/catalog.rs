@@ -75,8 +75,7 @@ impl<K: Eq, T> Catalog<K, T> {
         Self::with(limits, policy, Chosen::new(policy, limits.planned()))
     }
 
-    /// An empty catalog for another part of the same cache, under the same policy. What a policy finds out by trials
-    /// holds for all parts, so this one goes by the trials of the other.
+    /// An empty catalog for another part of the same cache: its policy goes by the trials that this one's makes.
     pub fn sibling(&self, limits: Limits) -> Self {
         Self::with(limits, self.kind, self.policy.sibling(self.kind, limits.planned()))
     }
@@ -124,12 +123,11 @@ impl<K: Eq, T> Catalog<K, T> {
             return left;
         }
         let before = self.weight;
-        let slot = match present {
-            Some(slot) => {
-                left.push(self.replace(slot, offer, now));
-                slot
-            }
-            None => self.admit(offer, now),
+        let slot = if let Some(slot) = present {
+            left.push(self.replace(slot, offer, now));
+            slot
+        } else {
+            self.admit(offer, now)
         };
         if present.is_none() || self.weight > before {
             self.make_room(Some(slot), now, &mut left);

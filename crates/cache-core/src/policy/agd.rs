@@ -148,6 +148,38 @@ mod tests {
 
     use super::*;
 
+    const FACTS: Facts = Facts { hash: 0, weight: 1, cost: Duration::ZERO };
+
+    #[test]
+    fn a_follower_goes_on_in_the_mode_that_its_leader_finds_best() {
+        let mut leader = Agd::new();
+        let mut follower = leader.follower();
+        let mut resident = [false; 300];
+        for key in (0..300).cycle().take(30_000) {
+            let slot = Slot(key);
+            if std::mem::replace(&mut resident[slot.index()], true) {
+                leader.touch(slot);
+                continue;
+            }
+            leader.insert(slot, Facts { hash: key.into(), ..FACTS });
+            if leader.len() > 200 {
+                let victim = leader.evict().unwrap();
+                resident[victim.index()] = false;
+            }
+        }
+        assert_ne!(leader.ring.mode(), FIRST, "in a loop, others do better");
+        assert_eq!(follower.ring.mode(), FIRST);
+        follower.insert(Slot(0), FACTS);
+        assert_eq!(follower.ring.mode(), leader.ring.mode());
+        let mut heir = follower.successor();
+        follower.clear();
+        heir.insert(Slot(0), FACTS);
+        assert_eq!(heir.ring.mode(), leader.ring.mode(), "only the leader starts anew");
+        leader.clear();
+        heir.insert(Slot(1), FACTS);
+        assert_eq!(heir.ring.mode(), FIRST);
+    }
+
     #[test]
     fn what_is_remembered_is_bounded() {
         for residents in [10, 1_000, 20_000] {

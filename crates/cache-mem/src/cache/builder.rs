@@ -9,8 +9,8 @@ use cache_core::{Catalog, Cause, Clock, Limits, PolicyKind, SystemClock};
 use parking_lot::Mutex;
 
 use super::shard::Shard;
-use crate::hash::Secrets;
 use super::{MemCache, shares};
+use crate::hash::Secrets;
 
 pub(super) type Weigher<K, V> = Box<dyn Fn(&K, &V) -> u64 + Send + Sync>;
 pub(super) type Listener<K, V> = Box<dyn Fn(&K, &V, Cause) + Send + Sync>;

@@ -287,13 +287,14 @@ impl Ring {
         }
         let (weight, earned) = (self.weights.get(slot).max(1), UNIT * u64::from(self.queues.note(slot).max(1)));
         // Narrow numbers divide many times faster than wide ones.
-        let worth = match u64::try_from(self.weight).ok().and_then(|sum| (sum / self.len as u64).checked_mul(earned)) {
-            Some(worth) => worth / weight,
-            None => {
+        let narrow = u64::try_from(self.weight).ok().and_then(|sum| (sum / self.len as u64).checked_mul(earned));
+        let worth = narrow.map_or_else(
+            || {
                 let worth = u128::from(earned) * (self.weight / self.len as u128) / u128::from(weight);
                 u64::try_from(worth).unwrap_or(u64::MAX)
-            }
-        };
+            },
+            |worth| worth / weight,
+        );
         worth.clamp(1, STEPS as u64 - 1) as usize
     }
 }

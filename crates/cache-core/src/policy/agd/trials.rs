@@ -176,7 +176,9 @@ impl Trials {
     fn thin(&mut self) {
         let hashes = self.index.iter().map(|place| u64::from(place.hash));
         let gone: Vec<u64> = hashes.filter(|&hash| !sampled(self.limit, hash)).collect();
-        gone.into_iter().for_each(|hash| self.forget(hash));
+        for hash in gone {
+            self.forget(hash);
+        }
     }
 
     fn verdict(&mut self, real: &Ring) -> Mode {

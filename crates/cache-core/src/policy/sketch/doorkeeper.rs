@@ -23,7 +23,7 @@ impl Doorkeeper {
     /// Whether the key of a mixed hash was admitted before, or looks like others that were.
     #[inline]
     pub(super) fn knows(&self, mixed: u64) -> bool {
-        self.places(mixed).into_iter().fold(true, |known, (word, bit)| known & (self.0[word] & bit != 0))
+        self.places(mixed).into_iter().all(|(word, bit)| self.0[word] & bit != 0)
     }
 
     /// Admits the key of a mixed hash; whether it was known.
