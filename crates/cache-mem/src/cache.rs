@@ -43,7 +43,7 @@ const MIX: u128 = 0x9e37_79b9_7f4a_7c15;
 /// so nobody can aim at a shard or at a bucket of its table. A value heavier than the share of its shard is
 /// [refused](Admission::Refused). [`MemCacheBuilder::max_weight`] promises a weight that every shard takes, and the
 /// number of shards follows from it: a cache that is small in these terms has one shard, and its eviction order is then
-/// exactly that of its policy.
+/// exactly that of its policy. What the default policy finds out by trials it finds out in one shard, for all.
 ///
 /// # Limits and lifetimes at their ends
 /// A capacity of zero, by weight or by number, refuses everything. A value of weight 0 takes none of the capacity but

@@ -7,12 +7,12 @@ use std::sync::OnceLock;
 use foldhash::SharedSeed;
 use foldhash::fast::{FoldHasher, SeedableRandomState};
 
-/// Hashes under secrets: some drawn once for the process, one for each value of this type, all from the randomness of
-/// the operating system.
+/// Hashes under secrets: some drawn once for the process, one for each value of this type. The operating system is the
+/// source of their randomness.
 ///
 /// This is foldhash, a folded multiplication for each 16 bytes of key. It keeps apart keys that were chosen without
 /// knowledge of the secrets. It is not cryptographic: where somebody may both choose keys and time answers finely
-/// enough to learn of collisions, [`RandomState`] is the safe choice, for some thirty nanoseconds more.
+/// enough to learn of collisions, [`RandomState`] is the safe choice, and the slower one.
 #[derive(Clone)]
 pub struct Secrets(SeedableRandomState);
 
