@@ -110,7 +110,7 @@ impl Policy for Agd {
 
     #[inline]
     fn touch(&self, slot: Slot) {
-        self.ring.hits.touch(slot);
+        self.ring.touch(slot);
     }
 
     fn remove(&mut self, slot: Slot) {
@@ -197,5 +197,28 @@ mod tests {
             let trials = policy.trials.as_ref().map_or(0, |trials| trials.bytes());
             assert!(trials <= 56 << 10, "{trials} bytes of miniature caches");
         }
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded_when_few_residents_make_up_the_weight() {
+        const HEAVY: u32 = 10;
+        let mut policy = Agd::new();
+        let weight = 1 << 30;
+        for slot in 0..HEAVY {
+            policy.insert(Slot(slot), Facts { hash: slot.into(), weight, cost: Duration::ZERO });
+        }
+        let mut next = Slot(HEAVY);
+        for key in 0..200_000_u64 {
+            policy.insert(next, Facts { hash: key << 8, ..FACTS });
+            next = Slot(policy.len() as u32);
+            while policy.len() > 1_000 {
+                next = policy.evict().unwrap();
+                if next.0 < HEAVY {
+                    policy.insert(next, Facts { hash: next.0.into(), weight, cost: Duration::ZERO });
+                }
+            }
+        }
+        let trials = policy.trials.as_ref().map_or(0, |trials| trials.bytes());
+        assert!(trials <= 112 << 10, "{trials} bytes of miniature caches");
     }
 }

@@ -1,12 +1,20 @@
 //! `Ring`: residents in the order in which they are worth keeping, under one of several modes.
 
 use crate::policy::column::{Column, lengthen};
-use crate::policy::{Facts, Slot, hits::Hits, queues::Queues, sketch::MAX_COUNT, sketch::Sketch};
+use crate::policy::{
+    Facts, Slot,
+    hits::{Hits, INSTANTS},
+    queues::Queues,
+    sketch::MAX_COUNT,
+    sketch::Sketch,
+};
 
 /// Steps of the ring. An entry is never placed further ahead than this.
 const STEPS: usize = 64;
 /// Steps that an entry of mean weight stays ahead for each time it was asked for.
 const UNIT: u64 = 4;
+/// Steps that an entry goes ahead by recency: as many as hits can tell apart.
+const TURN: usize = INSTANTS as usize - 1;
 /// The queue of newcomers on trial.
 const WINDOW: usize = STEPS;
 /// Holds the newest resident alone, until the next one comes.
@@ -15,7 +23,7 @@ const NEWEST: usize = STEPS + 1;
 /// How residents are valued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// By the last use.
+    /// By the last use: an entry that was hit goes as far as if it had come then.
     Recency,
     /// By uses per weight, past ones fading as the ring turns: `GreedyDual`.
     Value,
@@ -226,11 +234,16 @@ impl Ring {
                 self.hand = (self.hand + 1) % STEPS;
                 continue;
             };
+            let last = self.hits.last(slot);
             if self.learn_hits(slot, memory) == 0 {
                 return Some(slot);
             }
+            let steps = if self.mode == Mode::Recency { self.steps_left(last) } else { self.steps(slot) };
+            if steps == 0 {
+                return Some(slot);
+            }
             self.queues.remove(slot);
-            self.place(slot);
+            self.queues.push_back((self.hand + steps) % STEPS, slot);
         }
     }
 
@@ -272,6 +285,24 @@ impl Ring {
         self.place(slot);
     }
 
+    /// How far ahead of the hand an entry belongs by recency that was hit when the hand was at `last`.
+    fn steps_left(&self, last: u8) -> usize {
+        let passed = self.instant().wrapping_sub(last) % INSTANTS;
+        TURN.saturating_sub(passed.into())
+    }
+
+    /// Where the hand is, as far as hits remember it.
+    #[inline]
+    fn instant(&self) -> u8 {
+        self.hand as u8 % INSTANTS
+    }
+
+    /// Notes a hit.
+    #[inline]
+    pub(super) fn touch(&self, slot: Slot) {
+        self.hits.touch_at(slot, self.instant());
+    }
+
     fn place(&mut self, slot: Slot) {
         let steps = self.steps(slot);
         self.queues.push_back((self.hand + steps) % STEPS, slot);
@@ -280,7 +311,7 @@ impl Ring {
     /// How far ahead of the hand `slot` belongs.
     fn steps(&self, slot: Slot) -> usize {
         if self.mode == Mode::Recency {
-            return UNIT as usize;
+            return TURN;
         }
         let (weight, earned) = (self.weights.get(slot).max(1), UNIT * u64::from(self.queues.note(slot).max(1)));
         // Narrow numbers divide many times faster than wide ones.

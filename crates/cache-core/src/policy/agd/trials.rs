@@ -15,6 +15,9 @@ const SAMPLED_SHARE: usize = 2;
 const MIN_SAMPLED: usize = 64;
 /// Requests of sampled keys between two verdicts.
 const SESSION: u32 = 128;
+/// Keys that a miniature cache holds at most. Where a few heavy residents make up the weight, and none of them is
+/// sampled, the capacity alone would let it hold light ones without end.
+const MAX_HELD: usize = 2 * MAX_SAMPLED;
 /// Sampled residents asked for hits with each sampled newcomer.
 const POLLED: usize = 8;
 /// What is left of past misses after each verdict.
@@ -125,7 +128,7 @@ impl Trials {
         let (mut uses, mut grown) = (None, [false; MODES]);
         for (mode, (trial, slot)) in self.caches.iter_mut().zip(&mut place.slots).enumerate() {
             if *slot != ABSENT {
-                trial.ring.hits.touch(*slot);
+                trial.ring.touch(*slot);
                 continue;
             }
             trial.misses += 1.0;
@@ -148,7 +151,7 @@ impl Trials {
     /// Evicts from the cache of a mode what does not fit into `capacity`.
     fn shrink(&mut self, mode: usize, capacity: u128, sketch: &Sketch) {
         let trial = &mut self.caches[mode];
-        while trial.ring.weight() > capacity {
+        while trial.ring.weight() > capacity || trial.ring.len() > MAX_HELD {
             let Some(victim) = trial.ring.evict(sketch) else { return };
             trial.free.push(victim);
             let hash = mix(trial.ring.hash(victim));
