@@ -68,7 +68,7 @@ impl Database {
         if let Some(why) = unwanted.or_else(|| place.obstacle()) {
             moved_aside = Some((place.move_aside(&lock, &*config.clock)?, why));
         }
-        let opened = match Self::try_open(place, config, &lock) {
+        let opened = match Self::try_open(place, config, &lock).map_err(|fault| fault.judged(place.path())) {
             Err(Fault::Damaged(why)) => {
                 moved_aside = Some((place.move_aside(&lock, &*config.clock)?, why));
                 Self::try_open(place, config, &lock)

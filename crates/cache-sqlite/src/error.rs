@@ -1,13 +1,12 @@
 //! What goes wrong with the database, as errors of the contract.
 
+use std::error::Error as _;
 use std::io;
 use std::path::Path;
 
 use cache_core::{Error, ErrorKind};
-use rusqlite::ErrorCode;
-
-/// SQLite's extended code of a file that ends before its last page.
-const SHORT_READ: i32 = 522;
+use rusqlite::{ErrorCode, ffi};
+use rustix::fs::{Access, access};
 
 /// The outcome of work on the database.
 pub(crate) type Outcome<T> = Result<T, Fault>;
@@ -32,6 +31,18 @@ impl Fault {
             Self::Failed(error) => error,
         }
     }
+
+    /// The same, with a second look at a database that refuses to be written: when the file at `path` may be written, it
+    /// is the file's own header that says so.
+    pub(crate) fn judged(self, path: &Path) -> Self {
+        let Self::Failed(error) = &self else { return self };
+        let source = error.source().and_then(|source| source.downcast_ref::<rusqlite::Error>());
+        let code = source.and_then(rusqlite::Error::sqlite_error).map(|code| code.extended_code);
+        if code == Some(ffi::SQLITE_READONLY) && access(path, Access::WRITE_OK).is_ok() {
+            return Self::Damaged("its header forbids what the file system allows: to write it".to_owned());
+        }
+        self
+    }
 }
 
 impl From<rusqlite::Error> for Fault {
@@ -47,7 +58,9 @@ impl From<rusqlite::Error> for Fault {
             }
             // "No such table": the generic code of SQLite.
             ErrorCode::Unknown => Self::Damaged(error.to_string()),
-            ErrorCode::SystemIoFailure if code.extended_code == SHORT_READ => Self::Damaged(error.to_string()),
+            ErrorCode::SystemIoFailure if code.extended_code == ffi::SQLITE_IOERR_SHORT_READ => {
+                Self::Damaged(error.to_string())
+            }
             _ => Self::Failed(from_sqlite(error, code.code)),
         }
     }

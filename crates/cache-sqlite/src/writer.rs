@@ -48,6 +48,7 @@ impl Writer {
     /// When the file turns out to be damaged, or gone, they are carried out once more on the one that takes its place.
     pub(crate) fn carry_out(&mut self, requests: &[Request]) -> Vec<Result<Answer>> {
         let mut done = self.mend(requests).and_then(|()| self.try_group(requests));
+        done = done.map_err(|fault| fault.judged(self.shared.place.path()));
         if let Err(fault @ (Fault::Damaged(_) | Fault::Moved)) = done {
             let unwanted = match &fault {
                 Fault::Damaged(why) => self.open.as_ref().map(|open| (open.identity, why.clone())),
@@ -107,8 +108,9 @@ impl Writer {
         let now = shared.config.clock.now();
         let transaction = open.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut group = Group::begin(&transaction, &shared.config, now)?;
-        let answers = requests.iter().map(|request| group.apply(request)).collect::<Outcome<Vec<_>>>()?;
+        // First, so that they count where room is made.
         group.note_seen(seen)?;
+        let answers = requests.iter().map(|request| group.apply(request)).collect::<Outcome<Vec<_>>>()?;
         let tally = group.finish()?;
         transaction.commit()?;
         shared.count(tally);
