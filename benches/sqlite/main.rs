@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use benches::options::{self, Effort, Options};
 use benches::report::{Report, Table};
 use benches::stats::median;
+use bytes::Bytes;
 use cache_core::Key;
 use contenders::{Bare, Contender, Direct, Ours};
 use tokio::runtime::{Builder, Runtime};
@@ -40,7 +41,7 @@ fn measured(options: &Options) -> Result<(), String> {
     for (name, len, count) in LENGTHS {
         let dir = tempfile::tempdir().expect("a directory");
         let keys: Arc<[Key]> = (0..count).map(|number| Key::of("bench").part(number).build().expect("a key")).collect();
-        let body = bytes_of(len);
+        let bodies: [Bytes; 8] = std::array::from_fn(|seed| bytes_of(len, seed as u64));
         let contenders: [Arc<dyn Contender>; 3] = [
             Arc::new(runtime.block_on(Ours::open(&dir.path().join("ours.db")))),
             Arc::new(Bare::open(&dir.path().join("bare.db"))),
@@ -49,13 +50,13 @@ fn measured(options: &Options) -> Result<(), String> {
         for contender in &contenders {
             runtime.block_on(async {
                 for key in &*keys {
-                    contender.put(key, &body).await;
+                    contender.put(key, &bodies[0]).await;
                 }
             });
         }
         for tasks in TASKS {
             for (operation, puts) in [("get", false), ("put", true)] {
-                let work = Work { keys: keys.clone(), body: body.clone(), tasks, puts };
+                let work = Work { keys: keys.clone(), bodies: bodies.clone(), tasks, puts };
                 let speeds = compared(&runtime, &contenders, &work, rounds, span);
                 table.row(row(&format!("{operation} {name}, {tasks} task(s)"), &speeds));
             }
@@ -69,7 +70,8 @@ fn measured(options: &Options) -> Result<(), String> {
 #[derive(Clone)]
 struct Work {
     keys: Arc<[Key]>,
-    body: bytes::Bytes,
+    /// Puts take them in turn: SQLite does not write what is there already.
+    bodies: [Bytes; 8],
     tasks: usize,
     puts: bool,
 }
@@ -99,13 +101,15 @@ async fn slice(contender: Arc<dyn Contender>, work: Work, span: Duration) -> f64
         .map(|task| {
             let (contender, work, calls) = (contender.clone(), work.clone(), calls.clone());
             tokio::spawn(async move {
-                let mut at = task * work.keys.len() / work.tasks;
+                let (mut at, mut turn) = (task * work.keys.len() / work.tasks, task);
                 while start.elapsed() < span {
                     at = (at + 1) % work.keys.len();
+                    turn += 1 + usize::from(at == 0);
+                    let body = &work.bodies[turn % work.bodies.len()];
                     if work.puts {
-                        contender.put(&work.keys[at], &work.body).await;
+                        contender.put(&work.keys[at], body).await;
                     } else {
-                        assert_eq!(contender.get(&work.keys[at]).await, work.body.len());
+                        assert_eq!(contender.get(&work.keys[at]).await, body.len());
                     }
                     calls.fetch_add(1, Ordering::Relaxed);
                 }
@@ -131,7 +135,7 @@ fn row(name: &str, speeds: &[Vec<f64>; 3]) -> Vec<String> {
 }
 
 /// Bytes that do not compress.
-fn bytes_of(len: usize) -> bytes::Bytes {
-    let mut random = benches::random::Random::new(1);
+fn bytes_of(len: usize, seed: u64) -> Bytes {
+    let mut random = benches::random::Random::new(seed);
     (0..len).map(|_| random.below(256) as u8).collect()
 }

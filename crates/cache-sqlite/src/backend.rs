@@ -9,15 +9,15 @@ use cache_core::{
 };
 use futures_util::stream::{self, BoxStream, StreamExt};
 use rusqlite::Connection;
-use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use crate::config::SqliteConfig;
-use crate::error::{Fault, Outcome, closed};
+use crate::error::{Fault, Outcome};
 use crate::group::{Answer, Request};
 use crate::place::Place;
 use crate::queue::{Pending, Queue};
 use crate::read::{self, Found};
+use crate::readers::Readers;
 use crate::report::{FileUsage, OpenReport};
 use crate::shared::Shared;
 use crate::writer::Writer;
@@ -29,8 +29,8 @@ const BATCHES: usize = 4;
 
 /// A persistent [`Backend`] in one SQLite database, which any number of processes of one machine share.
 ///
-/// Reads run on tokio's blocking pool, each on one of a few connections; writes are queued, at most 256 and 128 MiB, for
-/// one thread that commits them in groups. A call waits for other processes up to the busy timeout; it waits for its
+/// A few threads read, each on a connection of its own, at most 1,024 reads waiting for them; writes are queued, at most
+/// 256 and 128 MiB, for one thread that commits them in groups. A call waits for other processes up to the busy timeout; it waits for its
 /// turn and for the medium without a limit of its own: bound it from outside. Works on any tokio runtime; needs neither
 /// its timer nor its I/O driver.
 ///
@@ -52,7 +52,7 @@ const BATCHES: usize = 4;
 pub struct SqliteBackend {
     shared: Arc<Shared>,
     queue: Queue,
-    turns: Arc<Semaphore>,
+    readers: Readers,
 }
 
 impl SqliteBackend {
@@ -74,12 +74,12 @@ impl SqliteBackend {
     fn open_blocking(config: SqliteConfig) -> Result<Self> {
         config.validate()?;
         let place = Place::of(&config.path)?;
-        let turns = Arc::new(Semaphore::new(config.readers));
-        let name = config.name.clone();
+        let (readers, name) = (config.readers, config.name.clone());
         let writer = Writer::open(Arc::new(Shared::new(config, place)))?;
         let shared = writer.shared().clone();
+        let readers = Readers::start(readers, &name)?;
         let queue = Queue::start(writer, &name)?;
-        Ok(Self { shared, queue, turns })
+        Ok(Self { shared, queue, readers })
     }
 
     /// What was found at the path, when the backend was opened and since.
@@ -92,7 +92,7 @@ impl SqliteBackend {
         self.shared.place.usage()
     }
 
-    /// Runs `work` on a reader, on the blocking pool; a second time when the file had to be replaced. Dropping the
+    /// Runs `work` on a reader; a second time when the file had to be replaced. Dropping the
     /// future lets it end there.
     async fn read<T, W>(&self, work: W) -> Result<T>
     where
@@ -116,15 +116,12 @@ impl SqliteBackend {
         W: FnOnce(&Connection, Timestamp) -> Outcome<T> + Send + 'static,
     {
         self.queue.check()?;
-        let turn = self.turns.clone().acquire_owned().await.map_err(|_| closed())?;
         let shared = self.shared.clone();
-        let done = spawn_blocking(move || {
+        let done = self.readers.run(move || {
             let now = shared.config.clock.now();
-            let answer = shared.read(|connection| work(connection, now));
-            drop(turn);
-            answer
+            shared.read(|connection| work(connection, now))
         });
-        done.await.map_err(lost)
+        done.await
     }
 
     /// Turns what was found into the answer; an entry that does not verify is dropped first.

@@ -114,11 +114,13 @@ impl<'a> Group<'a> {
         }
         let turn = turn_of(meta.role, &mut self.state);
         let body = present.map_or(turn, |(stored, _)| stored.body);
-        let sql = "INSERT OR REPLACE INTO entries VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0)";
+        let sql = "INSERT INTO entries VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0) ON CONFLICT (key) DO UPDATE SET \
+                   record = excluded.record, weight = excluded.weight, expires = excluded.expires, \
+                   turn = excluded.turn, seen = 0";
         let expires = deadline(meta.expires());
         let row = params![key.as_str(), &record[..], body, weight.cast_signed(), expires, turn];
         self.connection.prepare_cached(sql)?.execute(row)?;
-        let sql = "INSERT OR REPLACE INTO bodies VALUES (?1, ?2)";
+        let sql = "INSERT INTO bodies VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET body = excluded.body";
         self.connection.prepare_cached(sql)?.execute(params![body, &entry.body[..]])?;
         self.state.add(weight);
         self.make_room(key, meta).map(drop)

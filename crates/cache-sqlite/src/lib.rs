@@ -36,6 +36,7 @@ mod group;
 mod place;
 mod queue;
 mod read;
+mod readers;
 mod record;
 mod report;
 mod room;
