@@ -16,7 +16,7 @@ async fn starts_anew(dir: &Path) {
     let report = backend.report();
     assert_eq!(report.origin, Origin::StartedAnew, "{report:?}");
     let (path, why) = report.moved_aside.unwrap();
-    assert!(path.exists() && !why.is_empty(), "{path:?}: {why}");
+    assert!(path.exists() && !why.is_empty(), "{}: {why}", path.display());
     assert_eq!(aside(dir), [path]);
     assert_eq!(backend.usage().await.unwrap().entries, 0);
     fill(&backend, 5).await;

@@ -1,6 +1,6 @@
 //! The tests of the SQLite tier.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "helpers of tests")]
 
 mod budget;
 mod conformance;
