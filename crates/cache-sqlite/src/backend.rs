@@ -100,7 +100,7 @@ impl SqliteBackend {
         W: Fn(&Connection, Timestamp) -> Outcome<T> + Clone + Send + 'static,
     {
         let mut answer = self.read_once(work.clone()).await?;
-        if let Err((fault @ (Fault::Damaged(_) | Fault::Moved), Some(identity))) = answer {
+        if let Err((fault @ (Fault::Damaged(_) | Fault::Moved), identity)) = answer {
             let why = if let Fault::Damaged(why) = fault { Some(why) } else { None };
             self.queue.write(Request::Mend(identity, why), 0).await?;
             answer = self.read_once(work).await?;

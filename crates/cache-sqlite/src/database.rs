@@ -6,7 +6,7 @@ use cache_core::{Error, ErrorKind};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, config::DbConfig};
 
 use crate::config::{Durability, SqliteConfig};
-use crate::error::{Fault, Outcome, offline};
+use crate::error::{Fault, Outcome};
 use crate::place::{Identity, Place, PlaceLock};
 use crate::report::Origin;
 use crate::room::State;
@@ -102,7 +102,7 @@ impl Database {
             State::count(&transaction)?.save(&transaction)?;
         }
         transaction.commit()?;
-        let identity = place.identity().ok_or_else(offline)?;
+        let identity = place.identity().ok_or(Fault::Moved)?;
         let readers = (0..config.readers).map(|_| reader(place, config.patience)).collect::<Outcome<Vec<_>>>()?;
         let origin = if matches!(verdict, Verdict::Empty) { Origin::Created } else { Origin::Found };
         Ok(Self { writer, readers, identity, origin, moved_aside: None })

@@ -16,7 +16,7 @@ pub(crate) type Outcome<T> = Result<T, Fault>;
 pub(crate) enum Fault {
     /// The file does not hold what was written to it: a new one has to take its place.
     Damaged(String),
-    /// Another file stands at the path than the one that is open.
+    /// Another file stands at the path than the one that is open, or none is open.
     Moved,
     /// The file may be whole.
     Failed(Error),
@@ -116,9 +116,4 @@ pub(crate) fn closed() -> Error {
 /// The writer ended without having been asked to.
 pub(crate) fn gone() -> Error {
     Error::new(ErrorKind::Internal, "the writer of the database ended: open the backend again")
-}
-
-/// The database failed and could not be opened again.
-pub(crate) fn offline() -> Error {
-    Error::new(ErrorKind::Unavailable, "the database is not open: the log has the cause, the next write tries again")
 }

@@ -24,8 +24,8 @@ pub(crate) enum Request {
     Discard(String),
     /// Write down which keys were read.
     NoteSeen,
-    /// This file is damaged, or not the one at the path: see to it.
-    Mend(Identity, Option<String>),
+    /// This file is damaged, or not the one at the path, or none is open: see to it.
+    Mend(Option<Identity>, Option<String>),
 }
 
 /// What came of a request.

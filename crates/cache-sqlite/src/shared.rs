@@ -10,7 +10,7 @@ use rusqlite::Connection;
 
 use crate::config::SqliteConfig;
 use crate::database::Database;
-use crate::error::{Fault, Outcome, offline};
+use crate::error::{Fault, Outcome};
 use crate::place::{Identity, Place};
 use crate::report::OpenReport;
 use crate::room::{State, Tally};
@@ -80,9 +80,9 @@ impl Shared {
         *self.base.write() = None;
     }
 
-    /// Runs `work` on a connection of its own. Blocks.
+    /// Runs `work` on a connection of its own. Blocks. A fault comes with the file that it is about, if one is open.
     pub(crate) fn read<T>(&self, work: impl FnOnce(&Connection) -> Outcome<T>) -> Result<T, (Fault, Option<Identity>)> {
-        let base = self.base.read().clone().ok_or_else(|| (offline().into(), None))?;
+        let base = self.base.read().clone().ok_or((Fault::Moved, None))?;
         if self.place.identity() != Some(base.identity) {
             return Err((Fault::Moved, Some(base.identity)));
         }

@@ -73,7 +73,7 @@ impl Writer {
     /// Sees to the files that readers complained of.
     fn mend(&mut self, requests: &[Request]) -> Outcome<()> {
         for request in requests {
-            let Request::Mend(identity, why) = request else { continue };
+            let Request::Mend(Some(identity), why) = request else { continue };
             if self.open.as_ref().is_some_and(|open| open.identity == *identity) {
                 let unwanted = why.clone().map(|why| (*identity, why));
                 self.reopen(unwanted, true)?;

@@ -114,3 +114,19 @@ async fn paths_that_cannot_be_are_named() {
         assert_eq!((error.kind(), error.operation()), (ErrorKind::Invalid, Some("open")), "{error:?}");
     }
 }
+
+#[tokio::test]
+async fn a_directory_taken_away_is_told_and_its_return_noticed() {
+    let (dir, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (here, away) = (dir.path().join("cache"), elsewhere.path().join("cache"));
+    std::fs::create_dir(&here).unwrap();
+    let backend = open(&here).await;
+    fill(&backend, 5).await;
+    std::fs::rename(&here, &away).unwrap();
+    for _ in 0..2 {
+        is_unavailable(&backend.get(&key(1)).await.unwrap_err(), "get", "make its directory first");
+        is_unavailable(&backend.put(&key(1), entry(9, 10)).await.unwrap_err(), "put", "make its directory first");
+    }
+    std::fs::rename(&away, &here).unwrap();
+    is_whole(&backend, 5).await;
+}
