@@ -107,3 +107,29 @@ impl fmt::Debug for Line {
         f.debug_struct("Line").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_read_that_panics_is_told_and_the_thread_goes_on() {
+        let readers = Readers::start(1, "test").unwrap();
+        let panicked = readers.run(|| -> u8 { panic!("on purpose") }).await;
+        assert_eq!(panicked.unwrap_err().kind(), ErrorKind::Internal);
+        assert_eq!(readers.run(|| 7).await.unwrap(), 7);
+    }
+
+    #[tokio::test]
+    async fn reads_that_wait_are_done_after_the_drop() {
+        let readers = Readers::start(1, "test").unwrap();
+        let (sender, told) = oneshot::channel();
+        {
+            let mut run = std::pin::pin!(readers.run(move || sender.send(7)));
+            let polled = run.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop()));
+            assert!(polled.is_pending() || polled.is_ready());
+        }
+        drop(readers);
+        assert_eq!(told.await, Ok(7));
+    }
+}

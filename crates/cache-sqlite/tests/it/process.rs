@@ -6,7 +6,7 @@ use std::task::{Context, Waker};
 
 use cache_core::{Backend, Key};
 use cache_sqlite::{Durability, SqliteBackend};
-use cache_testkit::Rng;
+use cache_testkit::{Bench, Fixture, Rng, check_dropped_methods};
 
 use crate::support::{child_command, child_dir, config, entry, key, open};
 
@@ -101,6 +101,16 @@ async fn a_cancelled_put_is_whole_or_absent() {
         let found = backend.get(&key(number)).await.unwrap().unwrap();
         assert!(found == entry(1, 10_000) || found == entry(2, 60_000), "key {number}");
     }
+}
+
+#[tokio::test]
+async fn every_method_may_be_dropped_at_every_poll() {
+    let open = async |bench: Bench| {
+        let dir = tempfile::tempdir().unwrap();
+        let config = config(dir.path()).clock(bench.clock);
+        Ok(Fixture::new(SqliteBackend::open(config).await?).keep(dir))
+    };
+    check_dropped_methods(open).await.unwrap();
 }
 
 #[tokio::test]
