@@ -1,5 +1,7 @@
 //! Hit ratios of Reelcache's policies, of the peers and of the optimum, on recorded and made-up traces.
 
+mod bars;
+mod greedy;
 mod ours;
 mod peers;
 mod run;
@@ -29,17 +31,21 @@ fn measured(options: &Options) -> Result<(), String> {
     for path in &options.traces {
         traces.push(Trace::read(path).map_err(|error| error.to_string())?);
     }
-    let done: Vec<Replays<'_>> = traces.iter().map(run::replays).collect();
     let mut report = Report::new("hit-ratio", options.folder.clone());
+    let mut done: Vec<Replays<'_>> = Vec::new();
+    for trace in &traces {
+        let replays = run::replays(trace);
+        tell(&mut report, &replays).map_err(|error| format!("writing the report: {error}"))?;
+        done.push(replays);
+    }
     let (made_up, recorded) = done.split_at(made_up);
-    summary::tell(&mut report, "made-up", made_up);
-    if !recorded.is_empty() {
-        summary::tell(&mut report, "recorded", recorded);
+    for (kind, replays) in [("made-up", made_up), ("recorded", recorded)] {
+        if !replays.is_empty() {
+            bars::tell(&mut report, kind, replays);
+            summary::tell(&mut report, kind, replays);
+        }
     }
     summary::explain(&mut report);
-    for replays in &done {
-        tell(&mut report, replays).map_err(|error| format!("writing the report: {error}"))?;
-    }
     report.finish().map_err(|error| format!("writing the report: {error}"))
 }
 

@@ -10,6 +10,7 @@ use benches::replay::{Replayed, Served, replay};
 use benches::trace::Trace;
 use cache_core::PolicyKind;
 
+use crate::greedy::Greedy;
 use crate::ours::Ours;
 use crate::peers::PEERS;
 
@@ -22,6 +23,12 @@ pub(crate) const BOUND: &str = "bound";
 
 /// How the names of our policies begin.
 pub(crate) const OURS: &str = "Reelcache ";
+
+/// Gdsf told that all values cost the same, so that it goes for hits.
+pub(crate) const FOR_HITS: &str = "Reelcache gdsf, costs alike";
+
+/// The textbook's GDSF, as in libCacheSim.
+pub(crate) const GREEDY: &str = "exact GDSF";
 
 /// What everything served of a trace, by capacity.
 pub(crate) struct Replays<'a> {
@@ -37,6 +44,9 @@ pub(crate) fn replays(trace: &Trace) -> Replays<'_> {
         let name = format!("{OURS}{policy}");
         runs.push((name, Box::new(move |capacity| replay(trace, &mut Ours::new(policy, capacity)))));
     }
+    let for_hits = |capacity| Ours::new(PolicyKind::Gdsf, capacity).with_costs(|_| 1000);
+    runs.push((FOR_HITS.to_owned(), Box::new(move |capacity| replay(trace, &mut for_hits(capacity)))));
+    runs.push((GREEDY.to_owned(), Box::new(|capacity| replay(trace, &mut Greedy::new(capacity)))));
     for (name, new) in PEERS {
         runs.push((
             name.to_owned(),

@@ -9,22 +9,25 @@ use std::{fs, io};
 pub struct Report {
     name: &'static str,
     folder: Option<PathBuf>,
+    /// What is kept before the text.
+    lead: String,
     text: String,
 }
 
 impl Report {
     /// A report that is kept as `NAME.md` in `folder`, if there is one.
     pub const fn new(name: &'static str, folder: Option<PathBuf>) -> Self {
-        Self { name, folder, text: String::new() }
+        Self { name, folder, lead: String::new(), text: String::new() }
     }
 
     /// Adds a paragraph, a heading or a table.
-    #[expect(clippy::print_stdout, reason = "reports are read while the rest is measured")]
     pub fn say(&mut self, paragraph: impl AsRef<str>) {
-        let paragraph = paragraph.as_ref().trim_end();
-        println!("{paragraph}\n");
-        self.text.push_str(paragraph);
-        self.text.push_str("\n\n");
+        show(&mut self.text, paragraph.as_ref());
+    }
+
+    /// Adds a paragraph, a heading or a table that is kept before all that was said otherwise.
+    pub fn say_ahead(&mut self, paragraph: impl AsRef<str>) {
+        show(&mut self.lead, paragraph.as_ref());
     }
 
     /// Adds a plot under `title`, kept as `FILE.svg` beside the text; not shown where there is no folder.
@@ -44,7 +47,7 @@ impl Report {
     /// The file cannot be written.
     pub fn finish(self) -> io::Result<()> {
         let Some(folder) = &self.folder else { return Ok(()) };
-        write(folder, &format!("{}.md", self.name), &format!("{}\n", self.text.trim_end()))
+        write(folder, &format!("{}.md", self.name), &format!("{}\n", [self.lead, self.text].concat().trim_end()))
     }
 }
 
@@ -93,6 +96,15 @@ impl Table {
         self.text.push('\n');
         count
     }
+}
+
+/// Shows a paragraph and adds it to `text`.
+#[expect(clippy::print_stdout, reason = "reports are read while the rest is measured")]
+fn show(text: &mut String, paragraph: &str) {
+    let paragraph = paragraph.trim_end();
+    println!("{paragraph}\n");
+    text.push_str(paragraph);
+    text.push_str("\n\n");
 }
 
 fn write(folder: &Path, file: &str, text: &str) -> io::Result<()> {

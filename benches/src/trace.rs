@@ -122,6 +122,12 @@ impl Trace {
         ((self.bytes as f64 * share) as u64).max(1)
     }
 
+    /// Seconds that all requests would take without a cache.
+    #[must_use]
+    pub fn seconds(&self) -> f64 {
+        self.requests.iter().map(|request| f64::from(request.cost)).sum::<f64>() / 1000.0
+    }
+
     /// What capacities are shares of.
     #[must_use]
     pub const fn unit(&self) -> &'static str {

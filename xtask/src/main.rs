@@ -9,6 +9,7 @@ mod lint;
 mod new_backend;
 mod plan;
 mod process;
+mod servers;
 mod test;
 mod tidy;
 mod tools;
@@ -25,11 +26,13 @@ Development commands of the Reelcache workspace.
 
 Usage: cargo xtask COMMAND [ARGS]
 
-  test [--quick] [ARGS]   find or install what the tests need, then run everything:
+  test [--quick] [--without-servers] [ARGS]
+                          find or install what the tests need, then run everything:
                           tests, doctests, a process killed while it writes, and
                           1,000 simulated fleets.
-                          --quick runs the tests only; ARGS (filters and other
-                          arguments of the test runner) run those tests only.
+                          --quick runs the tests only; --without-servers leaves out
+                          those against Redis, Valkey and SeaweedFS; ARGS (filters and
+                          other arguments of the test runner) run those tests only.
   lint                    formatting, tidy, clippy and rustdoc; warnings are errors
   tidy                    the rules that no compiler checks: layers, licences, links,
                           manifests, the shape of files (see CONTRIBUTING.md)
@@ -52,6 +55,8 @@ Usage: cargo xtask COMMAND [ARGS]
                           a crate for a new kind of storage that compiles, is wired to the
                           conformance suite and needs its functions filled in; a member of
                           this workspace, or a crate of its own in DIR
+  servers                 install the servers that the tests talk to (Redis, Valkey,
+                          SeaweedFS), where they are missing; `test` does so too
   clip DIR                put a real film clip (Big Buck Bunny) into DIR
   help                    this page
 
@@ -77,6 +82,7 @@ fn dispatch(args: &[String]) -> Result<(), Failure> {
         "deny" => deny::command(rest),
         "lint" => lint::command(rest),
         "new-backend" => new_backend::command(rest),
+        "servers" => servers::command(rest),
         "test" => test::command(rest),
         "tidy" => tidy::command(rest),
         "torture" => torture::command(rest),
@@ -100,7 +106,7 @@ mod tests {
 
     #[test]
     fn help_names_every_command() {
-        for command in ["bench", "clip", "deny", "lint", "new-backend", "test", "tidy", "torture"] {
+        for command in ["bench", "clip", "deny", "lint", "new-backend", "servers", "test", "tidy", "torture"] {
             assert!(
                 HELP.contains(&format!("\n  {command} ")) || HELP.contains(&format!("\n  {command}\n")),
                 "{command}"

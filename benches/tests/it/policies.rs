@@ -46,3 +46,11 @@ fn every_policy_serves_something_of_an_uneven_trace() {
         assert!(served.requests > 0.2 && served.cost > 0.2, "{policy}: {served:?}");
     }
 }
+
+#[test]
+fn gdsf_hits_more_when_costs_are_alike() {
+    let trace = synthetic::media(REQUESTS);
+    let new = || Ours::new(PolicyKind::Gdsf, trace.capacity(0.1));
+    let (by_cost, alike) = (replay(&trace, &mut new()), replay(&trace, &mut new().with_costs(|_| 1000)));
+    assert!(alike.requests > by_cost.requests && alike.cost < by_cost.cost, "{alike:?}, by cost {by_cost:?}");
+}

@@ -24,6 +24,16 @@ fn a_report_is_kept_with_its_plots() {
 }
 
 #[test]
+fn what_is_said_ahead_comes_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut report = Report::new("name", Some(folder.path().to_owned()));
+    report.say("trace");
+    report.say_ahead("summary");
+    report.finish().unwrap();
+    assert_eq!(std::fs::read_to_string(folder.path().join("name.md")).unwrap(), "summary\n\ntrace\n");
+}
+
+#[test]
 fn a_report_without_a_folder_leaves_no_files() {
     let mut report = Report::new("name", None);
     report.plot("a plot", "file", "<svg/>").unwrap();

@@ -48,21 +48,23 @@ impl SystemClock {
         }
     }
 
-    /// The answer `elapsed` milliseconds after the start.
-    fn at(&self, elapsed: u64, wall: impl FnOnce() -> u64) -> Timestamp {
+    /// The answer `elapsed` milliseconds after the start. `look` reads the wall, and then how much time has passed: a
+    /// pause between the two makes the wall seem behind, which is made good by a later look. The other way around it
+    /// would seem to have jumped ahead, and a jump ahead is for ever.
+    fn at(&self, elapsed: u64, look: impl FnOnce() -> Look) -> Timestamp {
         // Relaxed: the offset is a lone maximum, nothing else is published through it; who misses what `looked` says
         // looks once more.
         let offset = if self.looked.load(Ordering::Relaxed) == elapsed {
             self.offset.load(Ordering::Relaxed)
         } else {
-            self.look(elapsed, wall())
+            self.follow(elapsed, &look())
         };
         Timestamp::from_millis(offset.saturating_add(elapsed))
     }
 
     #[cold]
-    fn look(&self, elapsed: u64, wall: u64) -> u64 {
-        let found = wall.saturating_sub(elapsed);
+    fn follow(&self, elapsed: u64, look: &Look) -> u64 {
+        let found = look.wall.saturating_sub(look.elapsed);
         let offset = self.offset.fetch_max(found, Ordering::Relaxed).max(found);
         self.looked.store(elapsed, Ordering::Relaxed);
         offset
@@ -78,14 +80,23 @@ impl Default for SystemClock {
 impl Clock for SystemClock {
     #[cfg(target_os = "linux")]
     fn latest(&self) -> Timestamp {
-        let elapsed = coarse_millis(ClockId::MonotonicCoarse).saturating_sub(self.coarse_start);
-        self.at(elapsed, || coarse_millis(ClockId::RealtimeCoarse)).after(COARSE)
+        let elapsed = || coarse_millis(ClockId::MonotonicCoarse).saturating_sub(self.coarse_start);
+        self.at(elapsed(), || Look { wall: coarse_millis(ClockId::RealtimeCoarse), elapsed: elapsed() }).after(COARSE)
     }
 
     fn now(&self) -> Timestamp {
-        let elapsed = self.started.elapsed();
-        self.at(elapsed.as_secs() * 1_000 + u64::from(elapsed.subsec_millis()), wall_millis)
+        let elapsed = || {
+            let elapsed = self.started.elapsed();
+            elapsed.as_secs() * 1_000 + u64::from(elapsed.subsec_millis())
+        };
+        self.at(elapsed(), || Look { wall: wall_millis(), elapsed: elapsed() })
     }
+}
+
+/// The wall, and the milliseconds from the start to a moment that is not before it was read.
+struct Look {
+    wall: u64,
+    elapsed: u64,
 }
 
 /// Milliseconds of a clock that the kernel moves on at each of its ticks: read in a tenth of the time, because the
@@ -132,21 +143,33 @@ mod tests {
     #[test]
     fn a_wall_set_back_leaves_the_pace_alone() {
         let clock = started_at(3_600_000);
-        assert_eq!(clock.at(1, || 3_600_001).as_millis(), 3_600_001);
-        assert_eq!(clock.at(2, || 0).as_millis(), 3_600_002);
-        assert_eq!(clock.at(1_000, || 998).as_millis(), 3_601_000);
+        assert_eq!(clock.at(1, || seen(3_600_001, 1)).as_millis(), 3_600_001);
+        assert_eq!(clock.at(2, || seen(0, 2)).as_millis(), 3_600_002);
+        assert_eq!(clock.at(1_000, || seen(998, 1_000)).as_millis(), 3_601_000);
     }
 
     #[test]
     fn a_wall_that_jumps_ahead_is_followed_with_the_next_millisecond() {
         let clock = started_at(5_000);
-        assert_eq!(clock.at(1, || 5_001).as_millis(), 5_001);
+        assert_eq!(clock.at(1, || seen(5_001, 1)).as_millis(), 5_001);
         assert_eq!(clock.at(1, || panic!("it has looked in this millisecond")).as_millis(), 5_001);
-        assert_eq!(clock.at(2, || 90_000).as_millis(), 90_000);
-        assert_eq!(clock.at(3, || 5_003).as_millis(), 90_001);
+        assert_eq!(clock.at(2, || seen(90_000, 2)).as_millis(), 90_000);
+        assert_eq!(clock.at(3, || seen(5_003, 3)).as_millis(), 90_001);
+    }
+
+    #[test]
+    fn a_pause_during_the_look_is_no_jump() {
+        let clock = started_at(5_000);
+        // Asked at 1, and set aside for 700 ms before, and for 800 ms after, the wall was read.
+        assert_eq!(clock.at(1, || seen(5_701, 1_501)).as_millis(), 5_001);
+        assert_eq!(clock.at(1_501, || seen(6_501, 1_501)).as_millis(), 6_501);
     }
 
     fn started_at(wall: u64) -> SystemClock {
         SystemClock { offset: AtomicU64::new(wall), ..SystemClock::new() }
+    }
+
+    fn seen(wall: u64, elapsed: u64) -> Look {
+        Look { wall, elapsed }
     }
 }

@@ -9,7 +9,7 @@ use trials::Trials;
 use super::{Facts, Policy, Slot, sketch::Sketch, sketch::mix};
 
 /// Additions to the sketch until it is halved, for each resident.
-const PERIOD: usize = 16;
+const PERIOD: usize = 32;
 
 /// Adaptive `GreedyDual`: one clock in four modes, of which the one goes on that would have missed least lately.
 ///

@@ -6,8 +6,6 @@ use crate::policy::{Facts, Slot, hits::Hits, queues::Queues, sketch::MAX_COUNT, 
 const STEPS: usize = 64;
 /// Steps that an entry of mean weight stays ahead for each time it was asked for.
 const UNIT: u64 = 4;
-/// Steps that an entry hit under [`Mode::Recency`] goes ahead again: on average it was hit a while ago.
-const AGAIN: usize = 3;
 /// The queue of newcomers on trial.
 const WINDOW: usize = STEPS;
 /// Holds the newest resident alone, until the next one comes.
@@ -223,8 +221,7 @@ impl Ring {
                 return Some(slot);
             }
             self.queues.remove(slot);
-            let steps = if self.mode == Mode::Recency { AGAIN } else { self.steps(slot) };
-            self.queues.push_back((self.hand + steps) % STEPS, slot);
+            self.place(slot);
         }
     }
 
