@@ -18,7 +18,7 @@ const VERSION: i32 = 1;
 /// Bytes of a page.
 const PAGE: u32 = 4096;
 /// Pages of the log that are moved into the file at once.
-const CHECKPOINT_PAGES: u32 = 4096;
+const CHECKPOINT_PAGES: u32 = 1000;
 /// Statements that a connection keeps compiled.
 const STATEMENTS: usize = 32;
 

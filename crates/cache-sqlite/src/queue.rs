@@ -21,8 +21,9 @@ const GROUP: usize = 256;
 const KIB: usize = 1 << 10;
 /// Bytes of bodies that wait at most, in KiB: twice the longest body.
 const QUEUED_KIB: usize = 128 << 10;
-/// Bytes of bodies in one group, in KiB, beyond which no more are added.
-const GROUP_KIB: usize = 8 << 10;
+/// Bytes of bodies in one group, in KiB, beyond which no more are added: what fits into the caches of processors, and
+/// into the memory that SQLite has for pages, is written once, and fast.
+const GROUP_KIB: usize = 1 << 10;
 
 /// The callers' end.
 #[derive(Debug)]
