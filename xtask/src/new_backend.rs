@@ -140,7 +140,7 @@ fn write_crate(folder: &Path, name: &Name, manifest: impl Fn(&str) -> String) ->
 fn format(folder: &Path) -> Result<(), Failure> {
     let mut command = std::process::Command::new("rustfmt");
     command.args(["--edition", "2024", "--config-path"]).arg(workspace::root());
-    for (file, _) in FILES.iter().filter(|(file, _)| file.ends_with(".rs")) {
+    for (file, _) in FILES.iter().filter(|(file, _)| *file != "Cargo.toml") {
         command.arg(folder.join(file));
     }
     process::capture(&mut command).map(drop)

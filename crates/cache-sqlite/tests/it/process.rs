@@ -120,7 +120,8 @@ async fn dropping_a_backend_carries_out_what_was_queued() {
     let key = key(1);
     {
         let mut put = std::pin::pin!(backend.put(&key, entry(1, 60_000)));
-        assert!(put.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        // Queued by the first poll, whether it has the answer already or not.
+        let _ = put.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     }
     drop(backend);
     let backend = open(dir.path()).await;
