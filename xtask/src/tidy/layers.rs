@@ -8,6 +8,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("cache-core", &[]),
     ("cache-mem", &["cache-core"]),
     ("cache-file", &["cache-core"]),
+    ("cache-sqlite", &["cache-core"]),
     ("cache-layers", &["cache-core"]),
     ("cache-testkit", &["cache-core"]),
     ("cache-tiered", &["cache-core", "cache-mem"]),
@@ -27,8 +28,13 @@ const KEPT_OUT: &[(&str, &[&str], &str)] = &[
 ];
 
 /// Libraries with one home: who else wants them goes through it.
-const HOMES: &[(&str, &str)] =
-    &[("redb", "cache-file"), ("axum", "gateway"), ("clap", "gateway"), ("tracing-subscriber", "gateway")];
+const HOMES: &[(&str, &str)] = &[
+    ("redb", "cache-file"),
+    ("rusqlite", "cache-sqlite"),
+    ("axum", "gateway"),
+    ("clap", "gateway"),
+    ("tracing-subscriber", "gateway"),
+];
 
 /// Everything wrong with the layering of `graph`.
 pub(crate) fn check(graph: &Graph) -> Vec<Finding> {
