@@ -8,6 +8,7 @@ mod failure;
 mod lint;
 mod plan;
 mod process;
+mod servers;
 mod test;
 mod tidy;
 mod tools;
@@ -24,11 +25,13 @@ Development commands of the Reelcache workspace.
 
 Usage: cargo xtask COMMAND [ARGS]
 
-  test [--quick] [ARGS]   find or install what the tests need, then run everything:
+  test [--quick] [--without-servers] [ARGS]
+                          find or install what the tests need, then run everything:
                           tests, doctests, a process killed while it writes, and
                           1,000 simulated fleets.
-                          --quick runs the tests only; ARGS (filters and other
-                          arguments of the test runner) run those tests only.
+                          --quick runs the tests only; --without-servers leaves out
+                          those against Redis, Valkey and SeaweedFS; ARGS (filters and
+                          other arguments of the test runner) run those tests only.
   lint                    formatting, tidy, clippy and rustdoc; warnings are errors
   tidy                    the rules that no compiler checks: layers, licences, links,
                           manifests, the shape of files (see CONTRIBUTING.md)
@@ -47,6 +50,8 @@ Usage: cargo xtask COMMAND [ARGS]
                           --quick takes less than 3 minutes after the build;
                           hit-ratio --trace FILE replays a recorded trace too, mem --policy
                           NAME measures that policy, mem --large 10^7 entries
+  servers                 install the servers that the tests talk to (Redis, Valkey,
+                          SeaweedFS), where they are missing; `test` does so too
   clip DIR                put a real film clip (Big Buck Bunny) into DIR
   help                    this page
 
@@ -71,6 +76,7 @@ fn dispatch(args: &[String]) -> Result<(), Failure> {
         "clip" => clip::command(rest),
         "deny" => deny::command(rest),
         "lint" => lint::command(rest),
+        "servers" => servers::command(rest),
         "test" => test::command(rest),
         "tidy" => tidy::command(rest),
         "torture" => torture::command(rest),
@@ -94,7 +100,7 @@ mod tests {
 
     #[test]
     fn help_names_every_command() {
-        for command in ["bench", "clip", "deny", "lint", "test", "tidy", "torture"] {
+        for command in ["bench", "clip", "deny", "lint", "servers", "test", "tidy", "torture"] {
             assert!(
                 HELP.contains(&format!("\n  {command} ")) || HELP.contains(&format!("\n  {command}\n")),
                 "{command}"

@@ -4,14 +4,17 @@ use std::process::Command;
 
 use crate::failure::Failure;
 use crate::plan::{self, OnFailure, Step};
-use crate::{process, tools, torture, workspace};
+use crate::{process, servers, tools, torture, workspace};
 
 /// Finds what the tests need, then runs them. With filters in `args`, only the tests that match.
 pub(crate) fn command(args: &[String]) -> Result<(), Failure> {
     tools::ensure(tools::FOR_TESTS)?;
     tools::ensure_mounts()?;
     let scope = Scope::of(args);
-    let mut steps = vec![Step::command("tests", tests(scope.filters))];
+    if scope.servers == Servers::Real {
+        servers::ensure()?;
+    }
+    let mut steps = vec![Step::command("tests", tests(&scope))];
     if !scope.only_tests {
         steps.push(Step::command("doctests", workspace::cargo(&["test", "--doc", "--workspace"])));
         steps.push(Step::new("kill -9", || torture::command(&["file".to_owned(), "--quick".to_owned()])));
@@ -22,33 +25,47 @@ pub(crate) fn command(args: &[String]) -> Result<(), Failure> {
 
 /// How much of everything is asked for.
 #[derive(Debug, PartialEq, Eq)]
-struct Scope<'a> {
+struct Scope {
     /// Leave out the doctests, the process that is killed while it writes, and the simulation.
     only_tests: bool,
-    filters: &'a [String],
+    servers: Servers,
+    filters: Vec<String>,
 }
 
-impl<'a> Scope<'a> {
-    fn of(args: &'a [String]) -> Self {
-        match args.split_first() {
-            Some((first, filters)) if first == "--quick" => Self { only_tests: true, filters },
-            _ => Self { only_tests: !args.is_empty(), filters: args },
-        }
+/// Whether tests that need a real server run. They live in modules called `real`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Servers {
+    Real,
+    None,
+}
+
+impl Scope {
+    fn of(args: &[String]) -> Self {
+        let is_flag = |arg: &&String| matches!(arg.as_str(), "--quick" | "--without-servers");
+        let has = |flag: &str| args.iter().take_while(is_flag).any(|arg| arg == flag);
+        let filters: Vec<_> = args.iter().skip_while(is_flag).cloned().collect();
+        let servers = if has("--without-servers") { Servers::None } else { Servers::Real };
+        Self { only_tests: has("--quick") || !filters.is_empty(), servers, filters }
     }
 }
 
-fn tests(filters: &[String]) -> Command {
-    let mut command = if process::find("cargo-nextest").is_some() {
+fn tests(scope: &Scope) -> Command {
+    let has_nextest = process::find("cargo-nextest").is_some();
+    let mut command = if has_nextest {
         workspace::cargo(&["nextest", "run", "--profile", "ci"])
     } else {
         eprintln!("note: cargo-nextest is not installed; `cargo test` runs the same tests, without its time limits");
         workspace::cargo(&["test", "--tests", "--examples", "--no-fail-fast"])
     };
     // Cargo lets `--workspace` win over `-p`.
-    if !filters.iter().any(|filter| filter.starts_with("-p") || filter.starts_with("--package")) {
+    if !scope.filters.iter().any(|filter| filter.starts_with("-p") || filter.starts_with("--package")) {
         command.arg("--workspace");
     }
-    command.args(filters);
+    command.args(&scope.filters);
+    if scope.servers == Servers::None {
+        println!("SKIPPED: every test against a real server (module `real`), by --without-servers");
+        command.args(if has_nextest { ["-E", "not test(/^real::/)"].as_slice() } else { &["--", "--skip", "real::"] });
+    }
     command
 }
 
@@ -60,23 +77,35 @@ mod tests {
         words.iter().map(|&word| word.to_owned()).collect()
     }
 
+    fn scope(words: &[&str]) -> Scope {
+        Scope::of(&args(words))
+    }
+
     #[test]
     fn everything_runs_unless_less_is_asked_for() {
-        assert_eq!(Scope::of(&[]), Scope { only_tests: false, filters: &[] });
-        assert!(Scope::of(&args(&["--quick"])).only_tests);
-        assert!(Scope::of(&args(&["catalog"])).only_tests);
+        assert_eq!(scope(&[]), Scope { only_tests: false, servers: Servers::Real, filters: vec![] });
+        assert!(scope(&["--quick"]).only_tests);
+        assert!(scope(&["catalog"]).only_tests);
+    }
+
+    #[test]
+    fn servers_are_left_out_only_when_that_is_said() {
+        let without = scope(&["--without-servers"]);
+        assert_eq!(without, Scope { only_tests: false, servers: Servers::None, filters: vec![] });
+        assert!(tests(&without).get_args().any(|arg| arg.to_string_lossy().contains("real::")));
+        assert!(!tests(&scope(&[])).get_args().any(|arg| arg.to_string_lossy().contains("real::")));
     }
 
     #[test]
     fn filters_reach_the_test_runner() {
-        assert_eq!(Scope::of(&args(&["--quick", "-p", "cache-mem"])).filters, ["-p", "cache-mem"]);
-        assert_eq!(tests(&args(&["catalog"])).get_args().last().and_then(|arg| arg.to_str()), Some("catalog"));
+        assert_eq!(scope(&["--quick", "-p", "cache-mem"]).filters, ["-p", "cache-mem"]);
+        assert_eq!(tests(&scope(&["catalog"])).get_args().last().and_then(|arg| arg.to_str()), Some("catalog"));
     }
 
     #[test]
     fn one_package_is_not_the_whole_workspace() {
-        let asks_for_all = |command: &Command| command.get_args().any(|arg| arg == "--workspace");
-        assert!(asks_for_all(&tests(&[])));
-        assert!(!asks_for_all(&tests(&args(&["-p", "cache-mem"]))));
+        let asks_for_all = |words: &[&str]| tests(&scope(words)).get_args().any(|arg| arg == "--workspace");
+        assert!(asks_for_all(&[]));
+        assert!(!asks_for_all(&["-p", "cache-mem"]));
     }
 }

@@ -9,6 +9,7 @@
 //! * [`linear`]: a checker of linearizability for recorded histories
 //! * [`for_each_drop_point`], [`drop_at`]: futures dropped after every poll; [`check_dropped_methods`] does so with all
 //!   methods of a backend
+//! * [`servers`] and [`proxy`]: real servers as child processes, and a bad network before them
 //! * [`Rng`], [`body_of`], [`entry`], [`eventually`]: small helpers
 //!
 //! A backend crate runs the whole suite with one line in its tests:
@@ -33,7 +34,9 @@ mod fleet;
 pub mod linear;
 mod naive;
 mod ops;
+pub mod proxy;
 mod rng;
+pub mod servers;
 pub mod suite;
 mod wait;
 

@@ -8,5 +8,6 @@ mod flawed;
 mod fleet;
 mod linear;
 mod model;
+mod servers;
 mod suite_fails;
 mod suite_passes;
