@@ -1,5 +1,6 @@
 //! `Bucket`: requests to an object store, few at a time, each within a deadline, with few retries.
 
+use std::fmt;
 use std::future::Future;
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
@@ -21,7 +22,6 @@ use crate::object::{Head, Start, USUAL_HEAD};
 use crate::retry::{self, ATTEMPTS, Budget};
 
 /// An object store with limits. The caller ends every call at its deadline; what it has begun then ends with it.
-#[derive(Debug)]
 pub(crate) struct Bucket {
     pub(crate) store: Arc<dyn ObjectStore>,
     pub(crate) lister: Lister,
@@ -194,6 +194,19 @@ impl Bucket {
     }
 }
 
+impl fmt::Debug for Bucket {
+    /// Leaves out the store: that in memory shows its bodies.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bucket")
+            .field("lister", &self.lister)
+            .field("is_conditional", &self.is_conditional)
+            .field("max_object", &self.max_object)
+            .field("slots", &self.slots)
+            .field("budget", &self.budget)
+            .finish_non_exhaustive()
+    }
+}
+
 /// The bytes of an answer: exactly as many as it announces, or an error.
 async fn collect(answer: GetResult) -> Result<Bytes, Fault> {
     let range = answer.range.clone();
@@ -232,6 +245,6 @@ async fn read_file(mut file: std::fs::File, range: Range<u64>) -> Result<Bytes, 
         }
         Ok(Bytes::from(bytes))
     };
-    let failed = |error: &dyn std::fmt::Display| Fault::Lasting(unavailable(format!("an object was not read: {error}")));
+    let failed = |error: &dyn fmt::Display| Fault::Lasting(unavailable(format!("an object was not read: {error}")));
     tokio::task::spawn_blocking(read).await.map_err(|error| failed(&error))?.map_err(|error: std::io::Error| failed(&error))
 }

@@ -22,7 +22,7 @@ fn a_code_that_is_no_word_is_not_repeated() {
 
 #[test]
 fn only_a_whole_list_that_can_be_continued_is_one() {
-    let is_listing = |text: &'static str| super::is_listing(&Bytes::from_static(text.as_bytes()));
+    let is_listing = |text: &'static str| is_listing(&Bytes::from_static(text.as_bytes()));
     assert!(is_listing("<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"));
     assert!(!is_listing("<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>"));
     assert!(!is_listing("<ListBucketResult><Contents>"));

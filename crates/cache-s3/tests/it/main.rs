@@ -3,4 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod conformance;
+mod fake;
+mod faults;
+mod races;
+mod real;
 mod s3s;
+mod sweeps;
