@@ -33,8 +33,8 @@ pub(crate) enum Refusal {
     Status { status: u16, code: Option<String>, retry_after: Option<Duration> },
     /// The answer is longer than any that is asked for.
     TooLong,
-    /// The answer is no listing of names.
-    NoListing,
+    /// The answer is not one to the question.
+    Malformed,
 }
 
 #[derive(Debug)]
@@ -78,13 +78,16 @@ impl HttpService for Guarded {
         if declared(&parts.headers).is_some_and(|len| len > self.max_answer) {
             return Err(HttpError::new(HttpErrorKind::Unknown, Refusal::TooLong));
         }
+        if parts.status.as_u16() == 206 && !has_range(&parts.headers) {
+            return Err(HttpError::new(HttpErrorKind::Unknown, Refusal::Malformed));
+        }
         let body = Limited::new(body, max).map_err(beyond);
         if !asks_for_names {
             return Ok(HttpResponse::from_parts(parts, HttpResponseBody::new(body)));
         }
         let text = body.collect().await?.to_bytes();
         if !is_listing(&text) {
-            return Err(HttpError::new(HttpErrorKind::Unknown, Refusal::NoListing));
+            return Err(HttpError::new(HttpErrorKind::Unknown, Refusal::Malformed));
         }
         Ok(HttpResponse::from_parts(parts, text.into()))
     }
@@ -119,7 +122,7 @@ impl fmt::Display for Refusal {
             Self::Status { status, code: Some(code), .. } => write!(f, "{status} {code}"),
             Self::Status { status, .. } => write!(f, "{status}"),
             Self::TooLong => f.write_str("the answer is longer than any entry"),
-            Self::NoListing => f.write_str("the answer is no whole list of names"),
+            Self::Malformed => f.write_str("no whole list of names, or a range that is none"),
         }
     }
 }
@@ -137,6 +140,17 @@ fn is_listing(text: &Bytes) -> bool {
 
 fn declared(headers: &HeaderMap) -> Option<u64> {
     headers.get("content-length")?.to_str().ok()?.parse().ok()
+}
+
+/// Whether the range that is told is one: the library adds to its end before it looks.
+fn has_range(headers: &HeaderMap) -> bool {
+    let range = headers.get("content-range").and_then(|value| value.to_str().ok()?.strip_prefix("bytes "));
+    let numbers = range.and_then(|range| {
+        let (range, len) = range.split_once('/')?;
+        let (start, end) = range.split_once('-')?;
+        Some([start, end, len].map(|number| number.parse::<u64>().ok()))
+    });
+    matches!(numbers, Some([Some(start), Some(end), Some(len)]) if start <= end && end < len)
 }
 
 fn beyond(error: Box<dyn StdError + Send + Sync>) -> HttpError {

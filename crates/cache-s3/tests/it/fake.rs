@@ -214,8 +214,12 @@ fn healthy(request: &Request, objects: &mut Objects) -> Answer {
         "POST" => {
             let text = String::from_utf8(request.body.clone()).unwrap();
             let names = text.split("<Key>").skip(1).map(|rest| rest.split("</Key>").next().unwrap());
-            names.for_each(|name| drop(objects.remove(&format!("/bucket/{name}"))));
-            Answer::new(200, "<DeleteResult></DeleteResult>")
+            let mut gone = String::new();
+            for name in names {
+                objects.remove(&format!("/bucket/{name}"));
+                write!(gone, "<Deleted><Key>{name}</Key></Deleted>").unwrap();
+            }
+            Answer::new(200, format!("<DeleteResult>{gone}</DeleteResult>"))
         }
         _ => Answer::error(405, "MethodNotAllowed"),
     }

@@ -181,6 +181,7 @@ async fn a_flipped_bit_is_corrupt_wherever_it_is() {
         });
         world.get_fails(ErrorKind::Corrupt, 1).await;
     }
+    world.fake.fault(|_, answer| answer);
     assert!(world.backend.usage().await.unwrap().corrupt > 200, "each of them is counted");
 }
 

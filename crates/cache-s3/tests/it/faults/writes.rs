@@ -49,14 +49,15 @@ async fn an_object_that_does_not_verify_is_replaced_and_removed() {
     let world = World::new().await;
     let flip = |request: &crate::fake::Request, mut answer: Answer| {
         if request.method == "GET" && answer.status < 300 {
-            answer.body[100] ^= 1;
+            answer.body[42] ^= 1;
         }
         answer
     };
     world.fake.fault(flip);
     world.backend.put(&world.key, entry(0, 100)).await.unwrap();
     world.fake.fault(|_, answer| answer);
-    assert_eq!(world.backend.get(&world.key).await.unwrap(), Some(entry(0, 100)), "even an older stamp is better");
+    let found = world.backend.get(&world.key).await.unwrap();
+    assert!(found == Some(entry(0, 100)), "even an older stamp is better");
     world.fake.fault(flip);
     assert!(!world.backend.remove(&world.key).await.unwrap(), "nobody knows what was there");
     world.fake.fault(|_, answer| answer);
