@@ -91,7 +91,12 @@ impl ObjectBackend {
     }
 
     /// A call that changes nothing: it ends with its caller.
-    async fn read<T>(&self, operation: &'static str, key: Option<&Key>, work: impl Future<Output = Result<T>>) -> Result<T> {
+    async fn read<T>(
+        &self,
+        operation: &'static str,
+        key: Option<&Key>,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
         let engine = &self.engine;
         let bounded = async {
             engine.check_open()?;

@@ -246,5 +246,8 @@ async fn read_file(mut file: std::fs::File, range: Range<u64>) -> Result<Bytes, 
         Ok(Bytes::from(bytes))
     };
     let failed = |error: &dyn fmt::Display| Fault::Lasting(unavailable(format!("an object was not read: {error}")));
-    tokio::task::spawn_blocking(read).await.map_err(|error| failed(&error))?.map_err(|error: std::io::Error| failed(&error))
+    tokio::task::spawn_blocking(read)
+        .await
+        .map_err(|error| failed(&error))?
+        .map_err(|error: std::io::Error| failed(&error))
 }

@@ -73,7 +73,9 @@ impl ObjectConfig {
             }
         };
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(invalid("credentials stand in front of the bucket: give them as options or by the environment"));
+            return Err(invalid(
+                "credentials stand in front of the bucket: give them as options or by the environment",
+            ));
         }
         let bucket = url.host_str().unwrap_or_default().to_owned();
         let in_bucket = matches!(kind, Kind::S3 | Kind::Google | Kind::Azure);
@@ -190,7 +192,10 @@ mod tests {
     fn a_url_names_store_bucket_prefix_and_options() {
         let config = ObjectConfig::parse("s3://media/a/b?region=eu&endpoint=http://127.0.0.1:1").unwrap();
         assert_eq!((config.kind, &*config.bucket, &*config.prefix), (Kind::S3, "media", "a/b"));
-        assert_eq!(config.options, [("region", "eu"), ("endpoint", "http://127.0.0.1:1")].map(|(n, v)| (n.into(), v.into())));
+        assert_eq!(
+            config.options,
+            [("region", "eu"), ("endpoint", "http://127.0.0.1:1")].map(|(n, v)| (n.into(), v.into()))
+        );
         let config = ObjectConfig::parse("file:///var/cache/a%20b").unwrap();
         assert_eq!((config.kind, &*config.prefix), (Kind::Local, "/var/cache/a b"));
         let config = ObjectConfig::parse("memory:///").unwrap();
@@ -199,7 +204,14 @@ mod tests {
 
     #[test]
     fn a_wrong_url_is_told_without_what_is_in_it() {
-        for url in ["s3://KEY:SECRET@media/", "s3:///x?SECRET", "ftp://SECRET/x", "SECRET", "memory://SECRET/", "s3://SECRET:port/"] {
+        for url in [
+            "s3://KEY:SECRET@media/",
+            "s3:///x?SECRET",
+            "ftp://SECRET/x",
+            "SECRET",
+            "memory://SECRET/",
+            "s3://SECRET:port/",
+        ] {
             let error = ObjectConfig::parse(url).unwrap_err();
             assert!(!error.to_string().contains("SECRET") && !error.to_string().contains("KEY"), "{error}");
         }

@@ -20,7 +20,8 @@ use crate::retry::Budget;
 /// A bucket and the prefix of its names. May block: it makes the directory of a local path.
 pub(crate) fn connect(config: &ObjectConfig) -> Result<(Bucket, Path)> {
     config.validate()?;
-    let root = Path::parse(&config.prefix).map_err(|_| invalid("the prefix of the object store cannot be one of names"));
+    let root =
+        Path::parse(&config.prefix).map_err(|_| invalid("the prefix of the object store cannot be one of names"));
     match config.kind {
         Kind::Local => Ok((local(config)?, Path::default())),
         Kind::Memory => Ok((whole(config, Arc::new(InMemory::new()), true), root?)),

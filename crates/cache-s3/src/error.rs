@@ -94,7 +94,10 @@ fn of_http(error: &object_store::Error) -> Option<Fault> {
     let error = match transport.kind() {
         HttpErrorKind::Connect => format!("no connection to the object store: {deepest}"),
         HttpErrorKind::Timeout => {
-            return Some(Fault::Lasting(Error::new(ErrorKind::Timeout, "the object store did not accept a connection")));
+            return Some(Fault::Lasting(Error::new(
+                ErrorKind::Timeout,
+                "the object store did not accept a connection",
+            )));
         }
         _ => format!("the connection to the object store broke: {deepest}"),
     };
@@ -121,5 +124,9 @@ fn of_refusal(refusal: &Refusal) -> Fault {
         _ => "the server does not take the request",
     };
     let error = unavailable(format!("the object store answered {refusal}: {advice}"));
-    if matches!(status, 408 | 429 | 500 | 502..=504) { Fault::Passing(error, *retry_after) } else { Fault::Lasting(error) }
+    if matches!(status, 408 | 429 | 500 | 502..=504) {
+        Fault::Passing(error, *retry_after)
+    } else {
+        Fault::Lasting(error)
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, Collected, Limited};
 use object_store::client::{
     ClientConfigKey, HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody,
     HttpService,
@@ -66,8 +66,8 @@ impl HttpService for Guarded {
         let (parts, body) = HttpService::call(&self.client, request).await?.into_parts();
         if !parts.status.is_success() {
             // An explanation that cannot be read is no reason to forget the status.
-            let text = Limited::new(body, MAX_EXPLANATION).collect().await.map(|text| text.to_bytes());
-            let text = text.unwrap_or_default();
+            let text = Limited::new(body, MAX_EXPLANATION).collect().await;
+            let text = text.map_or_else(|_| Bytes::new(), Collected::to_bytes);
             let refusal = Refusal::read(parts.status.as_u16(), &parts.headers, &text);
             if refusal.is_answer() {
                 return Ok(HttpResponse::from_parts(parts, text.into()));

@@ -64,8 +64,11 @@ impl fmt::Debug for Lister {
 
 async fn paged(store: &dyn PaginatedListStore, prefix: &Path, cursor: &Cursor) -> Result<Page, Fault> {
     let below = if prefix.as_ref().is_empty() { String::new() } else { format!("{prefix}/") };
-    let options =
-        PaginatedListOptions { max_keys: Some(PAGE), page_token: cursor.token.clone(), ..PaginatedListOptions::default() };
+    let options = PaginatedListOptions {
+        max_keys: Some(PAGE),
+        page_token: cursor.token.clone(),
+        ..PaginatedListOptions::default()
+    };
     let listed = store.list_paginated(Some(&below), options).await?;
     let objects: Vec<_> = listed.result.objects.into_iter().map(|object| (object.location, object.size)).collect();
     let ascends = objects.is_sorted_by(|(left, _), (right, _)| left < right);

@@ -38,13 +38,12 @@ impl Namer {
 
     /// Whether `path` is a name that [`of`](Self::of) gives: what else lies there is not touched.
     pub(crate) fn is_ours(&self, path: &Path) -> bool {
-        let Some(parts) = path.prefix_match(&self.root) else { return false };
+        let Some(mut parts) = path.prefix_match(&self.root) else { return false };
         let mut lens = PARTS.iter();
         let fits = |part: &str, len: &usize| {
             part.len() == *len && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
         };
-        let fit = parts.fold(true, |fit, part| fit && lens.next().is_some_and(|len| fits(part.as_ref(), len)));
-        fit && lens.next().is_none()
+        parts.all(|part| lens.next().is_some_and(|len| fits(part.as_ref(), len))) && lens.next().is_none()
     }
 }
 

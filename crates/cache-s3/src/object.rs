@@ -1,4 +1,23 @@
-//! The bytes of one object: head, key, meta, body; described byte by byte in docs/formats.md.
+//! The bytes of one object: head, key, meta, body.
+//!
+//! Version 1, integers little-endian:
+//!
+//! | offset | length | content |
+//! |--:|--:|---|
+//! | 0 | 4 | magic `RLCO` |
+//! | 4 | 1 | version, `1` |
+//! | 5 | 3 | zero |
+//! | 8 | 4 | K: length of the key, at most 1,024 |
+//! | 12 | 4 | M: length of the meta |
+//! | 16 | 8 | B: length of the body |
+//! | 24 | 8 | XXH3-64 of the body |
+//! | 32 | 8 | XXH3-64 of bytes 0 to 31, the key and the meta, one behind the other |
+//! | 40 | K | the key in its printed form |
+//! | 40 + K | M | the meta: an entry envelope with an empty body |
+//! | 40 + K + M | B | the body, as it is |
+//!
+//! Nothing follows the body. The head has a checksum of its own, which covers that of the body: a reader knows meta and
+//! length of an entry for sure without its body.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use cache_core::{Entry, Error, ErrorKind, Key, Meta, Result};

@@ -41,10 +41,10 @@ impl Budget {
 
 /// The pause before retry number `retry` (from 0), not shorter than what the server has asked for.
 pub(crate) fn pause(retry: u32, asked: Option<Duration>) -> Duration {
-    let longest = PAUSE * (1 << retry.min(6));
+    let half = PAUSE * (1 << retry.min(6)) / 2;
     let random = RandomState::new().hash_one(retry) as u32;
-    let shortened = longest - (longest / 2).mul_f64(f64::from(random) / f64::from(u32::MAX));
-    shortened.max(asked.unwrap_or_default())
+    let pause = half + half.mul_f64(f64::from(random) / f64::from(u32::MAX));
+    pause.max(asked.unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -55,3 +55,11 @@ fn a_head_is_read_without_its_body_and_knows_the_length_of_the_object() {
     let Start::Longer(whole) = Head::read(&head.slice(..50), len).unwrap() else { panic!("the head was cut") };
     assert_eq!(whole, head.len() as u64);
 }
+
+#[test]
+fn version_1_stays_readable() {
+    let (key, entry, bytes) = sample();
+    let kept = Bytes::from_static(include_bytes!("../../tests/fixtures/object-v1.bin"));
+    assert_eq!(decode(&kept).unwrap(), (key, entry));
+    assert_eq!(bytes, kept, "what is written is what was");
+}

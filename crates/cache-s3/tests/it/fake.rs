@@ -1,7 +1,7 @@
 //! A small S3 server that works, and then does not, as a test tells it.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -73,7 +73,7 @@ impl Answer {
         Self::new(status, format!("<Error><Code>{code}</Code><AWSAccessKeyId>AKID</AWSAccessKeyId></Error>"))
     }
 
-    pub(crate) fn header(mut self, name: &str, value: impl ToString) -> Self {
+    pub(crate) fn header(mut self, name: &str, value: impl Display) -> Self {
         self.headers.insert(name.to_owned(), value.to_string());
         self
     }
@@ -96,6 +96,7 @@ impl Fake {
                 let mut open = tokio::task::JoinSet::new();
                 while let Ok((socket, _)) = listener.accept().await {
                     let shared = shared.clone();
+                    socket.set_nodelay(true).unwrap();
                     open.spawn(async move { drop(serve(socket, &shared).await) });
                 }
             }
@@ -153,8 +154,7 @@ async fn read(socket: &mut BufReader<TcpStream>) -> std::io::Result<Option<Reque
         }
     }
     let mut words = lines[0].split(' ').map(str::to_owned);
-    let mut request =
-        Request { method: words.next().unwrap(), target: words.next().unwrap(), ..Request::default() };
+    let mut request = Request { method: words.next().unwrap(), target: words.next().unwrap(), ..Request::default() };
     let headers = lines[1..].iter().filter_map(|line| line.split_once(':'));
     request.headers = headers.map(|(name, value)| (name.to_lowercase(), value.trim().to_owned())).collect();
     let len = request.headers.get("content-length").map_or(0, |len| len.parse().unwrap());
@@ -255,7 +255,8 @@ fn put(path: &str, request: &Request, objects: &mut Objects) -> Answer {
 }
 
 fn list(query: &str, objects: &Objects) -> Answer {
-    let of = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)).map(|value| value.replace("%2F", "/"));
+    let of =
+        |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)).map(|value| value.replace("%2F", "/"));
     let prefix = format!("/bucket/{}", of("prefix=").unwrap_or_default());
     let after = of("continuation-token=").unwrap_or_default();
     let names: Vec<_> = objects.iter().filter(|(name, _)| name.starts_with(&prefix) && **name > after).collect();

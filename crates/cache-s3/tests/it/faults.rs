@@ -4,6 +4,7 @@ mod lists;
 mod reads;
 mod writes;
 
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use cache_core::{Backend, Entry, Error, ErrorKind, Key, Meta, Stamp, Timestamp};
@@ -68,7 +69,7 @@ fn assert_tells_no_secret(error: &Error) {
     let mut text = format!("{error} {error:?}");
     let mut cause = std::error::Error::source(error);
     while let Some(of) = cause {
-        text += &format!(" {of} {of:?}");
+        write!(text, " {of} {of:?}").unwrap();
         cause = of.source();
     }
     assert!(!text.contains("SECRET") && !text.contains("AKID"), "{text}");

@@ -1,4 +1,4 @@
-//! Tests against SeaweedFS, a real S3 server: that of `REELCACHE_TEST_S3`, or one of this process.
+//! Tests against `SeaweedFS`, a real S3 server: that of `REELCACHE_TEST_S3`, or one of this process.
 
 mod weed;
 

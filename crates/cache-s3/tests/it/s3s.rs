@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 pub(crate) struct S3s {
     addr: std::net::SocketAddr,
     serving: JoinHandle<()>,
-    dir: tempfile::TempDir,
+    _dir: tempfile::TempDir,
 }
 
 impl S3s {
@@ -27,23 +27,20 @@ impl S3s {
         let serving = tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
                 let service = service.clone();
+                socket.set_nodelay(true).unwrap();
                 tokio::spawn(async move {
-                    let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(socket), service).await;
+                    let _ =
+                        auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(socket), service).await;
                 });
             }
         });
-        Self { addr, serving, dir }
+        Self { addr, serving, _dir: dir }
     }
 
     /// The URL of objects below `prefix`.
     pub(crate) fn url(&self, prefix: &str) -> String {
         let addr = self.addr;
         format!("s3://bucket/{prefix}?endpoint=http://{addr}&region=us-east-1&access_key_id=AK&secret_access_key=SK")
-    }
-
-    /// The files that hold the objects.
-    pub(crate) fn files(&self) -> std::path::PathBuf {
-        self.dir.path().join("bucket")
     }
 }
 

@@ -31,10 +31,13 @@ async fn a_list_that_goes_in_circles_is_an_error() {
             return answer;
         }
         let text = String::from_utf8(answer.body).unwrap();
-        Answer::new(200, text.replace(
-            "<IsTruncated>false</IsTruncated>",
-            "<IsTruncated>true</IsTruncated><NextContinuationToken>same</NextContinuationToken>",
-        ))
+        Answer::new(
+            200,
+            text.replace(
+                "<IsTruncated>false</IsTruncated>",
+                "<IsTruncated>true</IsTruncated><NextContinuationToken>same</NextContinuationToken>",
+            ),
+        )
     })
     .await;
     lists_fail(&world, ErrorKind::Unavailable).await;

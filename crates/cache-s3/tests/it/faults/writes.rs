@@ -23,7 +23,8 @@ async fn a_put_whose_answer_is_lost_is_in_effect_once_and_succeeds() {
 
 #[tokio::test]
 async fn a_put_that_hangs_is_a_timeout_and_frees_its_key() {
-    let world = World::with(|request, answer| if request.method == "PUT" { answer.ends(End::Silent) } else { answer }).await;
+    let world =
+        World::with(|request, answer| if request.method == "PUT" { answer.ends(End::Silent) } else { answer }).await;
     let begin = Instant::now();
     let error = world.backend.put(&world.key, entry(2, 100)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
@@ -35,9 +36,11 @@ async fn a_put_that_hangs_is_a_timeout_and_frees_its_key() {
 
 #[tokio::test]
 async fn a_put_that_others_always_outrun_ends() {
-    let world = World::with(|request, answer| {
-        if request.method == "PUT" { Answer::error(412, "PreconditionFailed") } else { answer }
-    })
+    let world = World::with(
+        |request, answer| {
+            if request.method == "PUT" { Answer::error(412, "PreconditionFailed") } else { answer }
+        },
+    )
     .await;
     let error = world.backend.put(&world.key, entry(2, 100)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");

@@ -1,4 +1,4 @@
-//! SeaweedFS: found in the environment, or started once for all tests of this process.
+//! `SeaweedFS`: found in the environment, or started once for all tests of this process.
 
 use std::env;
 use std::hash::{BuildHasher, RandomState};
@@ -13,7 +13,7 @@ use cache_testkit::servers::{Server, free_port, program};
 
 /// Names a server with a bucket by an URL with all its options, for runs where each test is a process of its own.
 const VARIABLE: &str = "REELCACHE_TEST_S3";
-const STARTING: Duration = Duration::from_secs(60);
+const STARTING: Duration = Duration::from_mins(1);
 const IDENTITIES: &str = r#"{"identities":[{"name":"t","credentials":[{"accessKey":"AK","secretKey":"SK"}],
     "actions":["Admin","Read","Write","List","Tagging"]}]}"#;
 
@@ -67,7 +67,8 @@ fn started() -> io::Result<String> {
 /// Makes the bucket: to the filer it is a directory.
 fn make_bucket(filer: u16) -> io::Result<bool> {
     let answer = ask(filer, "POST /buckets/bucket/")?;
-    Ok(answer.starts_with("HTTP/1.1 201"))
+    // A conflict: it is there already.
+    Ok(["HTTP/1.1 201", "HTTP/1.1 409"].iter().any(|status| answer.starts_with(status)))
 }
 
 /// Whether it takes writes: a master without a volume yet does not.
