@@ -14,7 +14,7 @@ use object_store::{
     GetOptions, GetRange, GetResult, GetResultPayload, ObjectStore, PutMode, PutOptions, PutPayload, UpdateVersion,
 };
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use crate::error::{Fault, closed, too_long, unavailable};
 use crate::listing::{Cursor, Lister, Page};
@@ -188,7 +188,7 @@ impl Bucket {
                 return Err(Fault::Lasting(error));
             }
             tracing::debug!(%error, ?pause, "a request to the object store is made again");
-            tokio::time::sleep(pause).await;
+            sleep_until(Instant::now() + pause).await;
             retry += 1;
         }
     }

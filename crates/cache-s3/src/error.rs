@@ -1,5 +1,6 @@
 //! What goes wrong with an object store, as errors of the contract, without what must stay secret.
 
+#[cfg(feature = "http")]
 use std::error::Error as StdError;
 use std::time::Duration;
 

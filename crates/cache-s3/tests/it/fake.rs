@@ -189,9 +189,10 @@ async fn send(socket: &mut TcpStream, answer: Answer) -> std::io::Result<bool> {
             std::future::pending::<()>().await;
         }
         End::Drip => {
+            let mut ticks = tokio::time::interval(Duration::from_millis(50));
             for byte in body {
+                ticks.tick().await;
                 socket.write_all(&[byte]).await?;
-                tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
         End::Endless => loop {

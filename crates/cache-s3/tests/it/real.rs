@@ -6,6 +6,6 @@ use cache_s3::{ObjectBackend, ObjectConfig};
 use cache_testkit::{Fixture, conformance};
 
 conformance!(seaweedfs, |bench| async move {
-    let config = ObjectConfig::parse(&weed::url()?)?.clock(bench.clock);
+    let config = ObjectConfig::parse(&weed::url().await?)?.clock(bench.clock).max_body(8 << 20);
     Ok(Fixture::new(ObjectBackend::open(config).await?))
 });

@@ -5,11 +5,11 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Error, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::Command;
-use std::sync::{Mutex, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use cache_testkit::eventually;
 use cache_testkit::servers::{Server, free_port, program};
+use tokio::sync::OnceCell;
 
 /// Names a server with a bucket by an URL with all its options, for runs where each test is a process of its own.
 const VARIABLE: &str = "REELCACHE_TEST_S3";
@@ -18,24 +18,26 @@ const IDENTITIES: &str = r#"{"identities":[{"name":"t","credentials":[{"accessKe
     "actions":["Admin","Read","Write","List","Tagging"]}]}"#;
 
 /// The server of this process. Nothing drops it: it ends with the process.
-static STARTED: Mutex<Option<(String, Server, tempfile::TempDir)>> = Mutex::new(None);
+static STARTED: OnceCell<Started> = OnceCell::const_new();
+
+struct Started {
+    url: String,
+    _server: Server,
+    _dir: tempfile::TempDir,
+}
 
 /// A URL below a prefix that nobody else uses.
-pub(crate) fn url() -> io::Result<String> {
+pub(crate) async fn url() -> io::Result<String> {
     let base = match env::var(VARIABLE) {
         Ok(url) => url,
-        Err(_) => started()?,
+        Err(_) => STARTED.get_or_try_init(start).await?.url.clone(),
     };
     let (place, options) = base.split_once('?').unwrap_or((&base, ""));
     let (place, run) = (place.trim_end_matches('/'), RandomState::new().hash_one(place));
     Ok(format!("{place}/{run:016x}?{options}"))
 }
 
-fn started() -> io::Result<String> {
-    let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((url, ..)) = &*started {
-        return Ok(url.clone());
-    }
+async fn start() -> io::Result<Started> {
     let weed = program("weed")?;
     let dir = tempfile::tempdir()?;
     let config = dir.path().join("s3.json");
@@ -49,19 +51,14 @@ fn started() -> io::Result<String> {
     command.arg(format!("-filer.port={filer}")).arg(format!("-s3.port={s3}"));
     command.args(["-master.volumeSizeLimitMB=64", "-volume.max=20", "-s3.iam=false", "-s3.port.iceberg=0"]);
     let log = dir.path().join("log");
-    let mut server = Server::start(&command, &log)?;
-    let begin = Instant::now();
-    while !(make_bucket(filer).unwrap_or(false) && answers(s3)) {
-        if begin.elapsed() > STARTING || server.ended()?.is_some() {
-            let log = std::fs::read_to_string(&log).unwrap_or_default();
-            return Err(Error::other(format!("weed does not start: {log}")));
-        }
-        pause();
+    let server = Server::start(&command, &log)?;
+    if !eventually(STARTING, || async { make_bucket(filer).unwrap_or(false) && answers(s3) }).await {
+        let log = std::fs::read_to_string(&log).unwrap_or_default();
+        return Err(Error::other(format!("weed does not start: {log}")));
     }
     let url =
         format!("s3://bucket/?endpoint=http://127.0.0.1:{s3}&region=us-east-1&access_key_id=AK&secret_access_key=SK");
-    *started = Some((url.clone(), server, dir));
-    Ok(url)
+    Ok(Started { url, _server: server, _dir: dir })
 }
 
 /// Makes the bucket: to the filer it is a directory.
@@ -71,7 +68,7 @@ fn make_bucket(filer: u16) -> io::Result<bool> {
     Ok(["HTTP/1.1 201", "HTTP/1.1 409"].iter().any(|status| answer.starts_with(status)))
 }
 
-/// Whether it takes writes: a master without a volume yet does not.
+/// Whether it answers: who has no key is sent away.
 fn answers(s3: u16) -> bool {
     ask(s3, "GET /").is_ok_and(|answer| answer.starts_with("HTTP/1.1 403"))
 }
@@ -84,9 +81,4 @@ fn ask(port: u16, request: &str) -> io::Result<String> {
     let mut answer = String::new();
     socket.read_to_string(&mut answer)?;
     Ok(answer)
-}
-
-#[expect(clippy::disallowed_methods, reason = "a process that starts is asked again and again")]
-fn pause() {
-    thread::sleep(Duration::from_millis(50));
 }
