@@ -44,6 +44,9 @@ pub(crate) const LOOKS: usize = 32;
 /// fails for a passing cause is made again up to twice, from a budget. Each call ends within
 /// [`timeout`](ObjectConfig::timeout).
 ///
+/// Expired objects cost storage until a sweep comes to them. A lifecycle rule of the bucket that deletes what lies below
+/// the prefix after some days bounds that without a request; it must be longer than the longest lifetime.
+///
 /// # Cancellation
 /// A write whose future is dropped goes on in the background for as long as it may take, so that a later write of
 /// the same key comes after it. Dropping a read ends it.
