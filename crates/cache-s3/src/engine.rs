@@ -101,7 +101,9 @@ impl Engine {
     pub(crate) async fn close(&self) {
         self.is_closed.store(true, Ordering::Release);
         // Each of them ends by its own deadline.
-        let _ = timeout_at(self.until(), self.writers.acquire_many(self.writers_max)).await;
+        let _ended = timeout_at(self.until(), self.writers.acquire_many(self.writers_max)).await;
+        // Who still waits for a place came too late.
+        self.writers.close();
     }
 
     pub(crate) async fn stat(&self, key: &Key) -> Result<Option<Meta>> {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use cache_core::{Backend, BackendExt, Entry, Key, KeyPrefix, ManualClock, Meta, Stamp, Timestamp};
 use cache_s3::{ObjectBackend, ObjectConfig};
 use cache_testkit::body_of;
-use tokio::task::JoinSet;
 
 use crate::fake::Fake;
 
