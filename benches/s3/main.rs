@@ -1,6 +1,6 @@
 //! The object store tier beside the bare library: gets of 64 KiB and 4 MiB, 32 at once, from one S3 server.
 //!
-//! The server runs in this process and checks signatures. Slices are short and take turns, in rotated order: what else
+//! The server checks signatures; unless `REELCACHE_TEST_S3` names one, it runs in this process. Slices are short and take turns, in rotated order: what else
 //! the machine does hits both alike, so ratios are steadier than figures.
 #![expect(clippy::expect_used, reason = "a benchmark that cannot go on has nothing to say")]
 
@@ -112,15 +112,15 @@ fn measured(options: &Options) -> Result<(), String> {
 async fn contenders(server: &Server, len: usize) -> [Contender; 2] {
     let config = ObjectConfig::parse(&server.url(&format!("cache-{len}"))).expect("a URL");
     let backend = ObjectBackend::open(config).await.expect("an open backend");
-    let store = AmazonS3Builder::new()
-        .with_endpoint(server.endpoint())
-        .with_allow_http(true)
-        .with_region("us-east-1")
-        .with_bucket_name(server::BUCKET)
-        .with_access_key_id(server::KEY)
-        .with_secret_access_key(server::SECRET)
-        .build()
-        .expect("a client");
+    let url = server.url("");
+    let (bucket, options) = url.split_once("/?").expect("options in the URL");
+    let bucket = bucket.trim_start_matches("s3://");
+    let builder = AmazonS3Builder::new().with_bucket_name(bucket).with_allow_http(true);
+    let options = options.split('&').filter_map(|option| option.split_once('='));
+    let builder = options.fold(builder, |builder, (name, value)| {
+        builder.with_config(name.parse().expect("an option of the library"), value)
+    });
+    let store = builder.build().expect("a client");
     let (mut keys, mut names) = (Vec::new(), Vec::new());
     for number in 0..OBJECTS {
         let body = Bytes::from(vec![number as u8; len]);

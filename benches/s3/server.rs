@@ -1,4 +1,4 @@
-//! An S3 server over a temporary directory, on threads of its own.
+//! An S3 server: that of `REELCACHE_TEST_S3`, or one over a temporary directory on threads of its own.
 
 use std::net::SocketAddr;
 
@@ -9,9 +9,11 @@ use s3s::service::S3ServiceBuilder;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 
-pub(crate) const BUCKET: &str = "bucket";
-pub(crate) const KEY: &str = "AK";
-pub(crate) const SECRET: &str = "SK";
+/// Names another server by a URL with a bucket and all options.
+const VARIABLE: &str = "REELCACHE_TEST_S3";
+const BUCKET: &str = "bucket";
+const KEY: &str = "AK";
+const SECRET: &str = "SK";
 
 /// The server; ends when it is dropped.
 pub(crate) struct Server {
@@ -44,15 +46,16 @@ impl Server {
         Self { addr, _runtime: runtime, _dir: dir }
     }
 
-    pub(crate) fn endpoint(&self) -> String {
-        format!("http://{}", self.addr)
-    }
-
-    /// What a backend is opened with.
+    /// A URL with a bucket and all options, and the prefix in between.
     pub(crate) fn url(&self, prefix: &str) -> String {
-        let endpoint = self.endpoint();
-        format!(
-            "s3://{BUCKET}/{prefix}?endpoint={endpoint}&region=us-east-1&access_key_id={KEY}&secret_access_key={SECRET}"
-        )
+        let here = || {
+            let addr = self.addr;
+            format!(
+                "s3://{BUCKET}/?endpoint=http://{addr}&region=us-east-1&access_key_id={KEY}&secret_access_key={SECRET}"
+            )
+        };
+        let base = std::env::var(VARIABLE).unwrap_or_else(|_| here());
+        let (place, options) = base.split_once('?').expect("options in the URL");
+        format!("{}/{prefix}?{options}", place.trim_end_matches('/'))
     }
 }
