@@ -9,6 +9,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("cache-mem", &["cache-core"]),
     ("cache-file", &["cache-core"]),
     ("cache-sqlite", &["cache-core"]),
+    ("cache-s3", &["cache-core"]),
     ("cache-layers", &["cache-core"]),
     ("cache-testkit", &["cache-core"]),
     ("cache-tiered", &["cache-core", "cache-mem"]),
