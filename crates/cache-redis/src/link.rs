@@ -54,7 +54,7 @@ pub(crate) struct Request {
     /// Whose slot decides about the node of a cluster.
     key: Option<Bytes>,
     repeat: Repeat,
-    /// Bytes of the arguments and of the reply.
+    /// Bytes of the arguments.
     bytes: u64,
 }
 
@@ -81,13 +81,6 @@ impl Request {
     #[must_use]
     pub(crate) fn number(self, number: u64) -> Self {
         self.arg(number.to_string())
-    }
-
-    /// Says how long the reply is expected to be, so that it counts towards the budget.
-    #[must_use]
-    pub(crate) fn expecting(mut self, bytes: u64) -> Self {
-        self.bytes += bytes;
-        self
     }
 }
 
