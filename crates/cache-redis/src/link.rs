@@ -170,12 +170,22 @@ impl Link {
     ///
     /// # Errors
     /// As [`ask`](Self::ask), and `Unavailable` for an error that the server replies.
-    pub(crate) async fn run(&self, script: &Script, key: &Key, stored: Bytes, args: Vec<Bytes>) -> Result<Reply> {
-        let lane = self.lane_of(key);
-        match self.ask(lane, script.by_digest(stored.clone(), args.clone())).await? {
+    pub(crate) async fn run(&self, script: &Script, key: &Key, name: Bytes, args: Vec<Bytes>) -> Result<Reply> {
+        self.run_on(script, self.lane_of(key), &[name], args).await
+    }
+
+    /// As [`run`](Self::run), on several names of one slot.
+    pub(crate) async fn run_on(
+        &self,
+        script: &Script,
+        lane: usize,
+        names: &[Bytes],
+        args: Vec<Bytes>,
+    ) -> Result<Reply> {
+        match self.ask(lane, script.by_digest(names, args.clone())).await? {
             // The server has forgotten it, or never saw it: it remembers it from here on.
             Reply::Refused(reply) if reply.starts_with("NOSCRIPT") => {
-                self.demand(lane, script.by_source(stored, args)).await
+                self.demand(lane, script.by_source(names, args)).await
             }
             Reply::Refused(reply) => Err(from_reply(&reply)),
             reply => Ok(reply),
