@@ -152,7 +152,8 @@ impl Link {
             if !matches!(&answer, Err(error) if error.details() == REDIRECTED) {
                 break;
             }
-            answer = self.send(lane, node, request).await;
+            // Apart, as all that is rare: futures of the library are long.
+            answer = Box::pin(self.send(lane, node, request)).await;
         }
         drop(turn);
         answer.map_err(|error| self.failed(from_fred(error))).and_then(Reply::read)
@@ -185,7 +186,7 @@ impl Link {
         match self.ask(lane, script.by_digest(names, args.clone())).await? {
             // The server has forgotten it, or never saw it: it remembers it from here on.
             Reply::Refused(reply) if reply.starts_with("NOSCRIPT") => {
-                self.demand(lane, script.by_source(names, args)).await
+                Box::pin(self.demand(lane, script.by_source(names, args))).await
             }
             Reply::Refused(reply) => Err(from_reply(&reply)),
             reply => Ok(reply),

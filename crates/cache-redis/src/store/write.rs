@@ -30,7 +30,7 @@ impl Store {
         let (record, life) = (record::encode(key, entry)?, self.life(&entry.meta, now));
         let number = self.staged.fetch_add(1, Ordering::Relaxed);
         if let Some(stage) = self.names.stage(key, number).filter(|_| record.len() >= STAGED) {
-            return self.put_staged(key, stage, record, vec![record::instant(now), life]).await;
+            return Box::pin(self.put_staged(key, stage, record, vec![record::instant(now), life])).await;
         }
         let args = vec![record, record::instant(now), life];
         self.link.run(&self.scripts.put, key, self.names.of(key), args).await.map(drop)
@@ -42,10 +42,10 @@ impl Store {
         args.insert(0, record.slice(..24));
         // Long enough for the script to find it, should its connection be made anew in between.
         let life = (self.options.command_timeout * 4).as_millis() as u64;
-        let set = Request::new("SET", Repeat::Once).key(stage.clone()).arg(record).arg(Bytes::from_static(b"PX"));
+        let waiting = Request::new("SET", Repeat::Once).key(stage.clone()).arg(record).arg(Bytes::from_static(b"PX"));
         let names = [self.names.of(key), stage];
         // In this order, always: the script is to find the record.
-        let sent = self.link.demand(lane, set.number(life));
+        let sent = self.link.demand(lane, waiting.number(life));
         let moved = self.link.run_on(&self.scripts.put_staged, lane, &names, args);
         let (sent, moved) = join(sent, moved).await;
         sent.and(moved).map(drop)
