@@ -46,6 +46,7 @@ const SUITES: &[Suite] = &[
     Suite { name: "s3", targets: &[Target { name: "s3", output: Output::Report }] },
     Suite { name: "tiers", targets: &[Target { name: "tiers", output: Output::Criterion }] },
     Suite { name: "compare", targets: &[Target { name: "compare", output: Output::Criterion }] },
+    Suite { name: "redis", targets: &[Target { name: "redis", output: Output::Markdown }] },
     Suite { name: "peers", targets: &[Target { name: "peers", output: Output::Markdown }] },
 ];
 

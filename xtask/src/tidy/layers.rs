@@ -11,6 +11,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("cache-sqlite", &["cache-core"]),
     ("cache-s3", &["cache-core"]),
     ("cache-layers", &["cache-core"]),
+    ("cache-redis", &["cache-core"]),
     ("cache-testkit", &["cache-core"]),
     ("cache-tiered", &["cache-core", "cache-mem"]),
     ("pipeline", &["cache-core", "cache-tiered"]),
@@ -32,6 +33,7 @@ const KEPT_OUT: &[(&str, &[&str], &str)] = &[
 const HOMES: &[(&str, &str)] = &[
     ("redb", "cache-file"),
     ("rusqlite", "cache-sqlite"),
+    ("fred", "cache-redis"),
     ("axum", "gateway"),
     ("clap", "gateway"),
     ("tracing-subscriber", "gateway"),

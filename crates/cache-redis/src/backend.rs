@@ -1,0 +1,125 @@
+//! `RedisBackend`: the contract over a store, with every error named.
+
+use async_trait::async_trait;
+use cache_core::{Backend, BackendInfo, Entry, Error, Key, KeyPrefix, Meta, Result, Stamp, Swept, Timestamp, Usage};
+use futures_util::stream::{BoxStream, StreamExt};
+
+use crate::options::RedisOptions;
+use crate::store::Store;
+
+/// A shared [`Backend`] on Redis 6.2 or later, or Valkey: one server, a cluster, or what sentinels name.
+///
+/// Entries are kept under the prefix and their key, and the server drops them by itself at the end of their lifetime.
+/// Every call is bounded by the limits of the options. None waits for a connection: while there is none, calls fail at
+/// once as `Unavailable`, and the backend connects again by itself, for ever, with pauses of 50 ms to 2 s. A read or a
+/// put whose connection is lost before the reply is tried once more, within its limit.
+///
+/// [`usage`](Backend::usage) counts a record and its key. Entries are exact while a server has at most 100,000 keys,
+/// bytes while 10,000 of them are ours; beyond, they are estimates from as many, which the server picks by hash.
+/// [`scan`](Backend::scan) holds 8 bytes of memory for each key that it has seen. [`sweep`](Backend::sweep) finds what
+/// the server has not dropped yet; it looks at 32,000 keys at most and goes on there the next time, saying `more`.
+///
+/// A record that does not verify is dropped. What is no record at all is left alone until a put replaces it. Both read
+/// as absent and are counted in [`Usage::corrupt`].
+///
+/// What was acknowledged survives what the server's own persistence and replication survive. Needs tokio with its timer
+/// and its I/O driver. Dropping it ends the connections.
+#[derive(Debug)]
+pub struct RedisBackend {
+    store: Store,
+}
+
+impl RedisBackend {
+    /// Connects as `options` say.
+    ///
+    /// # Errors
+    /// `Invalid` for options out of range. With [`Start::Connected`](crate::Start::Connected), `Unavailable` or
+    /// `Timeout`, within the limit of connecting, when the first attempt fails.
+    ///
+    /// # Cancellation
+    /// The connections are closed.
+    pub async fn open(options: RedisOptions) -> Result<Self> {
+        let name = options.name.clone();
+        let opened = Store::open(options).await;
+        let store = opened.map_err(|error| error.with_backend(name).with_operation("open"))?;
+        Ok(Self { store })
+    }
+
+    fn named<'a>(&'a self, operation: &'static str, key: &'a Key) -> impl Fn(Error) -> Error + 'a {
+        move |error| self.unkeyed(operation)(error).with_key(key)
+    }
+
+    fn unkeyed(&self, operation: &'static str) -> impl Fn(Error) -> Error + Send + '_ {
+        move |error| error.with_backend(self.store.options().name.clone()).with_operation(operation)
+    }
+}
+
+#[async_trait]
+impl Backend for RedisBackend {
+    fn info(&self) -> BackendInfo {
+        let mut info = BackendInfo::new(self.store.options().name.clone());
+        info.durable = true;
+        info.shared = true;
+        info.native_ttl = true;
+        info.max_body = self.store.options().max_body;
+        info
+    }
+
+    async fn stat(&self, key: &Key) -> Result<Option<Meta>> {
+        self.store.stat(key).await.map_err(self.named("stat", key))
+    }
+
+    async fn get(&self, key: &Key) -> Result<Option<Entry>> {
+        self.store.get(key).await.map_err(self.named("get", key))
+    }
+
+    async fn get_many(&self, keys: &[Key]) -> Vec<Result<Option<Entry>>> {
+        let mut answers = self.store.get_many(keys).await;
+        for (answer, key) in answers.iter_mut().zip(keys) {
+            if let Err(error) = answer {
+                *error = self.named("get_many", key)(error.clone());
+            }
+        }
+        answers
+    }
+
+    async fn put(&self, key: &Key, entry: Entry) -> Result<()> {
+        self.store.put(key, &entry).await.map_err(self.named("put", key))
+    }
+
+    async fn put_many(&self, entries: Vec<(Key, Entry)>) -> Vec<Result<()>> {
+        let mut answers = self.store.put_many(&entries).await;
+        for (answer, (key, _)) in answers.iter_mut().zip(&entries) {
+            if let Err(error) = answer {
+                *error = self.named("put_many", key)(error.clone());
+            }
+        }
+        answers
+    }
+
+    async fn renew(&self, key: &Key, present: Stamp, meta: Meta) -> Result<bool> {
+        self.store.renew(key, present, &meta).await.map_err(self.named("renew", key))
+    }
+
+    async fn remove(&self, key: &Key) -> Result<bool> {
+        self.store.remove(key).await.map_err(self.named("remove", key))
+    }
+
+    fn scan(&self, prefix: &KeyPrefix) -> BoxStream<'_, Result<(Key, Meta)>> {
+        let found = self.store.scan(prefix.clone());
+        found.map(|found| found.map_err(self.unkeyed("scan"))).boxed()
+    }
+
+    async fn usage(&self) -> Result<Usage> {
+        self.store.usage().await.map_err(self.unkeyed("usage"))
+    }
+
+    async fn sweep(&self, now: Timestamp, limit: usize) -> Result<Swept> {
+        self.store.sweep(now, limit).await.map_err(self.unkeyed("sweep"))
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.store.close().await;
+        Ok(())
+    }
+}
