@@ -42,6 +42,8 @@ const SUITES: &[Suite] = &[
         name: "mem",
         targets: &[Target { name: "mem", output: Output::Report }, Target { name: "heap", output: Output::Report }],
     },
+    Suite { name: "sqlite", targets: &[Target { name: "sqlite", output: Output::Report }] },
+    Suite { name: "s3", targets: &[Target { name: "s3", output: Output::Report }] },
     Suite { name: "tiers", targets: &[Target { name: "tiers", output: Output::Criterion }] },
     Suite { name: "compare", targets: &[Target { name: "compare", output: Output::Criterion }] },
     Suite { name: "redis", targets: &[Target { name: "redis", output: Output::Markdown }] },

@@ -6,6 +6,7 @@ mod clip;
 mod deny;
 mod failure;
 mod lint;
+mod new_backend;
 mod plan;
 mod process;
 mod servers;
@@ -45,11 +46,15 @@ Usage: cargo xtask COMMAND [ARGS]
                           live through simulated fleets in virtual time, 1,000 unless told,
                           and check every answer; --seed repeats the one of that seed
   bench [NAMES] [--quick] [--print] [ARGS]
-                          the benchmarks (hit-ratio, mem, tiers, compare, peers), all of them
+                          the benchmarks (hit-ratio, mem, sqlite, tiers, compare, peers), all of them
                           unless named, written into docs/benchmarks.md unless --print;
                           --quick takes less than 3 minutes after the build;
                           hit-ratio --trace FILE replays a recorded trace too, mem --policy
                           NAME measures that policy, mem --large 10^7 entries
+  new-backend NAME [--at DIR]
+                          a crate for a new kind of storage that compiles, is wired to the
+                          conformance suite and needs its functions filled in; a member of
+                          this workspace, or a crate of its own in DIR
   servers                 install the servers that the tests talk to (Redis, Valkey,
                           SeaweedFS), where they are missing; `test` does so too
   clip DIR                put a real film clip (Big Buck Bunny) into DIR
@@ -76,6 +81,7 @@ fn dispatch(args: &[String]) -> Result<(), Failure> {
         "clip" => clip::command(rest),
         "deny" => deny::command(rest),
         "lint" => lint::command(rest),
+        "new-backend" => new_backend::command(rest),
         "servers" => servers::command(rest),
         "test" => test::command(rest),
         "tidy" => tidy::command(rest),
@@ -100,7 +106,7 @@ mod tests {
 
     #[test]
     fn help_names_every_command() {
-        for command in ["bench", "clip", "deny", "lint", "servers", "test", "tidy", "torture"] {
+        for command in ["bench", "clip", "deny", "lint", "new-backend", "servers", "test", "tidy", "torture"] {
             assert!(
                 HELP.contains(&format!("\n  {command} ")) || HELP.contains(&format!("\n  {command}\n")),
                 "{command}"

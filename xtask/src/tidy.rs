@@ -81,6 +81,13 @@ fn in_file(File { path, text }: &File, root: &Path) -> Vec<Finding> {
     hits.into_iter().flat_map(|(rule, hits)| Finding::all(rule, path, hits)).collect()
 }
 
+/// What is wrong with one file that is not there yet.
+#[cfg(test)]
+pub(crate) fn untidiness(path: &str, text: &str) -> Vec<String> {
+    let file = File { path: path.to_owned(), text: text.to_owned() };
+    in_file(&file, &workspace::root()).iter().map(ToString::to_string).collect()
+}
+
 fn in_graph(graph: &Graph, files: &[File]) -> Vec<Finding> {
     let deny_toml = files.iter().find(|file| file.path == "deny.toml");
     let allowed = deny_toml.map(|file| licences::allowed(&file.text)).unwrap_or_default();

@@ -1,7 +1,6 @@
 //! `Catalog`: a policy joined with keys, deadlines and exact accounting.
 
 mod chosen;
-mod column;
 mod departures;
 mod index;
 mod offer;
@@ -17,12 +16,12 @@ pub use departures::{Departure, Departures};
 pub use offer::{Limits, Offer};
 
 use chosen::Chosen;
-use column::Column;
 use index::Index;
 use rings::{NIL, Rings};
 use slab::Slab;
 use wheel::Wheel;
 
+use crate::policy::column::Column;
 use crate::{Cause, PolicyKind, Slot, Timestamp};
 
 /// How often one call may move an entry within the wheel of deadlines: what bounds its time.
@@ -53,6 +52,7 @@ pub struct Catalog<K, T> {
     deadlines: Column<Timestamp>,
     /// Entries that have a deadline.
     wheel: Wheel,
+    kind: PolicyKind,
     policy: Chosen,
     /// Entries that the policy does not know.
     pinned: Rings,
@@ -72,13 +72,28 @@ struct Resident<K, T> {
 impl<K: Eq, T> Catalog<K, T> {
     /// An empty catalog.
     pub fn new(limits: Limits, policy: PolicyKind) -> Self {
+        Self::with(limits, policy, Chosen::new(policy, limits.planned()))
+    }
+
+    /// An empty catalog for another part of the same cache: its policy goes by the trials that this one's makes.
+    pub fn sibling(&self, limits: Limits) -> Self {
+        Self::with(limits, self.kind, self.policy.sibling(self.kind, limits.planned()))
+    }
+
+    /// An empty catalog in the place of this one, with the same limits and the same part in trials.
+    pub fn successor(&self) -> Self {
+        Self::with(self.limits, self.kind, self.policy.successor(self.kind, self.limits.planned()))
+    }
+
+    fn with(limits: Limits, kind: PolicyKind, policy: Chosen) -> Self {
         Self {
             index: Index::new(),
             slots: Slab::new(),
             weights: Column::new(1),
             deadlines: Column::new(Timestamp::NEVER),
             wheel: Wheel::new(),
-            policy: Chosen::new(policy, limits.planned()),
+            kind,
+            policy,
             pinned: Rings::new(),
             first_pinned: NIL,
             pinned_len: 0,
@@ -107,14 +122,16 @@ impl<K: Eq, T> Catalog<K, T> {
             left.push(Departure { key: offer.key, value: offer.value, weight: offer.weight, cause });
             return left;
         }
-        let slot = match present {
-            Some(slot) => {
-                left.push(self.replace(slot, offer, now));
-                slot
-            }
-            None => self.admit(offer, now),
+        let before = self.weight;
+        let slot = if let Some(slot) = present {
+            left.push(self.replace(slot, offer, now));
+            slot
+        } else {
+            self.admit(offer, now)
         };
-        self.make_room(Some(slot), now, &mut left);
+        if present.is_none() || self.weight > before {
+            self.make_room(Some(slot), now, &mut left);
+        }
         left
     }
 

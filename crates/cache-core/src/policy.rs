@@ -1,6 +1,7 @@
 //! `Policy`: which entry goes when there is no room, decided without keys, values, clocks or locks.
 
 mod agd;
+pub(crate) mod column;
 mod fifo;
 mod gdsf;
 mod hits;

@@ -13,7 +13,6 @@ use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ahash::RandomState;
 use cache_core::{Cause, Clock, Departure, Limits, Offer, Swept, Timestamp};
 use parking_lot::Mutex;
 
@@ -22,6 +21,7 @@ pub(crate) use scan::Position;
 pub use stats::MemStats;
 pub use terms::{Admission, Terms};
 
+use crate::hash::Secrets;
 use builder::{Listener, Weigher};
 use shard::{Shard, State, share};
 
@@ -43,7 +43,7 @@ const MIX: u128 = 0x9e37_79b9_7f4a_7c15;
 /// so nobody can aim at a shard or at a bucket of its table. A value heavier than the share of its shard is
 /// [refused](Admission::Refused). [`MemCacheBuilder::max_weight`] promises a weight that every shard takes, and the
 /// number of shards follows from it: a cache that is small in these terms has one shard, and its eviction order is then
-/// exactly that of its policy.
+/// exactly that of its policy. What the default policy finds out by trials it finds out in one shard, for all.
 ///
 /// # Limits and lifetimes at their ends
 /// A capacity of zero, by weight or by number, refuses everything. A value of weight 0 takes none of the capacity but
@@ -65,7 +65,7 @@ const MIX: u128 = 0x9e37_79b9_7f4a_7c15;
 /// assert_eq!(cache.remove("answer"), Some(42));
 /// assert_eq!(cache.get("answer"), None);
 /// ```
-pub struct MemCache<K, V, S = RandomState> {
+pub struct MemCache<K, V, S = Secrets> {
     shards: Box<[Shard<K, V>]>,
     hasher: S,
     clock: Arc<dyn Clock>,

@@ -48,7 +48,9 @@
 mod backend;
 mod cache;
 mod config;
+mod hash;
 
 pub use backend::MemBackend;
 pub use cache::{Admission, MemCache, MemCacheBuilder, MemStats, Terms};
 pub use config::MemBackendBuilder;
+pub use hash::Secrets;

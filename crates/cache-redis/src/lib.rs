@@ -45,7 +45,8 @@
 //! and instant repeat those of the meta; a record in which they differ is corrupt. The zeros let most renewals overwrite
 //! the head in place.
 //!
-//! Names behind the prefix that begin with `=` are no entries: no key begins with it.
+//! Names behind the prefix that begin with `=` are no entries: no key begins with it. Under `=put:` a long record waits
+//! for a script to move it to its key, for four times the limit of a command at most.
 
 mod backend;
 mod backplane;

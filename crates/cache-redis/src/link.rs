@@ -54,7 +54,7 @@ pub(crate) struct Request {
     /// Whose slot decides about the node of a cluster.
     key: Option<Bytes>,
     repeat: Repeat,
-    /// Bytes of the arguments and of the reply.
+    /// Bytes of the arguments.
     bytes: u64,
 }
 
@@ -81,13 +81,6 @@ impl Request {
     #[must_use]
     pub(crate) fn number(self, number: u64) -> Self {
         self.arg(number.to_string())
-    }
-
-    /// Says how long the reply is expected to be, so that it counts towards the budget.
-    #[must_use]
-    pub(crate) fn expecting(mut self, bytes: u64) -> Self {
-        self.bytes += bytes;
-        self
     }
 }
 
@@ -159,7 +152,8 @@ impl Link {
             if !matches!(&answer, Err(error) if error.details() == REDIRECTED) {
                 break;
             }
-            answer = self.send(lane, node, request).await;
+            // Apart, as all that is rare: futures of the library are long.
+            answer = Box::pin(self.send(lane, node, request)).await;
         }
         drop(turn);
         answer.map_err(|error| self.failed(from_fred(error))).and_then(Reply::read)
@@ -177,16 +171,22 @@ impl Link {
     ///
     /// # Errors
     /// As [`ask`](Self::ask), and `Unavailable` for an error that the server replies.
-    pub(crate) async fn run(&self, script: &Script, key: &Key, stored: Bytes, args: Vec<Bytes>) -> Result<Reply> {
-        self.run_on(self.lane_of(key), script, stored, args).await
+    pub(crate) async fn run(&self, script: &Script, key: &Key, name: Bytes, args: Vec<Bytes>) -> Result<Reply> {
+        self.run_on(script, self.lane_of(key), &[name], args).await
     }
 
-    /// As [`run`](Self::run), over lane `lane`.
-    pub(crate) async fn run_on(&self, lane: usize, script: &Script, stored: Bytes, args: Vec<Bytes>) -> Result<Reply> {
-        match self.ask(lane, script.by_digest(stored.clone(), args.clone())).await? {
+    /// As [`run`](Self::run), on several names of one slot.
+    pub(crate) async fn run_on(
+        &self,
+        script: &Script,
+        lane: usize,
+        names: &[Bytes],
+        args: Vec<Bytes>,
+    ) -> Result<Reply> {
+        match self.ask(lane, script.by_digest(names, args.clone())).await? {
             // The server has forgotten it, or never saw it: it remembers it from here on.
             Reply::Refused(reply) if reply.starts_with("NOSCRIPT") => {
-                self.demand(lane, script.by_source(stored, args)).await
+                Box::pin(self.demand(lane, script.by_source(names, args))).await
             }
             Reply::Refused(reply) => Err(from_reply(&reply)),
             reply => Ok(reply),

@@ -187,8 +187,8 @@ impl RedisOptions {
         self
     }
 
-    /// Budget for what is under way at once: every command counts as its bytes and 4 KiB; 64 MiB unless set, at least
-    /// 1 MiB. A command above the budget has all of it.
+    /// Budget for commands under way at once, each of which counts as its bytes and 4 KiB; 64 MiB unless set, at least
+    /// 1 MiB. A command above the budget has all of it. Replies do not count.
     #[must_use]
     pub fn in_flight_bytes(mut self, bytes: u64) -> Self {
         self.in_flight_bytes = bytes;

@@ -8,6 +8,7 @@ mod sweep;
 mod write;
 
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
@@ -27,6 +28,8 @@ pub(crate) struct Store {
     scripts: Scripts,
     /// Values that did not verify.
     corrupt: AtomicU64,
+    /// Numbers of staged records, from a start that no other process has.
+    staged: AtomicU64,
     /// Records that sweeps have dropped.
     expired: AtomicU64,
     /// Where the next sweep goes on.
@@ -36,6 +39,7 @@ pub(crate) struct Store {
 /// What the server does in one step.
 struct Scripts {
     put: Script,
+    put_staged: Script,
     renew: Script,
     remove: Script,
     drop: Script,
@@ -51,11 +55,13 @@ impl Store {
             options,
             scripts: Scripts {
                 put: Script::new(include_str!("scripts/put.lua"), Repeat::Once),
+                put_staged: Script::new(include_str!("scripts/put_staged.lua"), Repeat::Once),
                 renew: Script::new(include_str!("scripts/renew.lua"), Repeat::Never),
                 remove: Script::new(include_str!("scripts/remove.lua"), Repeat::Never),
                 drop: Script::new(include_str!("scripts/drop.lua"), Repeat::Never),
             },
             corrupt: AtomicU64::new(0),
+            staged: AtomicU64::new(RandomState::new().hash_one(0)),
             expired: AtomicU64::new(0),
             swept_until: Mutex::new(None),
         })

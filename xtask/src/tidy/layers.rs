@@ -8,6 +8,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("cache-core", &[]),
     ("cache-mem", &["cache-core"]),
     ("cache-file", &["cache-core"]),
+    ("cache-sqlite", &["cache-core"]),
+    ("cache-s3", &["cache-core"]),
     ("cache-layers", &["cache-core"]),
     ("cache-redis", &["cache-core"]),
     ("cache-testkit", &["cache-core"]),
@@ -28,8 +30,14 @@ const KEPT_OUT: &[(&str, &[&str], &str)] = &[
 ];
 
 /// Libraries with one home: who else wants them goes through it.
-const HOMES: &[(&str, &str)] =
-    &[("redb", "cache-file"), ("fred", "cache-redis"), ("axum", "gateway"), ("clap", "gateway"), ("tracing-subscriber", "gateway")];
+const HOMES: &[(&str, &str)] = &[
+    ("redb", "cache-file"),
+    ("rusqlite", "cache-sqlite"),
+    ("fred", "cache-redis"),
+    ("axum", "gateway"),
+    ("clap", "gateway"),
+    ("tracing-subscriber", "gateway"),
+];
 
 /// Everything wrong with the layering of `graph`.
 pub(crate) fn check(graph: &Graph) -> Vec<Finding> {

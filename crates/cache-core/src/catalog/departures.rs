@@ -34,10 +34,12 @@ impl<K, T> Departures<K, T> {
         Self { first: [const { None }; INLINE], rest: Vec::new() }
     }
 
+    #[inline]
     pub(super) fn push(&mut self, departure: Departure<K, T>) {
-        match self.first.iter_mut().find(|place| place.is_none()) {
-            Some(place) => *place = Some(departure),
-            None => self.rest.push(departure),
+        match &mut self.first {
+            [first @ None, _] => *first = Some(departure),
+            [_, second @ None] => *second = Some(departure),
+            _ => self.rest.push(departure),
         }
     }
 
@@ -57,8 +59,10 @@ impl<K, T> Departures<K, T> {
     }
 
     /// The one that left last.
+    #[inline]
     pub fn last(&self) -> Option<&Departure<K, T>> {
-        self.rest.last().or_else(|| self.first.iter().flatten().last())
+        let [first, second] = &self.first;
+        self.rest.last().or(second.as_ref()).or(first.as_ref())
     }
 }
 

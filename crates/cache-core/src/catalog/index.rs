@@ -2,8 +2,8 @@
 
 use hashbrown::HashTable;
 
-use super::column::Column;
 use crate::Slot;
+use crate::policy::column::Column;
 
 /// Slots by the hash of their keys.
 ///

@@ -1,7 +1,7 @@
 //! `Rings`: lists of slots, linked through one arena.
 
-use super::column::Column;
 use crate::Slot;
+use crate::policy::column::Column;
 
 /// The head of a list without slots.
 pub(super) const NIL: u32 = u32::MAX;

@@ -2,8 +2,8 @@
 
 use std::ops::{Index, IndexMut};
 
-use super::column::reserve;
 use crate::Slot;
+use crate::policy::column::reserve;
 
 /// The most values that an owner may keep at once; one more fits for a moment.
 pub(super) const MAX_LEN: u64 = u32::MAX as u64 - 1;

@@ -1,7 +1,7 @@
 //! `Wheel`: slots by deadline, found in constant time when their time comes.
 
-use super::column::Column;
 use super::rings::{NIL, Rings};
+use crate::policy::column::Column;
 use crate::{Slot, Timestamp};
 
 /// Digits of an instant that one level tells apart.

@@ -3,11 +3,16 @@
 mod ring;
 mod trials;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
 use ring::{Mode, Ring};
 use trials::Trials;
 
 use super::{Facts, Policy, Slot, sketch::Sketch, sketch::mix};
 
+/// The mode before there is a verdict.
+const FIRST: Mode = Mode::Filter;
 /// Additions to the sketch until it is halved, for each resident.
 const PERIOD: usize = 32;
 
@@ -36,14 +41,50 @@ const PERIOD: usize = 32;
 pub struct Agd {
     ring: Ring,
     sketch: Sketch,
-    /// Apart: what a hit reads stays together.
-    trials: Box<Trials>,
+    /// Apart: what a hit reads stays together. A follower has none.
+    trials: Option<Box<Trials>>,
+    /// The mode that the last verdict chose, for the followers.
+    verdict: Arc<AtomicU8>,
 }
 
 impl Agd {
     /// An empty policy.
     pub fn new() -> Self {
-        Self { ring: Ring::new(Mode::Filter), sketch: Sketch::new(PERIOD), trials: Box::new(Trials::new()) }
+        Self::with(Some(Box::new(Trials::new())), Arc::default())
+    }
+
+    /// An empty policy that makes no trials: it goes on in the mode that the trials of this one choose.
+    ///
+    /// For the other shards of a cache: keys are spread over shards by their hashes, so the keys of one shard are as
+    /// good a sample as any, and one set of miniature caches is enough for all.
+    pub fn follower(&self) -> Self {
+        Self::with(None, self.verdict.clone())
+    }
+
+    /// An empty policy in the place of this one: it leads those who follow this one, or follows whom this one follows.
+    pub(crate) fn successor(&self) -> Self {
+        Self::with(self.trials.as_ref().map(|_| Box::new(Trials::new())), self.verdict.clone())
+    }
+
+    fn with(trials: Option<Box<Trials>>, verdict: Arc<AtomicU8>) -> Self {
+        if trials.is_some() {
+            verdict.store(FIRST as u8, Ordering::Relaxed);
+        }
+        Self { ring: Ring::new(FIRST), sketch: Sketch::new(PERIOD), trials, verdict }
+    }
+
+    /// Notes that a sampled key is in `slot`, as far as this policy makes trials; goes on in the mode found best.
+    fn try_out(&mut self, slot: Slot, facts: Facts) {
+        match &mut self.trials {
+            Some(trials) if trials.samples(facts.hash) => {
+                let mode = trials.insert(slot, facts, &mut self.ring, &self.sketch);
+                // Relaxed: a mode is all that there is to know.
+                self.verdict.store(mode as u8, Ordering::Relaxed);
+                self.ring.set_mode(mode);
+            }
+            Some(_) => {}
+            None => self.ring.set_mode(Mode::ALL[usize::from(self.verdict.load(Ordering::Relaxed)) % Mode::ALL.len()]),
+        }
     }
 }
 
@@ -62,32 +103,30 @@ impl Policy for Agd {
         let hash = mix(facts.hash) >> 32;
         let facts = Facts { hash, weight: facts.weight.max(1), ..facts };
         self.sketch.reserve(self.ring.len() + 1);
-        self.sketch.add(facts.hash, 1);
-        self.ring.insert(slot, facts, self.sketch.count(facts.hash));
-        if self.trials.samples(facts.hash) {
-            let mode = self.trials.insert(slot, facts, &mut self.ring, &self.sketch);
-            self.ring.set_mode(mode);
-        }
+        let uses = self.sketch.note(facts.hash);
+        self.ring.insert(slot, facts, uses);
+        self.try_out(slot, facts);
     }
 
     #[inline]
     fn touch(&self, slot: Slot) {
-        self.ring.hits.touch(slot);
+        self.ring.touch(slot);
     }
 
     fn remove(&mut self, slot: Slot) {
         if let Some((hash, _)) = self.ring.find(slot) {
             self.ring.remove(slot);
-            if self.trials.samples(hash) {
-                self.trials.remove(slot, hash);
+            if let Some(trials) = self.trials.as_mut().filter(|trials| trials.samples(hash)) {
+                trials.remove(slot, hash);
             }
         }
     }
 
     fn evict(&mut self) -> Option<Slot> {
         let victim = self.ring.evict(&mut self.sketch)?;
-        if self.trials.samples(self.ring.hash(victim)) {
-            self.trials.evict(victim);
+        let hash = self.ring.hash(victim);
+        if let Some(trials) = self.trials.as_mut().filter(|trials| trials.samples(hash)) {
+            trials.evict(victim);
         }
         Some(victim)
     }
@@ -95,7 +134,7 @@ impl Policy for Agd {
     fn resize(&mut self, _capacity: u64) {}
 
     fn clear(&mut self) {
-        *self = Self::new();
+        *self = self.successor();
     }
 
     fn len(&self) -> usize {
@@ -108,6 +147,38 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    const FACTS: Facts = Facts { hash: 0, weight: 1, cost: Duration::ZERO };
+
+    #[test]
+    fn a_follower_goes_on_in_the_mode_that_its_leader_finds_best() {
+        let mut leader = Agd::new();
+        let mut follower = leader.follower();
+        let mut resident = [false; 300];
+        for key in (0..300).cycle().take(30_000) {
+            let slot = Slot(key);
+            if std::mem::replace(&mut resident[slot.index()], true) {
+                leader.touch(slot);
+                continue;
+            }
+            leader.insert(slot, Facts { hash: key.into(), ..FACTS });
+            if leader.len() > 200 {
+                let victim = leader.evict().unwrap();
+                resident[victim.index()] = false;
+            }
+        }
+        assert_ne!(leader.ring.mode(), FIRST, "in a loop, others do better");
+        assert_eq!(follower.ring.mode(), FIRST);
+        follower.insert(Slot(0), FACTS);
+        assert_eq!(follower.ring.mode(), leader.ring.mode());
+        let mut heir = follower.successor();
+        follower.clear();
+        heir.insert(Slot(0), FACTS);
+        assert_eq!(heir.ring.mode(), leader.ring.mode(), "only the leader starts anew");
+        leader.clear();
+        heir.insert(Slot(1), FACTS);
+        assert_eq!(heir.ring.mode(), FIRST);
+    }
 
     #[test]
     fn what_is_remembered_is_bounded() {
@@ -123,8 +194,31 @@ mod tests {
             }
             let bytes = policy.sketch.bytes();
             assert!(bytes <= 18 * (residents as usize + 1) + 128, "{bytes} bytes for {residents} residents");
-            let trials = policy.trials.bytes();
+            let trials = policy.trials.as_ref().map_or(0, |trials| trials.bytes());
             assert!(trials <= 56 << 10, "{trials} bytes of miniature caches");
         }
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded_when_few_residents_make_up_the_weight() {
+        const HEAVY: u32 = 10;
+        let mut policy = Agd::new();
+        let weight = 1 << 30;
+        for slot in 0..HEAVY {
+            policy.insert(Slot(slot), Facts { hash: slot.into(), weight, cost: Duration::ZERO });
+        }
+        let mut next = Slot(HEAVY);
+        for key in 0..200_000_u64 {
+            policy.insert(next, Facts { hash: key << 8, ..FACTS });
+            next = Slot(policy.len() as u32);
+            while policy.len() > 1_000 {
+                next = policy.evict().unwrap();
+                if next.0 < HEAVY {
+                    policy.insert(next, Facts { hash: next.0.into(), weight, cost: Duration::ZERO });
+                }
+            }
+        }
+        let trials = policy.trials.as_ref().map_or(0, |trials| trials.bytes());
+        assert!(trials <= 112 << 10, "{trials} bytes of miniature caches");
     }
 }

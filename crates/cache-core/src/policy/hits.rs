@@ -3,11 +3,16 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::Slot;
+use super::column::lengthen;
 
 /// Hits beyond this are not counted.
 pub(super) const MAX_HITS: u8 = 3;
 /// Set by a hit, cleared by [`Hits::poll`] alone.
 const FRESH: u8 = 0x80;
+/// The bits of the count.
+const COUNT: u8 = 0x03;
+/// A hit can tell as many instants apart, in the bits between.
+pub(super) const INSTANTS: u8 = 32;
 
 /// Hit counts of slots, saturating at [`MAX_HITS`].
 #[derive(Debug, Default)]
@@ -25,22 +30,27 @@ impl Hits {
     }
 
     /// Starts the count of `slot` anew.
+    #[inline]
     pub(super) fn start(&mut self, slot: Slot) {
-        if slot.index() >= self.0.len() {
-            self.0.resize_with(slot.index() + 1, AtomicU8::default);
-        }
+        lengthen(&mut self.0, slot.index() + 1, AtomicU8::default);
         *self.0[slot.index()].get_mut() = 0;
     }
 
     /// Counts a hit. A slot that is not resident may count too: its count starts anew when it is.
     #[inline]
     pub(super) fn touch(&self, slot: Slot) {
+        self.touch_at(slot, 0);
+    }
+
+    /// As [`touch`](Self::touch), at `now`, below [`INSTANTS`], on a clock of the caller's.
+    #[inline]
+    pub(super) fn touch_at(&self, slot: Slot, now: u8) {
         if let Some(hits) = self.0.get(slot.index()) {
             // Most hits find nothing to change; those must not write to a shared cache line. Hits that race may
             // count as one.
             let seen = hits.load(Ordering::Relaxed);
-            let count = seen & !FRESH;
-            let next = FRESH | if count < MAX_HITS { count + 1 } else { count };
+            let count = (seen & COUNT) + u8::from(seen & COUNT < MAX_HITS);
+            let next = FRESH | now << 2 | count;
             if seen != next {
                 hits.store(next, Ordering::Relaxed);
             }
@@ -48,18 +58,25 @@ impl Hits {
     }
 
     /// Takes the count of `slot`, which is zero afterwards.
+    #[inline]
     pub(super) fn take(&mut self, slot: Slot) -> u8 {
         self.0.get_mut(slot.index()).map_or(0, |hits| {
             let seen = *hits.get_mut();
             *hits.get_mut() = seen & FRESH;
-            seen & !FRESH
+            seen & COUNT
         })
+    }
+
+    /// When `slot` was last hit, if it was since its count was taken.
+    #[inline]
+    pub(super) fn last(&self, slot: Slot) -> u8 {
+        self.0.get(slot.index()).map_or(0, |hits| (hits.load(Ordering::Relaxed) & !FRESH) >> 2)
     }
 
     /// Takes one hit off the count of `slot`; whether there was one.
     pub(super) fn spend(&mut self, slot: Slot) -> bool {
         self.0.get_mut(slot.index()).is_some_and(|hits| {
-            let had = *hits.get_mut() & !FRESH > 0;
+            let had = *hits.get_mut() & COUNT > 0;
             *hits.get_mut() -= u8::from(had);
             had
         })

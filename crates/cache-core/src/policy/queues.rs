@@ -1,6 +1,7 @@
 //! Queues of slots linked through one arena: every operation takes constant time.
 
 use super::Slot;
+use super::column::lengthen;
 
 const NIL: u32 = u32::MAX;
 
@@ -9,7 +10,9 @@ struct Node {
     previous: u32,
     next: u32,
     /// The queue that holds the slot; `N` when none does.
-    queue: u32,
+    queue: u8,
+    /// The owner's.
+    note: u8,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -40,23 +43,26 @@ impl<const N: usize> Queues<N> {
     }
 
     /// Number of slots in `queue`.
+    #[inline]
     pub(super) const fn len(&self, queue: usize) -> usize {
         self.ends[queue].len as usize
     }
 
     /// The queue that holds `slot`.
+    #[inline]
     pub(super) fn queue_of(&self, slot: Slot) -> Option<usize> {
         self.nodes.get(slot.index()).map(|node| node.queue as usize).filter(|&queue| queue < N)
     }
 
     /// Appends `slot`, which is in no queue.
+    #[inline]
     pub(super) fn push_back(&mut self, queue: usize, slot: Slot) {
         debug_assert!(self.queue_of(slot).is_none(), "a slot is in one queue at most");
-        if slot.index() >= self.nodes.len() {
-            self.nodes.resize(slot.index() + 1, Node { previous: NIL, next: NIL, queue: N as u32 });
-        }
+        let absent = Node { previous: NIL, next: NIL, queue: N as u8, note: 0 };
+        lengthen(&mut self.nodes, slot.index() + 1, || absent);
         let back = self.ends[queue].back;
-        self.nodes[slot.index()] = Node { previous: back, next: NIL, queue: queue as u32 };
+        let node = &mut self.nodes[slot.index()];
+        *node = Node { previous: back, next: NIL, queue: queue as u8, ..*node };
         match self.nodes.get_mut(back as usize) {
             Some(last) => last.next = slot.0,
             None => self.ends[queue].front = slot.0,
@@ -65,7 +71,20 @@ impl<const N: usize> Queues<N> {
         self.ends[queue].len += 1;
     }
 
+    /// What the owner noted of `slot`, which was in a queue before.
+    #[inline]
+    pub(super) fn note(&self, slot: Slot) -> u8 {
+        self.nodes[slot.index()].note
+    }
+
+    /// Notes a byte beside the links of `slot`, which was in a queue before: it stays while the slot changes queues.
+    #[inline]
+    pub(super) fn set_note(&mut self, slot: Slot, note: u8) {
+        self.nodes[slot.index()].note = note;
+    }
+
     /// The oldest slot of `queue`.
+    #[inline]
     pub(super) fn front(&self, queue: usize) -> Option<Slot> {
         let front = self.ends[queue].front;
         (front != NIL).then_some(Slot(front))
@@ -85,6 +104,7 @@ impl<const N: usize> Queues<N> {
     }
 
     /// Takes `slot` out of its queue; which one that was.
+    #[inline]
     pub(super) fn remove(&mut self, slot: Slot) -> Option<usize> {
         let queue = self.queue_of(slot)?;
         let Node { previous, next, .. } = self.nodes[slot.index()];
@@ -96,7 +116,7 @@ impl<const N: usize> Queues<N> {
             Some(behind) => behind.previous = previous,
             None => self.ends[queue].back = previous,
         }
-        self.nodes[slot.index()].queue = N as u32;
+        self.nodes[slot.index()].queue = N as u8;
         self.ends[queue].len -= 1;
         Some(queue)
     }

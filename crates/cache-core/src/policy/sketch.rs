@@ -4,21 +4,27 @@ mod doorkeeper;
 
 use doorkeeper::Doorkeeper;
 
-/// Rows of the count-min sketch.
-const ROWS: u32 = 4;
-/// Counters in a word.
-const LANES: u32 = 16;
+/// Rows of the count-min sketch: words of a block.
+const ROWS: usize = 4;
 /// Counts are kept in four bits.
 pub(super) const MAX_COUNT: u8 = 15;
+/// Bits of a counter.
+const WIDTH: u32 = 4;
 const LOW_BITS: u64 = 0x7777_7777_7777_7777;
+
+/// Counters that lie together: sixteen of each row.
+type Block = [u64; ROWS];
 
 /// A count-min sketch of four-bit counters that are halved once in a while, so that the past fades.
 ///
-/// It has as many words of sixteen counters as its owner asks for, and up to a quarter more. After Cormode and Muthukrishnan, "An improved data stream summary" (2005), aged as by Einziger,
-/// Friedman and Manes, "`TinyLFU`: a highly efficient cache admission policy" (2017).
+/// It has as many words of sixteen counters as its owner asks for, and up to a quarter more. The counters of a key lie
+/// in one block of four words, so that it takes one wait for memory to find them. After Cormode and Muthukrishnan, "An
+/// improved data stream summary" (2005), aged as by Einziger, Friedman and Manes, "`TinyLFU`: a highly efficient cache
+/// admission policy" (2017), in blocks as by Putze, Sanders and Singler, "Cache-, hash- and space-efficient Bloom
+/// filters" (2007).
 #[derive(Debug)]
 pub(super) struct Sketch {
-    words: Vec<u64>,
+    blocks: Vec<Block>,
     /// Keys counted once since the last halving, which most keys never pass.
     once: Doorkeeper,
     /// Additions until the next halving.
@@ -29,34 +35,50 @@ pub(super) struct Sketch {
 
 impl Sketch {
     pub(super) fn new(period: usize) -> Self {
-        let words = vec![0; 8];
-        Self { left: period * words.len(), words, once: Doorkeeper::new(), period }
+        let blocks = vec![Block::default(); 2];
+        Self { left: period * blocks.len() * ROWS, blocks, once: Doorkeeper::new(), period }
     }
 
     /// Grows to `words` at least. What was counted stays counted.
     pub(super) fn reserve(&mut self, words: usize) {
         self.once.reserve(words);
-        let old = self.words.len();
-        if old < words {
-            let new = words + words / 4;
-            // A key's word is its hash scaled to the length: what is one new word came from one or two old ones, and
+        let old = self.blocks.len();
+        if old * ROWS < words {
+            let new = (words + words / 4).div_ceil(ROWS);
+            // A key's block is its hash scaled to the length: what is one new block came from one or two old ones, and
             // the bits of both together are an upper bound of either.
-            let from = |word: usize| self.words[word * old / new] | self.words[((word + 1) * old - 1) / new];
-            self.words = (0..new).map(from).collect();
-            self.left += self.period * (new - old);
+            let from = |block: usize| {
+                let [one, other] = [block * old / new, ((block + 1) * old - 1) / new].map(|block| self.blocks[block]);
+                std::array::from_fn(|row| one[row] | other[row])
+            };
+            self.blocks = (0..new).map(from).collect();
+            self.left += self.period * (new - old) * ROWS;
         }
     }
 
     /// About as many as the additions of `hash` that have not faded; hardly ever less.
+    #[inline]
     pub(super) fn count(&self, hash: u64) -> u8 {
-        (self.counted(hash) + u8::from(self.once.knows(hash))).min(MAX_COUNT)
+        let mixed = mix(hash);
+        let counted = lowest(&self.blocks[self.block(mixed)], shifts(mixed)) as u8;
+        (counted + u8::from(self.once.knows(mixed))).min(MAX_COUNT)
+    }
+
+    /// Counts an addition of `hash`; what [`count`](Self::count) says then.
+    #[inline]
+    pub(super) fn note(&mut self, hash: u64) -> u8 {
+        self.add(hash, 1);
+        self.count(hash)
     }
 
     /// Counts `times` additions of `hash`.
+    #[inline]
     pub(super) fn add(&mut self, hash: u64, times: u8) {
+        let mixed = mix(hash);
         for _ in 0..times {
-            if self.once.admit(hash) {
-                self.raise(hash);
+            if self.once.admit(mixed) {
+                let block = self.block(mixed);
+                raise(&mut self.blocks[block], shifts(mixed));
             }
             self.left = self.left.saturating_sub(1);
             if self.left == 0 {
@@ -68,44 +90,22 @@ impl Sketch {
     /// Bytes allocated.
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
-        self.words.capacity() * 8 + self.once.bytes()
+        self.blocks.capacity() * size_of::<Block>() + self.once.bytes()
     }
 
-    fn counted(&self, hash: u64) -> u8 {
-        self.places(hash).map(|(word, shift)| self.words[word] >> shift & 0xF).min().unwrap_or(0) as u8
-    }
-
-    fn raise(&mut self, hash: u64) {
-        let count = self.counted(hash);
-        if count == MAX_COUNT {
-            return;
-        }
-        for (word, shift) in self.places(hash) {
-            // Only the lowest counters rise: the others are too high already, for the sake of other keys.
-            if self.words[word] >> shift & 0xF == u64::from(count) {
-                self.words[word] += 1 << shift;
-            }
-        }
-    }
-
+    #[cold]
     fn age(&mut self) {
-        for word in &mut self.words {
+        for word in self.blocks.as_flattened_mut() {
             *word = *word >> 1 & LOW_BITS;
         }
         self.once.clear();
-        self.left = self.period * self.words.len() / 2;
+        self.left = self.period * self.blocks.len() * ROWS / 2;
     }
 
-    /// The word and the shift of each counter of `hash`.
-    fn places(&self, hash: u64) -> impl Iterator<Item = (usize, u32)> + use<> {
-        let words = self.words.len() as u64;
-        let mixed = mix(hash);
-        (0..ROWS).map(move |row| {
-            let bits = mixed.rotate_right(row * LANES);
-            // Each row has lanes of its own.
-            let lane = row * ROWS + (bits >> 60) as u32 % ROWS;
-            (((u64::from(bits as u32) * words) >> 32) as usize, lane * (64 / LANES))
-        })
+    /// The block of the key of a mixed hash: by its lower half.
+    #[inline]
+    fn block(&self, mixed: u64) -> usize {
+        ((u64::from(mixed as u32) * self.blocks.len() as u64) >> u32::BITS) as usize
     }
 }
 
@@ -114,6 +114,30 @@ pub(super) const fn mix(hash: u64) -> u64 {
     let mixed = (hash ^ hash >> 32).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let mixed = (mixed ^ mixed >> 29).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     mixed ^ mixed >> 32
+}
+
+/// Where in each word of its block the key of a mixed hash has its counter: by its upper half.
+#[inline]
+fn shifts(mixed: u64) -> [u32; ROWS] {
+    std::array::from_fn(|row| (mixed >> (u32::BITS + WIDTH * row as u32)) as u32 % (u64::BITS / WIDTH) * WIDTH)
+}
+
+#[inline]
+fn lowest(block: &Block, shifts: [u32; ROWS]) -> u64 {
+    let counts: [u64; ROWS] = std::array::from_fn(|row| block[row] >> shifts[row] & u64::from(MAX_COUNT));
+    counts.into_iter().fold(u64::MAX, u64::min)
+}
+
+#[inline]
+fn raise(block: &mut Block, shifts: [u32; ROWS]) {
+    let count = lowest(block, shifts);
+    if count == u64::from(MAX_COUNT) {
+        return;
+    }
+    for (word, shift) in block.iter_mut().zip(shifts) {
+        // Only the lowest counters rise: the others are too high already, for the sake of other keys.
+        *word += u64::from(*word >> shift & u64::from(MAX_COUNT) == count) << shift;
+    }
 }
 
 #[cfg(test)]

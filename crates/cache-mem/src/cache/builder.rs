@@ -5,12 +5,12 @@ use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use ahash::RandomState;
-use cache_core::{Cause, Clock, Limits, PolicyKind, SystemClock};
+use cache_core::{Catalog, Cause, Clock, Limits, PolicyKind, SystemClock};
 use parking_lot::Mutex;
 
 use super::shard::Shard;
 use super::{MemCache, shares};
+use crate::hash::Secrets;
 
 pub(super) type Weigher<K, V> = Box<dyn Fn(&K, &V) -> u64 + Send + Sync>;
 pub(super) type Listener<K, V> = Box<dyn Fn(&K, &V, Cause) + Send + Sync>;
@@ -19,15 +19,14 @@ pub(super) type Listener<K, V> = Box<dyn Fn(&K, &V, Cause) + Send + Sync>;
 const MAX_SHARDS: usize = 64;
 /// Shards for each processor: with several, two threads seldom meet.
 const SHARDS_PER_PROCESSOR: usize = 4;
-/// Below this number of values in a share, a common eviction order is worth more than a lock of its own; and what a
-/// policy keeps besides the values, tens of KiB for the default one, weighs on each of them.
-const MIN_SHARE: u64 = 256;
+/// Below this number of values in a share, a common eviction order is worth more than a lock of its own.
+const MIN_SHARE: u64 = 128;
 /// A share holds this many values of the promised weight, so that one of them never displaces most of the others.
 const HEAVIEST_PER_SHARE: u64 = 4;
 
 /// Sets up a [`MemCache`].
 #[must_use = "a builder is not a cache until it is built"]
-pub struct MemCacheBuilder<K, V, S = RandomState> {
+pub struct MemCacheBuilder<K, V, S = Secrets> {
     hasher: S,
     capacity: Option<u64>,
     entries: Option<u64>,
@@ -42,7 +41,7 @@ pub struct MemCacheBuilder<K, V, S = RandomState> {
 impl<K: Hash + Eq, V: Clone> MemCacheBuilder<K, V> {
     pub(super) fn new() -> Self {
         Self {
-            hasher: RandomState::new(),
+            hasher: Secrets::new(),
             capacity: None,
             entries: None,
             max_weight: None,
@@ -88,7 +87,7 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCacheBuilder<K, V, S> {
     /// Sets the number of shards, lowered where shares would be too small for one value of
     /// [`max_weight`](Self::max_weight).
     ///
-    /// Without this, it is four for each processor, at most 64, as far as each share holds 256 values, and four
+    /// Without this, it is four for each processor, at most 64, as far as each share holds 128 values, and four
     /// of the weight promised.
     pub fn shards(mut self, shards: usize) -> Self {
         self.shards = Some(shards);
@@ -102,7 +101,7 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCacheBuilder<K, V, S> {
         self
     }
 
-    /// Sets how keys are hashed. The default draws secrets at random, so that nobody can aim at a shard, or at a place
+    /// Sets how keys are hashed. The default, [`Secrets`], draws secrets at random, so that nobody can aim at a shard, or at a place
     /// in its table; with a weak one keys may crowd there, which costs time, and room when all are in one shard.
     pub fn hasher<H: BuildHasher>(self, hasher: H) -> MemCacheBuilder<K, V, H> {
         let Self { capacity, entries, max_weight, policy, shards, clock, weigher, listener, .. } = self;
@@ -129,8 +128,14 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCacheBuilder<K, V, S> {
     pub fn build(self) -> MemCache<K, V, S> {
         let limits = self.limits();
         let count = self.shard_count(limits);
+        let mut shares = shares(limits, count);
+        let first = Catalog::new(shares.next().unwrap_or(limits), self.policy);
+        let mut catalogs: Vec<_> = shares.map(|share| first.sibling(share)).collect();
+        catalogs.push(first);
+        // The shares that are larger by one come first.
+        catalogs.rotate_right(1);
         MemCache {
-            shards: shares(limits, count).map(|share| Shard::new(share, self.policy)).collect(),
+            shards: catalogs.into_iter().map(Shard::new).collect(),
             hasher: self.hasher,
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
             weigher: self.weigher,

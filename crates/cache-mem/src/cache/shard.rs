@@ -3,7 +3,7 @@
 use std::borrow::Borrow;
 use std::fmt;
 
-use cache_core::{Catalog, Departure, Departures, Limits, Offer, PolicyKind, Timestamp};
+use cache_core::{Catalog, Departure, Departures, Limits, Offer, Timestamp};
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::MemStats;
@@ -14,7 +14,6 @@ use super::fill::Fills;
 pub(super) struct Shard<K, V> {
     state: RwLock<State<K, V>>,
     pub(super) fills: Fills<K, V>,
-    policy: PolicyKind,
 }
 
 /// What the lock of a shard guards.
@@ -25,9 +24,9 @@ pub(super) struct State<K, V> {
 }
 
 impl<K: Eq, V> Shard<K, V> {
-    pub(super) fn new(limits: Limits, policy: PolicyKind) -> Self {
-        let state = State { catalog: Catalog::new(limits, policy), stats: MemStats::default() };
-        Self { state: RwLock::new(state), fills: Fills::new(), policy }
+    pub(super) fn new(catalog: Catalog<K, V>) -> Self {
+        let state = State { catalog, stats: MemStats::default() };
+        Self { state: RwLock::new(state), fills: Fills::new() }
     }
 
     pub(super) fn read(&self) -> RwLockReadGuard<'_, State<K, V>> {
@@ -41,7 +40,7 @@ impl<K: Eq, V> Shard<K, V> {
     /// Takes everything out; the lock is held only while a new catalog takes the place of the old one.
     pub(super) fn clear(&self) -> Vec<Departure<K, V>> {
         let mut state = self.state.write();
-        let fresh = Catalog::new(state.catalog.limits(), self.policy);
+        let fresh = state.catalog.successor();
         let mut old = std::mem::replace(&mut state.catalog, fresh);
         state.stats.cleared += old.len() as u64;
         drop(state);
@@ -53,9 +52,8 @@ impl<K: Eq, V> State<K, V> {
     pub(super) fn insert(&mut self, offer: Offer<K, V>, now: Timestamp) -> Departures<K, V> {
         let left = self.catalog.insert(offer, now);
         self.stats.inserted += 1;
-        for departure in &left {
-            self.stats.count(departure.cause);
-        }
+        // Not a loop: within, the iterator is much faster.
+        left.iter().for_each(|departure| self.stats.count(departure.cause));
         left
     }
 
@@ -105,7 +103,7 @@ impl<K: Eq, V> State<K, V> {
 
 impl<K, V> fmt::Debug for Shard<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shard").field("policy", &self.policy).finish_non_exhaustive()
+        f.debug_struct("Shard").finish_non_exhaustive()
     }
 }
 

@@ -1,13 +1,12 @@
 //! What holds for the cache after every operation, whatever its policy and shards.
 
 use std::collections::BTreeMap;
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ahash::RandomState;
 use cache_core::{Catalog, Cause, Clock, Limits, ManualClock, Offer, PolicyKind, Timestamp};
-use cache_mem::{Admission, MemCache, Terms};
+use cache_mem::{Admission, MemCache, Secrets, Terms};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
@@ -73,7 +72,7 @@ impl Ledger {
 struct Run<K> {
     cache: MemCache<K, usize>,
     clock: Arc<ManualClock>,
-    hasher: RandomState,
+    hasher: Secrets,
     left: Left,
     ledger: Ledger,
     key: fn(u8) -> K,
@@ -82,7 +81,7 @@ struct Run<K> {
 impl<K: Hash + Eq + Clone + 'static> Run<K> {
     fn new(limits: Limits, policy: PolicyKind, shards: usize, key: fn(u8) -> K, number: fn(&K) -> u8) -> Self {
         let (clock, left) = (Arc::new(ManualClock::new(Timestamp::from_millis(1_000))), Left::default());
-        let (sink, hasher) = (left.clone(), RandomState::new());
+        let (sink, hasher) = (left.clone(), Secrets::new());
         let cache = MemCache::builder()
             .capacity(limits.weight)
             .entries(limits.entries)

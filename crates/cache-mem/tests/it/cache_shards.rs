@@ -9,8 +9,8 @@ fn builder() -> MemCacheBuilder<u32, u32> {
 
 #[test]
 fn a_small_cache_has_one_shard() {
-    assert_eq!(builder().entries(511).build().shards(), 1);
-    assert_eq!(builder().capacity(511).build().shards(), 1);
+    assert_eq!(builder().entries(255).build().shards(), 1);
+    assert_eq!(builder().capacity(255).build().shards(), 1);
     assert_eq!(builder().capacity(u64::MAX).weigher(|_, _| 5).build().shards(), 1);
     assert_eq!(builder().capacity(1 << 20).max_weight(1 << 20).build().shards(), 1);
 }

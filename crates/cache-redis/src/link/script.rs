@@ -5,7 +5,7 @@ use fred::util::sha1_hash;
 
 use super::{Repeat, Request};
 
-/// A Lua program on one key.
+/// A Lua program on one key, or on several of one slot.
 #[derive(Debug)]
 pub(crate) struct Script {
     source: &'static str,
@@ -18,16 +18,17 @@ impl Script {
         Self { source, digest: sha1_hash(source).into(), repeat }
     }
 
-    pub(super) fn by_digest(&self, key: Bytes, args: Vec<Bytes>) -> Request {
-        self.request("EVALSHA", self.digest.clone(), key, args)
+    pub(super) fn by_digest(&self, names: &[Bytes], args: Vec<Bytes>) -> Request {
+        self.request("EVALSHA", self.digest.clone(), names, args)
     }
 
-    pub(super) fn by_source(&self, key: Bytes, args: Vec<Bytes>) -> Request {
-        self.request("EVAL", Bytes::from_static(self.source.as_bytes()), key, args)
+    pub(super) fn by_source(&self, names: &[Bytes], args: Vec<Bytes>) -> Request {
+        self.request("EVAL", Bytes::from_static(self.source.as_bytes()), names, args)
     }
 
-    fn request(&self, command: &'static str, program: Bytes, key: Bytes, args: Vec<Bytes>) -> Request {
-        let request = Request::new(command, self.repeat).arg(program).arg(Bytes::from_static(b"1")).key(key);
+    fn request(&self, command: &'static str, program: Bytes, names: &[Bytes], args: Vec<Bytes>) -> Request {
+        let request = Request::new(command, self.repeat).arg(program).number(names.len() as u64);
+        let request = names.iter().cloned().fold(request, Request::key);
         args.into_iter().fold(request, Request::arg)
     }
 }

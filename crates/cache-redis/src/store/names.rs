@@ -32,6 +32,13 @@ impl Names {
         self.joined(&["=backplane"])
     }
 
+    /// A place for what is to become the record of `key`, in its slot; `None` where braces choose the slot.
+    pub(super) fn stage(&self, key: &Key, number: u64) -> Option<Bytes> {
+        let (prefix, text) = (&*self.prefix, key.as_str());
+        let braced = prefix.contains(['{', '}']) || text.contains(['{', '}']);
+        (!braced).then(|| format!("{prefix}=put:{number:x}{{{prefix}{text}}}").into())
+    }
+
     /// The key that is called `name`; `None` for what belongs to others or is no key.
     pub(super) fn key(&self, name: &[u8]) -> Option<Key> {
         let text = name.strip_prefix(self.prefix.as_bytes())?;

@@ -125,11 +125,7 @@ impl Store {
 
     /// The bytes `from..until` of what `key` has.
     async fn part(&self, key: &Key, from: u64, until: u64) -> Result<Found<Bytes>> {
-        let request = Request::new("GETRANGE", Repeat::Once)
-            .key(self.names.of(key))
-            .number(from)
-            .number(until - 1)
-            .expecting((until - from).min(FIRST_META));
+        let request = Request::new("GETRANGE", Repeat::Once).key(self.names.of(key)).number(from).number(until - 1);
         match self.link.ask(self.link.lane_of(key), request).await? {
             Reply::Refused(reply) if reply.starts_with("WRONGTYPE") => Ok(Found::Foreign),
             Reply::Refused(reply) => Err(from_reply(&reply)),

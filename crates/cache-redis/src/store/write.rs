@@ -1,16 +1,21 @@
 //! How entries are put, renewed and removed.
 
 use std::collections::HashSet;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use cache_core::{Entry, Key, Meta, Result, Stamp, Timestamp};
+use futures_util::future::join;
 use futures_util::stream::{self, StreamExt};
 
 use super::Store;
+use crate::link::{Repeat, Request};
 use crate::record::{self, Head};
 
 /// Writes of one `put_many` at the same time.
 const AT_ONCE: usize = 256;
+/// From this length on, a record is not an argument of a script, which would copy it several times.
+const STAGED: usize = 16 << 10;
 /// The longest life that a server is told: beyond it, none.
 const LONGEST_LIFE_MS: u64 = 100 * 365 * 24 * 3_600 * 1_000;
 
@@ -22,8 +27,28 @@ impl Store {
         if entry.meta.is_expired(now) {
             return Ok(());
         }
-        let args = vec![record::encode(key, entry)?, record::instant(now), self.life(&entry.meta, now)];
+        let (record, life) = (record::encode(key, entry)?, self.life(&entry.meta, now));
+        let number = self.staged.fetch_add(1, Ordering::Relaxed);
+        if let Some(stage) = self.names.stage(key, number).filter(|_| record.len() >= STAGED) {
+            return Box::pin(self.put_staged(key, stage, record, vec![record::instant(now), life])).await;
+        }
+        let args = vec![record, record::instant(now), life];
         self.link.run(&self.scripts.put, key, self.names.of(key), args).await.map(drop)
+    }
+
+    /// Sends the record to a place of its own and, right behind it, the script that moves it.
+    async fn put_staged(&self, key: &Key, stage: Bytes, record: Bytes, mut args: Vec<Bytes>) -> Result<()> {
+        let lane = self.link.lane_of(key);
+        args.insert(0, record.slice(..24));
+        // Long enough for the script to find it, should its connection be made anew in between.
+        let life = (self.options.command_timeout * 4).as_millis() as u64;
+        let waiting = Request::new("SET", Repeat::Once).key(stage.clone()).arg(record).arg(Bytes::from_static(b"PX"));
+        let names = [self.names.of(key), stage];
+        // In this order, always: the script is to find the record.
+        let sent = self.link.demand(lane, waiting.number(life));
+        let moved = self.link.run_on(&self.scripts.put_staged, lane, &names, args);
+        let (sent, moved) = join(sent, moved).await;
+        sent.and(moved).map(drop)
     }
 
     pub(crate) async fn put_many(&self, entries: &[(Key, Entry)]) -> Vec<Result<()>> {

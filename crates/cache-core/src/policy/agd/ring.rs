@@ -1,11 +1,20 @@
 //! `Ring`: residents in the order in which they are worth keeping, under one of several modes.
 
-use crate::policy::{Facts, Slot, hits::Hits, queues::Queues, sketch::MAX_COUNT, sketch::Sketch};
+use crate::policy::column::{Column, lengthen};
+use crate::policy::{
+    Facts, Slot,
+    hits::{Hits, INSTANTS},
+    queues::Queues,
+    sketch::MAX_COUNT,
+    sketch::Sketch,
+};
 
 /// Steps of the ring. An entry is never placed further ahead than this.
 const STEPS: usize = 64;
 /// Steps that an entry of mean weight stays ahead for each time it was asked for.
 const UNIT: u64 = 4;
+/// Steps that an entry goes ahead by recency: as many as hits can tell apart.
+const TURN: usize = INSTANTS as usize - 1;
 /// The queue of newcomers on trial.
 const WINDOW: usize = STEPS;
 /// Holds the newest resident alone, until the next one comes.
@@ -14,7 +23,7 @@ const NEWEST: usize = STEPS + 1;
 /// How residents are valued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// By the last use.
+    /// By the last use: an entry that was hit goes as far as if it had come then.
     Recency,
     /// By uses per weight, past ones fading as the ring turns: `GreedyDual`.
     Value,
@@ -74,8 +83,11 @@ impl Memory for &Sketch {
 /// A clock whose hand turns over queues of slots, with a window before it.
 #[derive(Debug)]
 pub(super) struct Ring {
+    /// Their notes say how often a slot was asked for, as far as counted.
     queues: Queues<{ STEPS + 2 }>,
-    slots: Vec<Resident>,
+    /// Bits of hash.
+    hashes: Vec<u32>,
+    weights: Column<u64>,
     pub(super) hits: Hits,
     mode: Mode,
     hand: usize,
@@ -87,24 +99,26 @@ pub(super) struct Ring {
     full: bool,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
-struct Resident {
-    weight: u64,
-    hash: u32,
-    /// Times that it was asked for, as far as counted.
-    uses: u8,
-}
-
 impl Ring {
     pub(super) fn new(mode: Mode) -> Self {
-        let (queues, slots, hits) = (Queues::new(), Vec::new(), Hits::new());
-        Self { queues, slots, hits, mode, hand: 0, len: 0, weight: 0, window: 0, full: false }
+        Self {
+            queues: Queues::new(),
+            hashes: Vec::new(),
+            weights: Column::new(1),
+            hits: Hits::new(),
+            mode,
+            hand: 0,
+            len: 0,
+            weight: 0,
+            window: 0,
+            full: false,
+        }
     }
 
     /// Bytes allocated.
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
-        self.queues.bytes() + self.slots.capacity() * size_of::<Resident>() + self.hits.bytes()
+        self.queues.bytes() + self.hashes.capacity() * size_of::<u32>() + self.weights.bytes() + self.hits.bytes()
     }
 
     pub(super) const fn len(&self) -> usize {
@@ -117,17 +131,17 @@ impl Ring {
 
     /// The hash and the weight of `slot`, when it is resident.
     pub(super) fn find(&self, slot: Slot) -> Option<(u64, u64)> {
-        self.queues.queue_of(slot).map(|_| (self.hash(slot), self.slots[slot.index()].weight))
+        self.queues.queue_of(slot).map(|_| (self.hash(slot), self.weights.get(slot)))
     }
 
     /// The hash of `slot`, which is or was resident.
     pub(super) fn hash(&self, slot: Slot) -> u64 {
-        self.slots[slot.index()].hash.into()
+        self.hashes[slot.index()].into()
     }
 
     /// Every resident.
     pub(super) fn residents(&self) -> impl Iterator<Item = Slot> {
-        let slots = (0..self.slots.len() as u32).map(Slot);
+        let slots = (0..self.hashes.len() as u32).map(Slot);
         slots.filter(|&slot| self.queues.queue_of(slot).is_some())
     }
 
@@ -150,19 +164,19 @@ impl Ring {
             self.settle(last);
         }
         self.full = false;
-        if slot.index() >= self.slots.len() {
-            self.slots.resize_with(slot.index() + 1, Resident::default);
-        }
-        self.slots[slot.index()] = Resident { weight: facts.weight, hash: facts.hash as u32, uses };
+        lengthen(&mut self.hashes, slot.index() + 1, u32::default);
+        self.hashes[slot.index()] = facts.hash as u32;
+        self.weights.set(slot, facts.weight);
         self.hits.start(slot);
         self.queues.push_back(NEWEST, slot);
+        self.queues.set_note(slot, uses);
         self.weight += u128::from(facts.weight);
         self.len += 1;
     }
 
     pub(super) fn remove(&mut self, slot: Slot) {
         if let Some(queue) = self.queues.remove(slot) {
-            let weight = u128::from(self.slots[slot.index()].weight);
+            let weight = u128::from(self.weights.get(slot));
             self.weight -= weight;
             self.len -= 1;
             if queue == WINDOW {
@@ -194,12 +208,15 @@ impl Ring {
     }
 
     /// The resident at the front of the window, if the window is over its share.
+    #[inline]
     fn leaves_window(&self) -> Option<Slot> {
         let slot = self.queues.front(WINDOW)?;
-        let newest = self.queues.front(NEWEST).map_or(0, |slot| self.slots[slot.index()].weight);
+        let newest = self.queues.front(NEWEST).map_or(0, |slot| self.weights.get(slot));
         let rest = self.len - self.queues.len(WINDOW) - self.queues.len(NEWEST);
-        let share = self.mode.window().map_or(0, |share| self.weight / share);
-        (self.window + u128::from(newest) > share || rest == 0).then_some(slot)
+        let window = self.window + u128::from(newest);
+        // More than its share of the weight, without a division.
+        let is_over = self.mode.window().is_none_or(|share| window * share > self.weight);
+        (is_over || rest == 0).then_some(slot)
     }
 
     fn beats(&self, slot: Slot, rival: Slot, memory: &impl Memory) -> bool {
@@ -217,27 +234,35 @@ impl Ring {
                 self.hand = (self.hand + 1) % STEPS;
                 continue;
             };
+            let last = self.hits.last(slot);
             if self.learn_hits(slot, memory) == 0 {
                 return Some(slot);
             }
+            let steps = if self.mode == Mode::Recency { self.steps_left(last) } else { self.steps(slot) };
+            if steps == 0 {
+                return Some(slot);
+            }
             self.queues.remove(slot);
-            self.place(slot);
+            self.queues.push_back((self.hand + steps) % STEPS, slot);
         }
     }
 
+    #[inline]
     fn learn_hits(&mut self, slot: Slot, memory: &mut impl Memory) -> u8 {
         let hits = self.hits.take(slot);
-        let resident = &mut self.slots[slot.index()];
-        resident.uses = (resident.uses + hits).min(MAX_COUNT);
-        memory.learn(resident.hash.into(), hits);
+        if hits > 0 {
+            self.queues.set_note(slot, (self.queues.note(slot) + hits).min(MAX_COUNT));
+            memory.learn(self.hash(slot), hits);
+        }
         hits
     }
 
     /// Finds a place for the resident that was the newest.
+    #[inline]
     fn settle(&mut self, slot: Slot) {
         let Some(share) = self.mode.window() else { return self.place(slot) };
         self.queues.push_back(WINDOW, slot);
-        self.window += u128::from(self.slots[slot.index()].weight);
+        self.window += u128::from(self.weights.get(slot));
         if !self.full {
             // While there is room nobody has to beat anybody.
             self.shrink_window(self.weight / share);
@@ -252,11 +277,30 @@ impl Ring {
     }
 
     /// Moves `slot` from the window into the ring.
+    #[inline]
     fn promote(&mut self, slot: Slot) {
         if self.queues.remove(slot) == Some(WINDOW) {
-            self.window -= u128::from(self.slots[slot.index()].weight);
+            self.window -= u128::from(self.weights.get(slot));
         }
         self.place(slot);
+    }
+
+    /// How far ahead of the hand an entry belongs by recency that was hit when the hand was at `last`.
+    fn steps_left(&self, last: u8) -> usize {
+        let passed = self.instant().wrapping_sub(last) % INSTANTS;
+        TURN.saturating_sub(passed.into())
+    }
+
+    /// Where the hand is, as far as hits remember it.
+    #[inline]
+    fn instant(&self) -> u8 {
+        self.hand as u8 % INSTANTS
+    }
+
+    /// Notes a hit.
+    #[inline]
+    pub(super) fn touch(&self, slot: Slot) {
+        self.hits.touch_at(slot, self.instant());
     }
 
     fn place(&mut self, slot: Slot) {
@@ -267,11 +311,18 @@ impl Ring {
     /// How far ahead of the hand `slot` belongs.
     fn steps(&self, slot: Slot) -> usize {
         if self.mode == Mode::Recency {
-            return UNIT as usize;
+            return TURN;
         }
-        let Resident { weight, uses, .. } = self.slots[slot.index()];
-        let mean = self.weight / self.len as u128;
-        let worth = u128::from(UNIT * u64::from(uses.max(1))) * mean / u128::from(weight.max(1));
-        worth.clamp(1, STEPS as u128 - 1) as usize
+        let (weight, earned) = (self.weights.get(slot).max(1), UNIT * u64::from(self.queues.note(slot).max(1)));
+        // Narrow numbers divide many times faster than wide ones.
+        let narrow = u64::try_from(self.weight).ok().and_then(|sum| (sum / self.len as u64).checked_mul(earned));
+        let worth = narrow.map_or_else(
+            || {
+                let worth = u128::from(earned) * (self.weight / self.len as u128) / u128::from(weight);
+                u64::try_from(worth).unwrap_or(u64::MAX)
+            },
+            |worth| worth / weight,
+        );
+        worth.clamp(1, STEPS as u64 - 1) as usize
     }
 }

@@ -15,6 +15,9 @@ const SAMPLED_SHARE: usize = 2;
 const MIN_SAMPLED: usize = 64;
 /// Requests of sampled keys between two verdicts.
 const SESSION: u32 = 128;
+/// Keys that a miniature cache holds at most. Where a few heavy residents make up the weight, and none of them is
+/// sampled, the capacity alone would let it hold light ones without end.
+const MAX_HELD: usize = 2 * MAX_SAMPLED;
 /// Sampled residents asked for hits with each sampled newcomer.
 const POLLED: usize = 8;
 /// What is left of past misses after each verdict.
@@ -22,10 +25,14 @@ const FADING: f32 = 0.9;
 /// Another mode has to save this share of the misses.
 const MARGIN: f32 = 0.03;
 
+const MODES: usize = Mode::ALL.len();
+
 /// One miniature cache for each mode, fed with the requests of a sample of the keys.
 #[derive(Debug)]
 pub(super) struct Trials {
-    caches: [Trial; Mode::ALL.len()],
+    caches: [Trial; MODES],
+    /// Where the caches hold a key, by the 32 bits of hash that a ring keeps.
+    index: HashTable<Place>,
     /// Keys with a mixed hash up to this are in the sample.
     limit: u32,
     /// Sampled residents of the real cache, in no order.
@@ -35,11 +42,19 @@ pub(super) struct Trials {
     seen: u32,
 }
 
+/// A key that at least one of the caches holds.
+#[derive(Debug)]
+struct Place {
+    hash: u32,
+    /// [`ABSENT`] in those that do not.
+    slots: [Slot; MODES],
+}
+
+const ABSENT: Slot = Slot(u32::MAX);
+
 #[derive(Debug)]
 struct Trial {
     ring: Ring,
-    /// Slots by the 32 bits of hash that a ring keeps.
-    index: HashTable<(u32, Slot)>,
     free: Vec<Slot>,
     /// Misses, past ones fading.
     misses: f32,
@@ -48,7 +63,7 @@ struct Trial {
 impl Trials {
     pub(super) fn new() -> Self {
         let caches = Mode::ALL.map(Trial::new);
-        Self { caches, limit: u32::MAX, sampled: Vec::new(), next: 0, seen: 0 }
+        Self { caches, index: HashTable::new(), limit: u32::MAX, sampled: Vec::new(), next: 0, seen: 0 }
     }
 
     /// Whether the key of `hash` is in the sample.
@@ -65,7 +80,7 @@ impl Trials {
         if self.sampled.len() > most {
             self.limit /= 2;
             self.sampled.retain(|&slot| real.find(slot).is_some_and(|(hash, _)| sampled(self.limit, hash)));
-            self.caches.iter_mut().for_each(|trial| trial.thin(self.limit));
+            self.thin();
         }
         self.verdict(real)
     }
@@ -80,14 +95,14 @@ impl Trials {
     /// Notes that a sampled key is gone for other reasons.
     pub(super) fn remove(&mut self, slot: Slot, hash: u64) {
         self.evict(slot);
-        self.caches.iter_mut().for_each(|trial| trial.remove(hash));
+        self.forget(hash);
     }
 
     /// Bytes allocated, and those of the struct itself.
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         let slots = self.sampled.capacity() * size_of::<Slot>();
-        size_of::<Self>() + slots + self.caches.iter().map(Trial::bytes).sum::<usize>()
+        size_of::<Self>() + slots + self.index.allocation_size() + self.caches.iter().map(Trial::bytes).sum::<usize>()
     }
 
     /// Passes on the hits of some sampled residents.
@@ -101,11 +116,72 @@ impl Trials {
         }
     }
 
-    /// Asks each trial for a key.
+    /// Asks each cache for a key, which it holds from then on if it admits it.
     fn request(&mut self, facts: Facts, real: &Ring, sketch: &Sketch) {
-        let capacity = (real.weight() * (u128::from(self.limit) + 1)) >> 32;
-        self.caches.iter_mut().for_each(|trial| trial.request(facts, capacity, sketch));
         self.seen += 1;
+        let capacity = (real.weight() * (u128::from(self.limit) + 1)) >> 32;
+        let fits = u128::from(facts.weight) <= capacity;
+        let found = self.index.find_mut(mix(facts.hash), |place| u64::from(place.hash) == facts.hash);
+        let mut new = Place { hash: facts.hash as u32, slots: [ABSENT; MODES] };
+        let is_new = found.is_none();
+        let place = found.unwrap_or(&mut new);
+        let (mut uses, mut grown) = (None, [false; MODES]);
+        for (mode, (trial, slot)) in self.caches.iter_mut().zip(&mut place.slots).enumerate() {
+            if *slot != ABSENT {
+                trial.ring.touch(*slot);
+                continue;
+            }
+            trial.misses += 1.0;
+            if fits {
+                grown[mode] = true;
+                *slot = trial.insert(facts, *uses.get_or_insert_with(|| sketch.count(facts.hash)));
+            }
+        }
+        if uses.is_none() {
+            return;
+        }
+        if is_new {
+            self.index.insert_unique(mix(facts.hash), new, |place| mix(place.hash.into()));
+        }
+        for mode in (0..MODES).filter(|&mode| grown[mode]) {
+            self.shrink(mode, capacity, sketch);
+        }
+    }
+
+    /// Evicts from the cache of a mode what does not fit into `capacity`.
+    fn shrink(&mut self, mode: usize, capacity: u128, sketch: &Sketch) {
+        let trial = &mut self.caches[mode];
+        while trial.ring.weight() > capacity || trial.ring.len() > MAX_HELD {
+            let Some(victim) = trial.ring.evict(sketch) else { return };
+            trial.free.push(victim);
+            let hash = mix(trial.ring.hash(victim));
+            if let Ok(mut place) = self.index.find_entry(hash, |place| place.slots[mode] == victim) {
+                place.get_mut().slots[mode] = ABSENT;
+                if place.get().slots == [ABSENT; MODES] {
+                    place.remove();
+                }
+            }
+        }
+    }
+
+    /// Takes the key of `hash` out of every cache.
+    fn forget(&mut self, hash: u64) {
+        if let Ok(place) = self.index.find_entry(mix(hash), |place| u64::from(place.hash) == hash) {
+            let (Place { slots, .. }, _) = place.remove();
+            for (trial, slot) in self.caches.iter_mut().zip(slots).filter(|(_, slot)| *slot != ABSENT) {
+                trial.ring.remove(slot);
+                trial.free.push(slot);
+            }
+        }
+    }
+
+    /// Takes out keys that are no longer in the sample.
+    fn thin(&mut self) {
+        let hashes = self.index.iter().map(|place| u64::from(place.hash));
+        let gone: Vec<u64> = hashes.filter(|&hash| !sampled(self.limit, hash)).collect();
+        for hash in gone {
+            self.forget(hash);
+        }
     }
 
     fn verdict(&mut self, real: &Ring) -> Mode {
@@ -127,61 +203,18 @@ impl Trials {
 
 impl Trial {
     fn new(mode: Mode) -> Self {
-        Self { ring: Ring::new(mode), index: HashTable::new(), free: Vec::new(), misses: 0.0 }
+        Self { ring: Ring::new(mode), free: Vec::new(), misses: 0.0 }
     }
 
     #[cfg(test)]
     fn bytes(&self) -> usize {
-        self.ring.bytes() + self.index.allocation_size() + self.free.capacity() * size_of::<Slot>()
+        self.ring.bytes() + self.free.capacity() * size_of::<Slot>()
     }
 
-    fn find(&self, hash: u64) -> Option<Slot> {
-        self.index.find(mix(hash), |&(other, _)| u64::from(other) == hash).map(|&(_, slot)| slot)
-    }
-
-    fn request(&mut self, facts: Facts, capacity: u128, sketch: &Sketch) {
-        if let Some(slot) = self.find(facts.hash) {
-            return self.ring.hits.touch(slot);
-        }
-        self.misses += 1.0;
-        if u128::from(facts.weight) > capacity {
-            return;
-        }
+    fn insert(&mut self, facts: Facts, uses: u8) -> Slot {
         let slot = self.free.pop().unwrap_or(Slot(self.ring.len() as u32));
-        self.ring.insert(slot, facts, sketch.count(facts.hash));
-        self.index.insert_unique(mix(facts.hash), (facts.hash as u32, slot), |&(hash, _)| mix(hash.into()));
-        while self.ring.weight() > capacity {
-            let Some((victim, hash)) = self.evict(sketch) else { return };
-            self.forget(victim, hash);
-        }
-    }
-
-    fn evict(&mut self, sketch: &Sketch) -> Option<(Slot, u64)> {
-        let victim = self.ring.evict(sketch)?;
-        Some((victim, self.ring.hash(victim)))
-    }
-
-    fn remove(&mut self, hash: u64) {
-        if let Some(slot) = self.find(hash) {
-            self.ring.remove(slot);
-            self.forget(slot, hash);
-        }
-    }
-
-    /// Forgets keys that are no longer in the sample.
-    fn thin(&mut self, limit: u32) {
-        let gone: Vec<u64> =
-            self.index.iter().map(|&(hash, _)| hash.into()).filter(|&hash| !sampled(limit, hash)).collect();
-        for hash in gone {
-            self.remove(hash);
-        }
-    }
-
-    fn forget(&mut self, slot: Slot, hash: u64) {
-        if let Ok(place) = self.index.find_entry(mix(hash), |&(_, other)| other == slot) {
-            place.remove();
-        }
-        self.free.push(slot);
+        self.ring.insert(slot, facts, uses);
+        slot
     }
 }
 

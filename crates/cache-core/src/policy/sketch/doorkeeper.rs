@@ -1,9 +1,7 @@
 //! `Doorkeeper`: who knocks for the first time.
 
-use super::mix;
-
 /// Bits set for each key.
-const PROBES: u32 = 2;
+const PROBES: usize = 2;
 
 /// A Bloom filter with 32 to 64 bits for each key that its owner holds.
 #[derive(Debug)]
@@ -22,15 +20,18 @@ impl Doorkeeper {
         }
     }
 
-    /// Whether `hash` was admitted before, or looks like others that were.
-    pub(super) fn knows(&self, hash: u64) -> bool {
-        self.places(hash).all(|(word, bit)| self.0[word] & bit != 0)
+    /// Whether the key of a mixed hash was admitted before, or looks like others that were.
+    #[inline]
+    pub(super) fn knows(&self, mixed: u64) -> bool {
+        self.places(mixed).into_iter().all(|(word, bit)| self.0[word] & bit != 0)
     }
 
-    /// Admits `hash`; whether it was known.
-    pub(super) fn admit(&mut self, hash: u64) -> bool {
-        let known = self.knows(hash);
-        for (word, bit) in self.places(hash) {
+    /// Admits the key of a mixed hash; whether it was known.
+    #[inline]
+    pub(super) fn admit(&mut self, mixed: u64) -> bool {
+        let mut known = true;
+        for (word, bit) in self.places(mixed) {
+            known &= self.0[word] & bit != 0;
             self.0[word] |= bit;
         }
         known
@@ -45,12 +46,13 @@ impl Doorkeeper {
         self.0.capacity() * 8
     }
 
-    fn places(&self, hash: u64) -> impl Iterator<Item = (usize, u64)> + use<> {
+    #[inline]
+    fn places(&self, mixed: u64) -> [(usize, u64); PROBES] {
         let mask = self.0.len() as u64 - 1;
         // Another product than the sketch's, lest both err about the same keys.
-        let mixed = mix(hash).wrapping_mul(0xD6E8_FEB8_6659_FD93);
-        (0..PROBES).map(move |probe| {
-            let bits = mixed.rotate_right(probe * 32);
+        let bits = mixed.wrapping_mul(0xD6E8_FEB8_6659_FD93);
+        std::array::from_fn(|probe| {
+            let bits = bits.rotate_right(probe as u32 * 32);
             ((bits & mask) as usize, 1 << (bits >> 58))
         })
     }
