@@ -69,7 +69,8 @@ impl Log {
         let keep = self.options.backplane_marks.to_string();
         let args = [Some(place::written(tag)), Some(keep.into()), mark];
         // One lane: what is told after something else is heard after it.
-        let reply = link.run_on(&self.script, 0, &[self.name.clone()], args.into_iter().flatten().collect()).await?;
+        let name = std::slice::from_ref(&self.name);
+        let reply = link.run_on(&self.script, 0, name, args.into_iter().flatten().collect()).await?;
         Place::answered(reply)
     }
 
