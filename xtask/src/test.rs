@@ -47,16 +47,38 @@ impl Scope {
         let servers = if has("--without-servers") { Servers::None } else { Servers::Real };
         Self { only_tests: has("--quick") || !filters.is_empty(), servers, filters }
     }
+
+    /// Whether tests may run that share servers: all may, and those of the crates that have some.
+    fn needs_shared_servers(&self) -> bool {
+        const WITH_SERVERS: [&str; 3] = ["cache-redis", "cache-s3", "gateway"];
+        let names_packages = self.filters.iter().any(|filter| filter.starts_with("-p") || filter.starts_with("--pack"));
+        let names_one = || self.filters.iter().any(|filter| WITH_SERVERS.iter().any(|name| filter.contains(name)));
+        self.servers == Servers::Real && (!names_packages || names_one())
+    }
 }
 
 fn tests(scope: &Scope) -> Command {
     let has_nextest = process::find("cargo-nextest").is_some();
-    let mut command = if has_nextest {
-        workspace::cargo(&["nextest", "run", "--profile", "ci"])
+    let mut command = if scope.needs_shared_servers() {
+        workspace::cargo(&[
+            "run",
+            "--quiet",
+            "--package",
+            "cache-testkit",
+            "--example",
+            "shared_servers",
+            "--",
+            "cargo",
+        ])
+    } else {
+        workspace::cargo(&[])
+    };
+    if has_nextest {
+        command.args(["nextest", "run", "--profile", "ci"]);
     } else {
         eprintln!("note: cargo-nextest is not installed; `cargo test` runs the same tests, without its time limits");
-        workspace::cargo(&["test", "--tests", "--examples", "--no-fail-fast"])
-    };
+        command.args(["test", "--tests", "--examples", "--no-fail-fast"]);
+    }
     // Cargo lets `--workspace` win over `-p`.
     if !scope.filters.iter().any(|filter| filter.starts_with("-p") || filter.starts_with("--package")) {
         command.arg("--workspace");
@@ -94,6 +116,14 @@ mod tests {
         assert_eq!(without, Scope { only_tests: false, servers: Servers::None, filters: vec![] });
         assert!(tests(&without).get_args().any(|arg| arg.to_string_lossy().contains("real::")));
         assert!(!tests(&scope(&[])).get_args().any(|arg| arg.to_string_lossy().contains("real::")));
+    }
+
+    #[test]
+    fn shared_servers_run_for_those_who_need_them() {
+        assert!(scope(&[]).needs_shared_servers());
+        assert!(scope(&["-p", "cache-redis"]).needs_shared_servers());
+        assert!(!scope(&["-p", "cache-mem"]).needs_shared_servers());
+        assert!(!scope(&["--without-servers"]).needs_shared_servers());
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! The command line.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, value_parser};
 
+use crate::tiers::{TierKind, TierList};
 use crate::units::ByteCount;
 
 /// A multi-tier read-through cache for media.
@@ -31,19 +33,60 @@ pub(crate) enum Command {
 }
 
 /// Where the cache is and how much it may hold.
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(crate) struct CacheArgs {
-    /// Directory of the file tier [default: reelcache in the user's cache directory]
+    /// Tiers, the nearest first, of memory, file, sqlite, redis and s3 [default: memory,file]
+    #[arg(long, global = true, env = "CACHE_TIERS", value_name = "TIERS")]
+    pub(crate) tiers: Option<TierList>,
+
+    /// The only tier
+    #[arg(long, global = true, env = "CACHE_BACKEND", value_name = "TIER", conflicts_with = "tiers")]
+    pub(crate) backend: Option<TierKind>,
+
+    /// Redis or Valkey, by `redis://`, `redis-cluster://` or `redis-sentinel://`; `rediss` for TLS
+    #[arg(
+        long,
+        global = true,
+        env = "CACHE_REDIS_URL",
+        hide_env_values = true,
+        value_name = "URL",
+        default_value = "redis://127.0.0.1:6379"
+    )]
+    pub(crate) redis: String,
+
+    /// Object store, such as `s3://BUCKET/PREFIX?endpoint=ADDRESS` or `file:///PATH`
+    #[arg(long, global = true, env = "CACHE_S3_URL", hide_env_values = true, value_name = "URL")]
+    pub(crate) s3: Option<String>,
+
+    /// Directory of the file and the sqlite tier [default: reelcache in the user's cache directory]
     #[arg(long, global = true, env = "REELCACHE_DIR", value_name = "DIR")]
     pub(crate) cache_dir: Option<PathBuf>,
 
-    /// Budget of the file tier
+    /// Budget of the file tier, and of the sqlite tier
     #[arg(long, global = true, default_value = "10GiB", value_name = "BYTES")]
     pub(crate) disk: ByteCount,
 
     /// Budget of the memory tier
     #[arg(long, global = true, default_value = "256MiB", value_name = "BYTES")]
     pub(crate) memory: ByteCount,
+}
+
+/// Without the addresses of servers, which may hold passwords.
+impl fmt::Debug for CacheArgs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { tiers, backend, redis: _, s3: _, cache_dir, disk, memory } = self;
+        let mut args = f.debug_struct("CacheArgs");
+        args.field("tiers", tiers).field("backend", backend).field("cache_dir", cache_dir);
+        args.field("disk", disk).field("memory", memory).finish_non_exhaustive()
+    }
+}
+
+impl CacheArgs {
+    /// The tiers that are asked for.
+    pub(crate) fn tier_list(&self) -> TierList {
+        let chosen = self.backend.map(TierList::from).or_else(|| self.tiers.clone());
+        chosen.unwrap_or_else(|| TierList::from([TierKind::Memory, TierKind::File]))
+    }
 }
 
 /// Arguments of `serve`.
@@ -111,6 +154,25 @@ mod tests {
         let cli = Cli::try_parse_from(["reelcache"]).unwrap();
         assert!(cli.command.is_none());
         assert!(ServeArgs::default().listen.ip().is_loopback());
+    }
+
+    #[test]
+    fn tiers_are_memory_and_file_unless_named() {
+        let tiers = |words: &[&str]| {
+            let cli = Cli::try_parse_from([&["reelcache"], words].concat())?;
+            Ok::<_, clap::Error>(cli.cache.tier_list().iter().map(TierKind::name).collect::<Vec<_>>().join(","))
+        };
+        assert_eq!(tiers(&[]).unwrap(), "memory,file");
+        assert_eq!(tiers(&["--backend", "sqlite"]).unwrap(), "sqlite");
+        assert_eq!(tiers(&["--tiers", "memory,redis,s3"]).unwrap(), "memory,redis,s3");
+        assert!(tiers(&["--tiers", "memory", "--backend", "file"]).is_err());
+        assert!(tiers(&["--backend", "disk"]).unwrap_err().to_string().contains("memory, file, sqlite, redis, s3"));
+    }
+
+    #[test]
+    fn debug_shows_no_password() {
+        let cli = Cli::try_parse_from(["reelcache", "--redis", "redis://:hush@h", "--s3", "s3://b?secret=hush"]);
+        assert!(!format!("{:?}", cli.unwrap()).contains("hush"));
     }
 
     #[test]

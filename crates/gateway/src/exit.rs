@@ -13,6 +13,8 @@ pub(crate) enum Exit {
     Failed,
     /// An input file is missing, unreadable or not a video.
     Input,
+    /// The command line makes no sense.
+    Usage,
     /// A program that is needed is not installed.
     ToolMissing,
     /// The cache directory cannot be used: in use by another process, read-only, not a directory.
@@ -26,6 +28,7 @@ impl From<Exit> for ExitCode {
         Self::from(match exit {
             Exit::Done => 0,
             Exit::Failed => 1,
+            Exit::Usage => 2,
             Exit::Input => 3,
             Exit::ToolMissing => 4,
             Exit::Directory => 5,

@@ -7,6 +7,7 @@ mod process;
 mod serve;
 mod signals;
 mod stack;
+mod tiers;
 mod units;
 
 use std::error::Error as _;
@@ -18,7 +19,7 @@ use clap::Parser;
 
 use cli::{Cli, Command, ServeArgs};
 use exit::Exit;
-use stack::Stack;
+use stack::Plan;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -34,7 +35,14 @@ fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> Exit {
-    let stack = match Stack::open(&cli.cache).await {
+    let plan = match Plan::of(&cli.cache) {
+        Ok(plan) => plan,
+        Err(error) => {
+            report(&error);
+            return Exit::Usage;
+        }
+    };
+    let stack = match plan.open().await {
         Ok(stack) => stack,
         Err(error) => {
             report(&error);

@@ -22,7 +22,7 @@ pub(crate) async fn run(stack: &Stack, args: &ServeArgs) -> Result<Exit> {
     let mut stop = Stop::listen()?;
     let listener = TcpListener::bind(args.listen).await.map_err(|error| cannot_listen(args, &error))?;
     let address = listener.local_addr().map_err(|error| cannot_listen(args, &error))?;
-    announce(&format!("serving http://{address}/ from {}", stack.dir.display()));
+    announce(&format!("serving http://{address}/ from {}", stack.places.join(", ")));
     connections::serve(listener, routes::router(stack.clone()), &mut stop).await;
     stack.tiers.close().await?;
     announce("stopped: everything acknowledged is stored");

@@ -14,13 +14,14 @@ pub(super) fn render(snapshot: &Snapshot) -> String {
 }
 
 fn write_page(page: &mut String, snapshot: &Snapshot) -> fmt::Result {
-    let Snapshot { version, directory, uptime_seconds, .. } = snapshot;
-    let directory = Escaped(directory);
+    let Snapshot { version, places, uptime_seconds, .. } = snapshot;
+    let places = places.join(", ");
+    let places = Escaped(&places);
     page.push_str("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Reelcache</title>\n");
     page.push_str(
         "<meta name=\"viewport\" content=\"width=device-width\"><link rel=\"stylesheet\" href=\"/style.css\">",
     );
-    write!(page, "</head>\n<body><h1>Reelcache {version}</h1>\n<p>{directory}, up for {uptime_seconds} s.")?;
+    write!(page, "</head>\n<body><h1>Reelcache {version}</h1>\n<p>{places}, up for {uptime_seconds} s.")?;
     page.push_str(" The same figures as JSON: <a href=\"/api/cache-stats\">/api/cache-stats</a></p>\n");
     write_contents(page, snapshot)?;
     write_answers(page, snapshot)?;

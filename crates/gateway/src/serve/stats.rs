@@ -12,8 +12,8 @@ use crate::stack::Stack;
 pub(super) struct Snapshot {
     pub(super) version: &'static str,
     pub(super) uptime_seconds: u64,
-    /// As text: a path that is none is shown as well as it can be.
-    pub(super) directory: String,
+    /// Where each tier keeps its entries: a path that is no text is shown as well as it can be.
+    pub(super) places: Vec<String>,
     #[serde(flatten)]
     pub(super) stats: TieredStats,
 }
@@ -23,7 +23,7 @@ impl Snapshot {
         Self {
             version: env!("CARGO_PKG_VERSION"),
             uptime_seconds: uptime.as_secs(),
-            directory: stack.dir.to_string_lossy().into_owned(),
+            places: stack.places.clone(),
             stats: stack.tiers.stats().await,
         }
     }

@@ -5,5 +5,7 @@
 mod bad_input;
 mod full_disk;
 mod process;
+mod real;
 mod serve;
 mod support;
+mod tiers;

@@ -1,0 +1,71 @@
+//! Tiers as the user names them: what is reported is what runs.
+
+use std::path::Path;
+use std::process::Output;
+
+use super::support::{Home, origin, stderr, stdout};
+
+fn process(home: &Home, tiers: &[&str], clip: &Path) -> Output {
+    home.reelcache().args(tiers).arg("process").arg(clip).output().expect("the binary runs")
+}
+
+#[test]
+fn sqlite_keeps_what_the_next_process_finds() {
+    let home = Home::new();
+    let clip = home.clip("clip.mp4", 1);
+    let first = process(&home, &["--tiers", "memory,sqlite"], &clip);
+    assert_eq!(origin(&first, "keyframes", 0), "loaded", "{}", stderr(&first));
+    assert_eq!(origin(&process(&home, &["--backend", "sqlite"], &clip), "keyframes", 0), "sqlite");
+    assert!(home.path("cache/sqlite/cache.db").exists());
+}
+
+#[test]
+fn memory_alone_writes_nothing() {
+    let home = Home::new();
+    let clip = home.clip("clip.mp4", 1);
+    let run = home.reelcache().env("CACHE_BACKEND", "memory").arg("process").args([&clip, &clip]).output().unwrap();
+    assert_eq!(origin(&run, "keyframes", 1), "memory", "{}", stdout(&run));
+    let kept: Vec<_> = std::fs::read_dir(home.path("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(kept, ["clip.mp4"]);
+}
+
+#[test]
+fn an_object_store_may_be_a_directory() {
+    let home = Home::new();
+    let clip = home.clip("clip.mp4", 1);
+    let url = format!("file://{}", home.path("objects").display());
+    let tiers = ["--tiers", "memory,s3", "--s3", &url];
+    assert_eq!(origin(&process(&home, &tiers, &clip), "keyframes", 0), "loaded");
+    assert_eq!(origin(&process(&home, &tiers, &clip), "keyframes", 0), "s3");
+}
+
+#[test]
+fn a_redis_that_is_away_is_no_reason_to_fail() {
+    let home = Home::new();
+    let clip = home.clip("clip.mp4", 1);
+    let away = format!("redis://127.0.0.1:{}", cache_testkit::servers::free_port().unwrap());
+    let mut command = home.reelcache();
+    let run = command.args(["--tiers", "memory,file,redis", "--redis", &away, "process"]).args([&clip, &clip]).output();
+    let run = run.unwrap();
+    assert!(run.status.success(), "{}", stderr(&run));
+    assert_eq!(origin(&run, "keyframes", 1), "memory");
+    // What it made is kept where there is room.
+    assert_eq!(origin(&home.process(&clip), "keyframes", 0), "file");
+}
+
+#[test]
+fn nonsense_is_a_usage_error_that_keeps_secrets() {
+    let home = Home::new();
+    let cases: [(&[&str], &str); 5] = [
+        (&["--tiers", "memory,disk"], "memory, file, sqlite, redis, s3"),
+        (&["--tiers", "file,file"], "twice"),
+        (&["--backend", "s3"], "CACHE_S3_URL"),
+        (&["--backend", "redis", "--redis", "http://:hush@host"], "redis"),
+        (&["--backend", "s3", "--s3", "ftp://host/x?secret_access_key=hush"], "s3"),
+    ];
+    for (args, named) in cases {
+        let run = home.reelcache().args(args).args(["process", "clip.mp4"]).output().unwrap();
+        assert_eq!(run.status.code(), Some(2), "{args:?}: {}", stderr(&run));
+        assert!(stderr(&run).contains(named) && !stderr(&run).contains("hush"), "{args:?}: {}", stderr(&run));
+    }
+}
