@@ -200,19 +200,22 @@ impl<K: Eq, T> Catalog<K, T> {
         self.wheel.overdue(now, &mut moves, |slot| deadlines.get(slot)).is_some() || moves == 0
     }
 
-    /// Takes everything out.
-    pub fn clear(&mut self) -> Vec<Departure<K, T>> {
+    /// Takes everything out at `now`: as cleared, or as expired when its time has come.
+    pub fn clear(&mut self, now: Timestamp) -> Vec<Departure<K, T>> {
         self.index.clear();
         self.policy.clear();
-        self.deadlines.clear();
         self.wheel.clear();
         self.pinned.clear();
         (self.first_pinned, self.pinned_len) = (NIL, 0);
         self.weight = 0;
         let weights = std::mem::replace(&mut self.weights, Column::new(1));
+        let deadlines = std::mem::replace(&mut self.deadlines, Column::new(Timestamp::NEVER));
         let slots = (0..).map(Slot);
-        let residents = slots.zip(self.slots.drain());
-        residents.filter_map(|(slot, resident)| Some(resident?.depart(weights.get(slot), Cause::Cleared))).collect()
+        let residents = slots.zip(self.slots.drain()).filter_map(|(slot, resident)| {
+            let cause = if is_ahead(deadlines.get(slot), now) { Cause::Cleared } else { Cause::Expired };
+            Some(resident?.depart(weights.get(slot), cause))
+        });
+        residents.collect()
     }
 
     /// Sets new limits at `now`; what left for them, the expired first.

@@ -59,7 +59,7 @@ const MIX: u128 = 0x9e37_79b9_7f4a_7c15;
 ///
 /// # What runs where
 /// The weigher, the listener, initialisers and the destructors of values run outside the locks and may use the cache;
-/// when one panics, the cache stays consistent. `Eq`, `Hash` and `Borrow` of the key, `Clone` of the value, the clock and
+/// when one panics, the cache stays consistent. `Eq`, `Hash`, `Borrow` and `ToOwned` of the key, `Clone` of the value, the clock and
 /// predicates run under the lock of a shard and must not use the cache: it may deadlock.
 ///
 /// ```
@@ -154,7 +154,8 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCache<K, V, S> {
         self.offer(key, value, terms, |state, offer, now| accepts(state.catalog.peek(offer.hash, &offer.key, now)))
     }
 
-    /// Takes the value of `key` out, if it has not expired.
+    /// Takes the value of `key` out, if it has not expired. What is being filled under the key meanwhile is not held
+    /// afterwards, whether there was a value or not.
     pub fn remove<Q>(&self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
@@ -181,15 +182,13 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCache<K, V, S> {
         (left.cause == Cause::Removed).then_some(left.value)
     }
 
-    /// Drops everything; how many values were held, expired ones included. Each lock is held for constant time.
+    /// Drops everything; how many values were held, expired ones included. Each lock is held for constant time. The
+    /// listener hears of it when all shards are empty. What is being filled meanwhile is not held afterwards.
     pub fn clear(&self) -> u64 {
-        let mut count = 0;
-        for shard in &self.shards {
-            let left = shard.clear();
-            count += left.len() as u64;
-            self.report(&left);
-        }
-        count
+        let now = self.clock.now();
+        let left: Vec<_> = self.shards.iter().map(|shard| shard.clear(now)).collect();
+        self.report(left.iter().flatten());
+        left.iter().map(|left| left.len() as u64).sum()
     }
 
     /// Drops up to `limit` values that have expired at `now`, holding each lock for a bounded number of them.
@@ -277,7 +276,7 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCache<K, V, S> {
         key: K,
         value: V,
         terms: Terms,
-        accepts: impl FnOnce(&State<K, V>, &Offer<K, V>, Timestamp) -> bool,
+        accepts: impl FnOnce(&mut State<K, V>, &Offer<K, V>, Timestamp) -> bool,
     ) -> Admission {
         let weight = terms.weight.unwrap_or_else(|| self.weigher.as_ref().map_or(1, |weigh| weigh(&key, &value)));
         let (shard, hash) = self.place(&key);
@@ -286,7 +285,7 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCache<K, V, S> {
         // Where nothing ever expires, no time is as good as any.
         let is_timeless = terms.expires == Timestamp::NEVER && state.catalog.next_expiry().is_none();
         let now = if is_timeless { Timestamp::EPOCH } else { self.clock.now() };
-        if !accepts(&state, &offer, now) {
+        if !accepts(&mut state, &offer, now) {
             // The offer outlives the lock: dropping its value may use the cache.
             drop(state);
             drop(offer);

@@ -3,7 +3,7 @@
 use std::borrow::Borrow;
 use std::fmt;
 
-use cache_core::{Catalog, Departure, Departures, Limits, Offer, Timestamp};
+use cache_core::{Catalog, Cause, Departure, Departures, Limits, Offer, Timestamp};
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::MemStats;
@@ -13,20 +13,19 @@ use super::fill::Fills;
 #[repr(align(128))]
 pub(super) struct Shard<K, V> {
     state: RwLock<State<K, V>>,
-    pub(super) fills: Fills<K, V>,
 }
 
 /// What the lock of a shard guards.
 pub(super) struct State<K, V> {
     pub(super) catalog: Catalog<K, V>,
+    pub(super) fills: Fills<K, V>,
     /// Counts alone; what is held is the catalog's to say.
     stats: MemStats,
 }
 
 impl<K: Eq, V> Shard<K, V> {
     pub(super) fn new(catalog: Catalog<K, V>) -> Self {
-        let state = State { catalog, stats: MemStats::default() };
-        Self { state: RwLock::new(state), fills: Fills::new() }
+        Self { state: RwLock::new(State { catalog, fills: Fills::new(), stats: MemStats::default() }) }
     }
 
     pub(super) fn read(&self) -> RwLockReadGuard<'_, State<K, V>> {
@@ -38,18 +37,27 @@ impl<K: Eq, V> Shard<K, V> {
     }
 
     /// Takes everything out; the lock is held only while a new catalog takes the place of the old one.
-    pub(super) fn clear(&self) -> Vec<Departure<K, V>> {
+    pub(super) fn clear(&self, now: Timestamp) -> Vec<Departure<K, V>> {
         let mut state = self.state.write();
         let fresh = state.catalog.successor();
         let mut old = std::mem::replace(&mut state.catalog, fresh);
+        state.fills.outdate_all();
         state.stats.cleared += old.len() as u64;
         drop(state);
-        old.clear()
+        let left = old.clear(now);
+        let expired = left.iter().filter(|departure| departure.cause == Cause::Expired).count() as u64;
+        if expired > 0 {
+            let mut state = self.state.write();
+            state.stats.cleared -= expired;
+            state.stats.expired += expired;
+        }
+        left
     }
 }
 
 impl<K: Eq, V> State<K, V> {
     pub(super) fn insert(&mut self, offer: Offer<K, V>, now: Timestamp) -> Departures<K, V> {
+        self.fills.outdate(&offer.key);
         let left = self.catalog.insert(offer, now);
         self.stats.inserted += 1;
         // Not a loop: within, the iterator is much faster.
@@ -62,6 +70,7 @@ impl<K: Eq, V> State<K, V> {
     where
         K: Borrow<Q>,
     {
+        self.fills.outdate(key);
         let left = self.catalog.remove(hash, key, now)?;
         self.stats.count(left.cause);
         Some(left)

@@ -114,9 +114,10 @@ fn weights_at_both_ends_add_up_exactly() {
 #[test]
 fn what_expired_leaves_as_expired_whoever_takes_it_out() {
     let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_000)));
-    let takers: [fn(&MemCache<u64, u64>); 4] = [
+    let takers: [fn(&MemCache<u64, u64>); 5] = [
         |cache| _ = cache.remove(&1),
         |cache| _ = cache.insert(1, 2),
+        |cache| _ = cache.clear(),
         |cache| cache.resize(Limits::entries(0)),
         |cache| _ = cache.sweep(Timestamp::NEVER, 1),
     ];
