@@ -54,7 +54,8 @@ const MIX: u128 = 0x9e37_79b9_7f4a_7c15;
 /// A capacity of zero, by weight or by number, refuses everything. A value of weight 0 takes none of the capacity but
 /// counts in the number. Weights up to [`u64::MAX`] add up exactly. A deadline that has come already makes an offer
 /// [expired](Admission::Expired), and the value present leaves all the same; one centuries ahead is kept to the
-/// millisecond; [`Timestamp::NEVER`] never comes. Keys of equal hashes stay apart: they cost time, as each look compares
+/// millisecond; [`Timestamp::NEVER`] never comes. Clocks do not go back, as [`Clock`] demands: one that does serves again
+/// what had expired and was not swept yet. Keys of equal hashes stay apart: they cost time, as each look compares
 /// with all of them, and share one shard.
 ///
 /// # What runs where
@@ -296,7 +297,7 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCache<K, V, S> {
         // The offer departs last if at all, and nothing else does for these reasons after it.
         let admission = match left.last().map(|last| last.cause) {
             Some(Cause::Refused) => Admission::Refused,
-            Some(Cause::Expired) if now >= terms.expires => Admission::Expired,
+            Some(Cause::Expired) if now >= terms.expires && terms.expires != Timestamp::NEVER => Admission::Expired,
             _ => Admission::Stored,
         };
         self.report(&left);
