@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 #[cfg(doc)]
 use cache_core::PolicyKind;
 use cache_core::{Cause, Clock, Departure, Limits, Offer, Swept, Timestamp};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLockWriteGuard};
 
 pub use builder::MemCacheBuilder;
 pub(crate) use scan::Position;
@@ -25,7 +25,7 @@ pub use terms::{Admission, Terms};
 
 use crate::hash::Secrets;
 use builder::{Listener, Weigher};
-use shard::{Shard, State, share};
+use shard::{Shard, State, most_shards, shares};
 
 /// Values dropped under one lock by a sweep.
 const BATCH: usize = 256;
@@ -73,6 +73,10 @@ const MIX: u128 = 0x9e37_79b9_7f4a_7c15;
 /// ```
 pub struct MemCache<K, V, S = Secrets> {
     shards: Box<[Shard<K, V>]>,
+    /// How many of them, from the first one on, hold keys. It changes under all of their locks.
+    dealt: AtomicUsize,
+    /// The weight that each of these takes.
+    heaviest: u64,
     hasher: S,
     clock: Arc<dyn Clock>,
     weigher: Option<Weigher<K, V>>,
@@ -171,8 +175,8 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCache<K, V, S> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let (shard, hash) = self.place(key);
-        let mut state = shard.write();
+        let hash = self.hash(key);
+        let (_, mut state) = self.lock(hash);
         let now = self.clock.now();
         if state.catalog.peek(hash, key, now).is_some_and(|value| !agrees(value)) {
             return None;
@@ -215,13 +219,36 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCache<K, V, S> {
         swept
     }
 
-    /// Sets new limits, split over the same shards. Shrinking holds the lock of a shard while its share is evicted.
+    /// Sets new limits, split over the same shards. Shrinking holds the lock of a shard while its share is evicted, which
+    /// takes about as long as the insertion of as many values. Memory comes back by [`clear`](Self::clear) alone.
+    ///
+    /// Below the number of shards, or where a share would not take the
+    /// [promised weight](MemCacheBuilder::max_weight), only as many shards hold keys as have a share that does; with
+    /// larger limits the others hold keys again. Where that number changes, keys change their shards, and the cache is
+    /// cleared.
     pub fn resize(&self, limits: Limits) {
         let mut current = self.limits.lock();
         *current = limits;
+        let now = self.clock.now();
+        let dealt = most_shards(limits, self.heaviest, 1).clamp(1, self.shards.len());
+        let shares = shares(limits, dealt, self.shards.len());
         let mut left = Vec::new();
-        for (shard, share) in self.shards.iter().zip(shares(limits, self.shards.len())) {
-            left.extend(shard.write().resize(share, self.clock.now()));
+        if dealt == self.dealt.load(Ordering::Relaxed) {
+            for (shard, share) in self.shards.iter().zip(shares) {
+                left.extend(shard.write().resize(share, now));
+            }
+        } else {
+            let mut states: Vec<_> = self.shards.iter().map(Shard::write).collect();
+            let empty = |(state, share): (&mut RwLockWriteGuard<'_, State<K, V>>, _)| {
+                let old = state.empty();
+                // Nothing is there to leave.
+                drop(state.resize(share, now));
+                old
+            };
+            let old: Vec<_> = states.iter_mut().zip(shares).map(empty).collect();
+            self.dealt.store(dealt, Ordering::Relaxed);
+            drop(states);
+            left.extend(self.shards.iter().zip(old).flat_map(|(shard, old)| shard.drain(old, now)));
         }
         drop(current);
         self.report(&left);
@@ -268,7 +295,7 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCache<K, V, S> {
     #[doc(hidden)]
     pub fn validate(&self) -> Result<(), String> {
         let limits = self.limits.lock();
-        let shares = shares(*limits, self.shards.len());
+        let shares = shares(*limits, self.dealt.load(Ordering::Relaxed), self.shards.len());
         self.shards.iter().zip(shares).try_for_each(|(shard, share)| shard.read().validate(share))
     }
 
@@ -280,14 +307,14 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCache<K, V, S> {
         accepts: impl FnOnce(&mut State<K, V>, &Offer<K, V>, Timestamp) -> bool,
     ) -> Admission {
         let weight = terms.weight.unwrap_or_else(|| self.weigher.as_ref().map_or(1, |weigh| weigh(&key, &value)));
-        let (shard, hash) = self.place(&key);
+        let hash = self.hash(&key);
+        // It outlives the lock, panics included: dropping its value may use the cache.
         let offer = Offer { key, value, hash, weight, cost: terms.cost, expires: terms.expires, pinned: terms.pinned };
-        let mut state = shard.write();
+        let (_, mut state) = self.lock(hash);
         // Where nothing ever expires, no time is as good as any.
         let is_timeless = terms.expires == Timestamp::NEVER && state.catalog.next_expiry().is_none();
         let now = if is_timeless { Timestamp::EPOCH } else { self.clock.now() };
         if !accepts(&mut state, &offer, now) {
-            // The offer outlives the lock: dropping its value may use the cache.
             drop(state);
             drop(offer);
             return Admission::Declined;
@@ -306,12 +333,34 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCache<K, V, S> {
 
     /// The shard and the hash of `key`.
     fn place<Q: Hash + ?Sized>(&self, key: &Q) -> (&Shard<K, V>, u64) {
+        let hash = self.hash(key);
+        (self.shard(hash), hash)
+    }
+
+    fn hash<Q: Hash + ?Sized>(&self, key: &Q) -> u64 {
         // Folded, so that a hasher which tells keys apart in a few bits only still spreads them.
         let wide = u128::from(self.hasher.hash_one(key)) * MIX;
-        let hash = wide as u64 ^ (wide >> u64::BITS) as u64;
+        wide as u64 ^ (wide >> u64::BITS) as u64
+    }
+
+    fn shard(&self, hash: u64) -> &Shard<K, V> {
+        // Relaxed: who has to know exactly looks under a lock.
+        let dealt = self.dealt.load(Ordering::Relaxed) as u64;
         // The upper half: a catalog uses the lower one.
-        let index = ((hash >> u32::BITS) * self.shards.len() as u64) >> u32::BITS;
-        (&self.shards[index as usize], hash)
+        let index = ((hash >> u32::BITS) * dealt) >> u32::BITS;
+        &self.shards[index as usize]
+    }
+
+    /// The shard of the keys of `hash`, under its exclusive lock.
+    fn lock(&self, hash: u64) -> (&Shard<K, V>, RwLockWriteGuard<'_, State<K, V>>) {
+        loop {
+            let shard = self.shard(hash);
+            let state = shard.write();
+            // A resize may have dealt them to another one meanwhile.
+            if std::ptr::eq(shard, self.shard(hash)) {
+                return (shard, state);
+            }
+        }
     }
 
     /// Whether a deadline has not come yet. The exact time is read only where the cheap one does not settle it.
@@ -338,12 +387,4 @@ impl<K, V, S> fmt::Debug for MemCache<K, V, S> {
             .field("shards", &self.shards.len())
             .finish_non_exhaustive()
     }
-}
-
-/// The share of each of `shards`; they add up to `limits`.
-fn shares(limits: Limits, shards: usize) -> impl Iterator<Item = Limits> {
-    (0..shards).map(move |index| Limits {
-        weight: share(limits.weight, shards, index),
-        entries: share(limits.entries, shards, index),
-    })
 }

@@ -109,9 +109,9 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCache<K, V, S> {
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        let (shard, hash) = self.place(key);
         let thread = thread::current().id();
-        let mut state = shard.write();
+        let hash = self.hash(key);
+        let (shard, mut state) = self.lock(hash);
         // Somebody may have been done since the look.
         if let Some(value) = state.catalog.get_if(hash, key, |expires| self.is_ahead(expires)) {
             return Turn::Hit(value.clone());

@@ -38,12 +38,12 @@ impl<K: Eq, V> Shard<K, V> {
 
     /// Takes everything out; the lock is held only while a new catalog takes the place of the old one.
     pub(super) fn clear(&self, now: Timestamp) -> Vec<Departure<K, V>> {
-        let mut state = self.state.write();
-        let fresh = state.catalog.successor();
-        let mut old = std::mem::replace(&mut state.catalog, fresh);
-        state.fills.outdate_all();
-        state.stats.cleared += old.len() as u64;
-        drop(state);
+        let old = self.state.write().empty();
+        self.drain(old, now)
+    }
+
+    /// Takes everything out of a catalog that this shard had.
+    pub(super) fn drain(&self, mut old: Catalog<K, V>, now: Timestamp) -> Vec<Departure<K, V>> {
         let left = old.clear(now);
         let expired = left.iter().filter(|departure| departure.cause == Cause::Expired).count() as u64;
         if expired > 0 {
@@ -56,6 +56,15 @@ impl<K: Eq, V> Shard<K, V> {
 }
 
 impl<K: Eq, V> State<K, V> {
+    /// Puts an empty catalog in the place of the one there is, which counts as cleared.
+    pub(super) fn empty(&mut self) -> Catalog<K, V> {
+        let fresh = self.catalog.successor();
+        let old = std::mem::replace(&mut self.catalog, fresh);
+        self.fills.outdate_all();
+        self.stats.cleared += old.len() as u64;
+        old
+    }
+
     pub(super) fn insert(&mut self, offer: Offer<K, V>, now: Timestamp) -> Departures<K, V> {
         self.fills.outdate(&offer.key);
         let left = self.catalog.insert(offer, now);
@@ -116,8 +125,22 @@ impl<K, V> fmt::Debug for Shard<K, V> {
     }
 }
 
+/// The share of each of `shards`, of which the first ones, as many as are `dealt`, have one; they add up to `limits`.
+pub(super) fn shares(limits: Limits, dealt: usize, shards: usize) -> impl Iterator<Item = Limits> {
+    let share = move |index| Limits {
+        weight: share(limits.weight, dealt, index),
+        entries: share(limits.entries, dealt, index),
+    };
+    (0..dealt).map(share).chain((dealt..shards).map(|_| Limits::weight(0).and_entries(0)))
+}
+
+/// How many shards have a share of `limits` that takes the weight and the number.
+pub(super) fn most_shards(limits: Limits, weight: u64, entries: u64) -> usize {
+    usize::try_from((limits.weight / weight).min(limits.entries / entries)).unwrap_or(usize::MAX)
+}
+
 /// The part of `total` that the shard `index` of `shards` gets; the parts add up to `total`.
-pub(super) fn share(total: u64, shards: usize, index: usize) -> u64 {
+fn share(total: u64, shards: usize, index: usize) -> u64 {
     let shards = shards as u64;
     total / shards + u64::from((index as u64) < total % shards)
 }
