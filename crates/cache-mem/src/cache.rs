@@ -296,7 +296,14 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCache<K, V, S> {
     pub fn validate(&self) -> Result<(), String> {
         let limits = self.limits.lock();
         let shares = shares(*limits, self.dealt.load(Ordering::Relaxed), self.shards.len());
-        self.shards.iter().zip(shares).try_for_each(|(shard, share)| shard.read().validate(share))
+        self.shards.iter().zip(shares).try_for_each(|(shard, share)| {
+            let state = shard.read();
+            let mut keys = state.catalog.iter(Timestamp::EPOCH).map(|(key, _)| key);
+            match keys.all(|key| std::ptr::eq(shard, self.shard(self.hash(key)))) {
+                true => state.validate(share),
+                false => Err("a key is in a shard where nobody looks for it".to_owned()),
+            }
+        })
     }
 
     fn offer(
