@@ -27,7 +27,7 @@ use crate::hash::Secrets;
 use builder::{Listener, Weigher};
 use shard::{Shard, State, most_shards, shares};
 
-/// Values dropped under one lock by a sweep.
+/// Values dropped under one lock by a sweep or a resize.
 const BATCH: usize = 256;
 /// An odd number of random bits.
 const MIX: u128 = 0x9e37_79b9_7f4a_7c15;
@@ -219,8 +219,9 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCache<K, V, S> {
         swept
     }
 
-    /// Sets new limits, split over the same shards. Shrinking holds the lock of a shard while its share is evicted, which
-    /// takes about as long as the insertion of as many values. Memory comes back by [`clear`](Self::clear) alone.
+    /// Sets new limits, split over the same shards. Shrinking holds the lock of a shard for some hundred values at a time
+    /// where they weigh about the same, and for longer where light ones leave for the weight of heavy ones. Memory comes
+    /// back by [`clear`](Self::clear) alone.
     ///
     /// Below the number of shards, or where a share would not take the
     /// [promised weight](MemCacheBuilder::max_weight), only as many shards hold keys as have a share that does; with
@@ -235,7 +236,7 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCache<K, V, S> {
         let mut left = Vec::new();
         if dealt == self.dealt.load(Ordering::Relaxed) {
             for (shard, share) in self.shards.iter().zip(shares) {
-                left.extend(shard.write().resize(share, now));
+                left.extend(shard.resize(share, now));
             }
         } else {
             let mut states: Vec<_> = self.shards.iter().map(Shard::write).collect();

@@ -6,8 +6,8 @@ use std::fmt;
 use cache_core::{Catalog, Cause, Departure, Departures, Limits, Offer, Timestamp};
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::MemStats;
 use super::fill::Fills;
+use super::{BATCH, MemStats};
 
 /// A part of a cache. Aligned so that the locks of two shards never share a cache line.
 #[repr(align(128))]
@@ -34,6 +34,21 @@ impl<K: Eq, V> Shard<K, V> {
 
     pub(super) fn write(&self) -> RwLockWriteGuard<'_, State<K, V>> {
         self.state.write()
+    }
+
+    /// Sets new limits, in parts, with the lock open in between; what left.
+    pub(super) fn resize(&self, limits: Limits, now: Timestamp) -> Vec<Departure<K, V>> {
+        let mut left = Vec::new();
+        loop {
+            let mut state = self.state.write();
+            let part = state.part_of(limits);
+            let departures = state.resize(part, now);
+            drop(state);
+            left.extend(departures);
+            if part == limits {
+                return left;
+            }
+        }
     }
 
     /// Takes everything out; the lock is held only while a new catalog takes the place of the old one.
@@ -101,6 +116,16 @@ impl<K: Eq, V> State<K, V> {
         left
     }
 
+    /// Limits on the way to others that are far below what is held: about [`BATCH`] values have to leave for them.
+    fn part_of(&self, limits: Limits) -> Limits {
+        let (weight, entries) = (self.catalog.weight(), self.catalog.len() as u64);
+        let batch = weight.div_ceil(entries.max(1)).saturating_mul(BATCH as u64);
+        Limits {
+            weight: limits.weight.max(weight.saturating_sub(batch)),
+            entries: limits.entries.max(entries.saturating_sub(BATCH as u64)),
+        }
+    }
+
     pub(super) fn stats(&self) -> MemStats {
         MemStats { entries: self.catalog.len() as u64, weight: self.catalog.weight(), ..self.stats }
     }
@@ -147,7 +172,38 @@ fn share(total: u64, shards: usize, index: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use cache_core::PolicyKind;
+
     use super::*;
+
+    #[test]
+    fn a_shard_shrinks_in_parts_that_end_at_its_limits() {
+        for weight in [0, 1, 1_000] {
+            for limits in [Limits::entries(10), Limits::weight(0), Limits::weight(5_000).and_entries(7)] {
+                let shard = Shard::new(Catalog::new(Limits::weight(u64::MAX), PolicyKind::Agd));
+                for key in 0..5_000_u64 {
+                    let offer = Offer {
+                        key,
+                        value: (),
+                        hash: key.wrapping_mul(0x9e37_79b9_7f4a_7c15),
+                        weight,
+                        cost: Duration::ZERO,
+                        expires: Timestamp::NEVER,
+                        pinned: false,
+                    };
+                    assert!(shard.write().insert(offer, Timestamp::EPOCH).is_empty());
+                }
+                let part = shard.read().part_of(limits);
+                assert!(limits == Limits::weight(0) && weight == 0 || part != limits);
+                let left = shard.write().resize(part, Timestamp::EPOCH);
+                assert!(left.len() <= BATCH || weight == 0, "{} at once", left.len());
+                shard.resize(limits, Timestamp::EPOCH);
+                assert_eq!(shard.read().validate(limits), Ok(()));
+            }
+        }
+    }
 
     #[test]
     fn shares_add_up_and_differ_by_one_at_most() {
