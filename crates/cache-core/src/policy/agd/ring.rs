@@ -243,6 +243,7 @@ impl Ring {
     }
 
     /// The resident at the hand, after those that were hit went ahead, as far as there are `chances`.
+    #[inline]
     fn victim(&mut self, memory: &mut impl Memory, chances: &mut usize) -> Option<Slot> {
         if self.len == self.queues.len(WINDOW) + self.queues.len(NEWEST) {
             return None;
@@ -291,6 +292,7 @@ impl Ring {
     }
 
     /// Moves what is beyond the window's share into the ring, or some of it: later calls go on.
+    #[inline(never)]
     fn shrink_window(&mut self) {
         let share = self.mode.window().map_or(0, |share| self.weight / share);
         self.shrinking = true;
