@@ -5,6 +5,7 @@ mod departures;
 mod index;
 mod offer;
 mod rings;
+mod room;
 mod slab;
 mod view;
 mod wheel;
@@ -31,8 +32,10 @@ const MOVES: usize = 64;
 ///
 /// A catalog is synchronous, reads no clock and makes no hashes: callers pass both in. Weights are added up
 /// exactly, and [`weight`](Self::weight) and [`len`](Self::len) are within the limits after every call. An entry
-/// heavier than the whole budget is refused and evicts nothing; expired entries make room before live ones do.
-/// Everything that leaves is handed back.
+/// heavier than the whole budget is refused and evicts nothing. Expired entries make room before live ones do, as far as
+/// a bounded search finds them: deadlines far ahead are sorted roughly, and each call sorts 64 of them further at most,
+/// so where many lie close together and nobody calls [`expire`](Self::expire), a few live ones may go first. Everything
+/// that leaves is handed back.
 ///
 /// ```
 /// # use cache_core::{Catalog, Limits, Offer, PolicyKind, Timestamp};
@@ -60,6 +63,8 @@ pub struct Catalog<K, T> {
     first_pinned: u32,
     pinned_len: usize,
     limits: Limits,
+    /// Whether the policy is told weights: the same for all entries that it knows.
+    weighs: bool,
     /// Wider than any limit: the sum passes the limit between an admission and the evictions that pay for it.
     weight: u128,
 }
@@ -98,6 +103,7 @@ impl<K: Eq, T> Catalog<K, T> {
             first_pinned: NIL,
             pinned_len: 0,
             limits,
+            weighs: limits.weighs(),
             weight: 0,
         }
     }
@@ -197,31 +203,25 @@ impl<K: Eq, T> Catalog<K, T> {
     /// suffice to know, it has.
     pub fn is_overdue(&mut self, now: Timestamp) -> bool {
         let (mut moves, deadlines) = (MOVES, &self.deadlines);
-        self.wheel.overdue(now, &mut moves, |slot| deadlines.get(slot)).is_some() || moves == 0
+        self.wheel.overdue(now, &mut moves, &|slot| deadlines.get(slot)).is_some() || moves == 0
     }
 
-    /// Takes everything out.
-    pub fn clear(&mut self) -> Vec<Departure<K, T>> {
+    /// Takes everything out at `now`: as cleared, or as expired when its time has come.
+    pub fn clear(&mut self, now: Timestamp) -> Vec<Departure<K, T>> {
         self.index.clear();
         self.policy.clear();
-        self.deadlines.clear();
         self.wheel.clear();
         self.pinned.clear();
         (self.first_pinned, self.pinned_len) = (NIL, 0);
         self.weight = 0;
         let weights = std::mem::replace(&mut self.weights, Column::new(1));
+        let deadlines = std::mem::replace(&mut self.deadlines, Column::new(Timestamp::NEVER));
         let slots = (0..).map(Slot);
-        let residents = slots.zip(self.slots.drain());
-        residents.filter_map(|(slot, resident)| Some(resident?.depart(weights.get(slot), Cause::Cleared))).collect()
-    }
-
-    /// Sets new limits at `now`; what left for them, the expired first.
-    pub fn resize(&mut self, limits: Limits, now: Timestamp) -> Departures<K, T> {
-        self.limits = limits;
-        self.policy.resize(limits.planned());
-        let mut left = Departures::new();
-        self.make_room(None, now, &mut left);
-        left
+        let residents = slots.zip(self.slots.drain()).filter_map(|(slot, resident)| {
+            let cause = if is_ahead(deadlines.get(slot), now) { Cause::Cleared } else { Cause::Expired };
+            Some(resident?.depart(weights.get(slot), cause))
+        });
+        residents.collect()
     }
 
     /// The limits.
@@ -258,6 +258,7 @@ impl<K: Eq, T> Catalog<K, T> {
 
     /// Makes a resident of an offer whose key is absent.
     fn admit(&mut self, offer: Offer<K, T>, now: Timestamp) -> Slot {
+        self.choose_unit();
         let Offer { key, value, hash, weight, cost, expires, pinned } = offer;
         let slot = self.slots.insert(Resident { key, value });
         self.index.insert(hash, slot);
@@ -267,7 +268,7 @@ impl<K: Eq, T> Catalog<K, T> {
         if pinned {
             self.pin(slot);
         } else {
-            self.policy.insert(slot, self.limits.facts(hash, weight, cost));
+            self.policy.insert(slot, self.facts(hash, weight, cost));
         }
         slot
     }
@@ -283,7 +284,7 @@ impl<K: Eq, T> Catalog<K, T> {
         if self.deadlines.get(slot) != expires {
             self.set_deadline(slot, expires, now);
         }
-        let facts = self.limits.facts(hash, weight, cost);
+        let facts = self.facts(hash, weight, cost);
         if !pinned && weight == old_weight && !self.pinned.contains(slot) {
             self.policy.update(slot, facts);
         } else {
@@ -346,35 +347,8 @@ impl<K: Eq, T> Catalog<K, T> {
     /// Takes out the longest overdue entry, if `moves` within the wheel suffice to find it.
     fn release_overdue(&mut self, now: Timestamp, moves: &mut usize) -> Option<Departure<K, T>> {
         let deadlines = &self.deadlines;
-        let slot = self.wheel.overdue(now, moves, |slot| deadlines.get(slot))?;
+        let slot = self.wheel.overdue(now, moves, &|slot| deadlines.get(slot))?;
         Some(self.release(slot, Cause::Expired, now))
-    }
-
-    /// Entries without weight fit into any sum of weights: a capacity of zero holds none of them either.
-    fn max_entries(&self) -> u64 {
-        if self.limits.weight == 0 { 0 } else { self.limits.entries.min(slab::MAX_LEN) }
-    }
-
-    fn is_over(&self) -> bool {
-        self.weight > u128::from(self.limits.weight) || self.len() as u64 > self.max_entries()
-    }
-
-    /// Takes out the overdue, then the policy's victims, then the pinned, until the limits hold.
-    fn make_room(&mut self, newest: Option<Slot>, now: Timestamp, left: &mut Departures<K, T>) {
-        let mut moves = MOVES;
-        while self.is_over() {
-            let Some(overdue) = self.release_overdue(now, &mut moves) else { break };
-            left.push(overdue);
-        }
-        while self.is_over() {
-            let victim = self.policy.evict().or_else(|| {
-                let first = (self.first_pinned != NIL).then_some(Slot(self.first_pinned));
-                first.inspect(|&slot| self.forget(slot))
-            });
-            let Some(victim) = victim else { return };
-            let cause = if Some(victim) == newest { Cause::Refused } else { Cause::Capacity };
-            left.push(self.take(victim, cause, now));
-        }
     }
 }
 

@@ -28,6 +28,13 @@ pub use sieve::Sieve;
 pub use slru::Slru;
 pub use tinylfu::TinyLfu;
 
+/// Entries that one eviction spares because they were hit, or moves for other reasons, at most; then the next one goes,
+/// hit or not.
+///
+/// An eviction runs under an exclusive lock. Without a bound, one that comes after all of a million entries were hit
+/// looks at all of them. Where this many of those next in line were hit, which of them goes matters little.
+pub(crate) const CHANCES: usize = 256;
+
 /// A place in a catalog, reused after its entry left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slot(pub u32);
@@ -53,7 +60,9 @@ pub struct Facts {
 /// Decides which entry goes when there is no room.
 ///
 /// The owner adds up weights and calls [`evict`](Self::evict) until there is room again; a policy only orders.
-/// All methods are synchronous, never block, and take amortised constant or logarithmic time.
+/// All methods are synchronous, never block, and take amortised constant or logarithmic time. No call looks at more
+/// than some hundred entries, however many were hit before it; except that [`Lru`] and [`Slru`], whose orders are
+/// exact, have to look at all that were hit since, and that tables grow.
 ///
 /// # Laws
 /// * `evict` names a resident slot and forgets it; it answers `None` exactly when nothing is resident. The newest

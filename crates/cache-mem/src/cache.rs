@@ -13,8 +13,10 @@ use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+#[cfg(doc)]
+use cache_core::PolicyKind;
 use cache_core::{Cause, Clock, Departure, Limits, Offer, Swept, Timestamp};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLockWriteGuard};
 
 pub use builder::MemCacheBuilder;
 pub(crate) use scan::Position;
@@ -23,9 +25,9 @@ pub use terms::{Admission, Terms};
 
 use crate::hash::Secrets;
 use builder::{Listener, Weigher};
-use shard::{Shard, State, share};
+use shard::{Shard, State, most_shards, shares};
 
-/// Values dropped under one lock by a sweep.
+/// Values dropped under one lock by a sweep or a resize.
 const BATCH: usize = 256;
 /// An odd number of random bits.
 const MIX: u128 = 0x9e37_79b9_7f4a_7c15;
@@ -34,8 +36,11 @@ const MIX: u128 = 0x9e37_79b9_7f4a_7c15;
 ///
 /// A hit takes the shared lock of one shard, clones the value and returns: no allocation, no exclusive lock, no
 /// await; it reads a clock only where the value has a deadline. Values are therefore cheap to clone, typically an
-/// [`Arc`]. Expired values are never returned. An insertion takes the exclusive lock for constant time and one step for
-/// each value that leaves, save where a table grows.
+/// [`Arc`]. Expired values are never returned. An insertion takes the exclusive lock for constant time (logarithmic with
+/// [`Gdsf`](PolicyKind::Gdsf)) and one step for each value that leaves, each of which looks at some hundred others at
+/// most; save where a table grows or a sketch halves its counts, which takes about a millisecond for a million values.
+/// [`Lru`](PolicyKind::Lru) and [`Slru`](PolicyKind::Slru) keep an exact order, and put it right on eviction: one
+/// insertion may pay for all hits since the last one.
 ///
 /// # Shards
 /// The capacity is split exactly over the shards, each with a lock and an eviction order of its own; a key
@@ -49,12 +54,13 @@ const MIX: u128 = 0x9e37_79b9_7f4a_7c15;
 /// A capacity of zero, by weight or by number, refuses everything. A value of weight 0 takes none of the capacity but
 /// counts in the number. Weights up to [`u64::MAX`] add up exactly. A deadline that has come already makes an offer
 /// [expired](Admission::Expired), and the value present leaves all the same; one centuries ahead is kept to the
-/// millisecond; [`Timestamp::NEVER`] never comes. Keys of equal hashes stay apart: they cost time, as each look compares
+/// millisecond; [`Timestamp::NEVER`] never comes. Clocks do not go back, as [`Clock`] demands: one that does serves again
+/// what had expired and was not swept yet. Keys of equal hashes stay apart: they cost time, as each look compares
 /// with all of them, and share one shard.
 ///
 /// # What runs where
 /// The weigher, the listener, initialisers and the destructors of values run outside the locks and may use the cache;
-/// when one panics, the cache stays consistent. `Eq`, `Hash` and `Borrow` of the key, `Clone` of the value, the clock and
+/// when one panics, the cache stays consistent. `Eq`, `Hash`, `Borrow` and `ToOwned` of the key, `Clone` of the value, the clock and
 /// predicates run under the lock of a shard and must not use the cache: it may deadlock.
 ///
 /// ```
@@ -67,6 +73,10 @@ const MIX: u128 = 0x9e37_79b9_7f4a_7c15;
 /// ```
 pub struct MemCache<K, V, S = Secrets> {
     shards: Box<[Shard<K, V>]>,
+    /// How many of them, from the first one on, hold keys. It changes under all of their locks.
+    dealt: AtomicUsize,
+    /// The weight that each of these takes.
+    heaviest: u64,
     hasher: S,
     clock: Arc<dyn Clock>,
     weigher: Option<Weigher<K, V>>,
@@ -149,7 +159,8 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCache<K, V, S> {
         self.offer(key, value, terms, |state, offer, now| accepts(state.catalog.peek(offer.hash, &offer.key, now)))
     }
 
-    /// Takes the value of `key` out, if it has not expired.
+    /// Takes the value of `key` out, if it has not expired. What is being filled under the key meanwhile is not held
+    /// afterwards, whether there was a value or not.
     pub fn remove<Q>(&self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
@@ -164,8 +175,8 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCache<K, V, S> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let (shard, hash) = self.place(key);
-        let mut state = shard.write();
+        let hash = self.hash(key);
+        let (_, mut state) = self.lock(hash);
         let now = self.clock.now();
         if state.catalog.peek(hash, key, now).is_some_and(|value| !agrees(value)) {
             return None;
@@ -176,15 +187,13 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCache<K, V, S> {
         (left.cause == Cause::Removed).then_some(left.value)
     }
 
-    /// Drops everything; how many values were held, expired ones included. Each lock is held for constant time.
+    /// Drops everything; how many values were held, expired ones included. Each lock is held for constant time. The
+    /// listener hears of it when all shards are empty. What is being filled meanwhile is not held afterwards.
     pub fn clear(&self) -> u64 {
-        let mut count = 0;
-        for shard in &self.shards {
-            let left = shard.clear();
-            count += left.len() as u64;
-            self.report(&left);
-        }
-        count
+        let now = self.clock.now();
+        let left: Vec<_> = self.shards.iter().map(|shard| shard.clear(now)).collect();
+        self.report(left.iter().flatten());
+        left.iter().map(|left| left.len() as u64).sum()
     }
 
     /// Drops up to `limit` values that have expired at `now`, holding each lock for a bounded number of them.
@@ -210,13 +219,37 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCache<K, V, S> {
         swept
     }
 
-    /// Sets new limits, split over the same shards. Shrinking holds the lock of a shard while its share is evicted.
+    /// Sets new limits, split over the same shards. Shrinking holds the lock of a shard for some hundred values at a time
+    /// where they weigh about the same, and for longer where light ones leave for the weight of heavy ones. Memory comes
+    /// back by [`clear`](Self::clear) alone.
+    ///
+    /// Below the number of shards, or where a share would not take the
+    /// [promised weight](MemCacheBuilder::max_weight), only as many shards hold keys as have a share that does; with
+    /// larger limits the others hold keys again. Where that number changes, keys change their shards, and the cache is
+    /// cleared.
     pub fn resize(&self, limits: Limits) {
         let mut current = self.limits.lock();
         *current = limits;
+        let now = self.clock.now();
+        let dealt = most_shards(limits, self.heaviest, 1).clamp(1, self.shards.len());
+        let shares = shares(limits, dealt, self.shards.len());
         let mut left = Vec::new();
-        for (shard, share) in self.shards.iter().zip(shares(limits, self.shards.len())) {
-            left.extend(shard.write().resize(share, self.clock.now()));
+        if dealt == self.dealt.load(Ordering::Relaxed) {
+            for (shard, share) in self.shards.iter().zip(shares) {
+                left.extend(shard.resize(share, now));
+            }
+        } else {
+            let mut states: Vec<_> = self.shards.iter().map(Shard::write).collect();
+            let empty = |(state, share): (&mut RwLockWriteGuard<'_, State<K, V>>, _)| {
+                let old = state.empty();
+                // Nothing is there to leave.
+                drop(state.resize(share, now));
+                old
+            };
+            let old: Vec<_> = states.iter_mut().zip(shares).map(empty).collect();
+            self.dealt.store(dealt, Ordering::Relaxed);
+            drop(states);
+            left.extend(self.shards.iter().zip(old).flat_map(|(shard, old)| shard.drain(old, now)));
         }
         drop(current);
         self.report(&left);
@@ -263,8 +296,15 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCache<K, V, S> {
     #[doc(hidden)]
     pub fn validate(&self) -> Result<(), String> {
         let limits = self.limits.lock();
-        let shares = shares(*limits, self.shards.len());
-        self.shards.iter().zip(shares).try_for_each(|(shard, share)| shard.read().validate(share))
+        let shares = shares(*limits, self.dealt.load(Ordering::Relaxed), self.shards.len());
+        self.shards.iter().zip(shares).try_for_each(|(shard, share)| {
+            let state = shard.read();
+            let mut keys = state.catalog.iter(Timestamp::EPOCH).map(|(key, _)| key);
+            if keys.any(|key| !std::ptr::eq(shard, self.shard(self.hash(key)))) {
+                return Err("a key is in a shard where nobody looks for it".to_owned());
+            }
+            state.validate(share)
+        })
     }
 
     fn offer(
@@ -272,17 +312,17 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCache<K, V, S> {
         key: K,
         value: V,
         terms: Terms,
-        accepts: impl FnOnce(&State<K, V>, &Offer<K, V>, Timestamp) -> bool,
+        accepts: impl FnOnce(&mut State<K, V>, &Offer<K, V>, Timestamp) -> bool,
     ) -> Admission {
         let weight = terms.weight.unwrap_or_else(|| self.weigher.as_ref().map_or(1, |weigh| weigh(&key, &value)));
-        let (shard, hash) = self.place(&key);
+        let hash = self.hash(&key);
+        // It outlives the lock, panics included: dropping its value may use the cache.
         let offer = Offer { key, value, hash, weight, cost: terms.cost, expires: terms.expires, pinned: terms.pinned };
-        let mut state = shard.write();
+        let (_, mut state) = self.lock(hash);
         // Where nothing ever expires, no time is as good as any.
         let is_timeless = terms.expires == Timestamp::NEVER && state.catalog.next_expiry().is_none();
         let now = if is_timeless { Timestamp::EPOCH } else { self.clock.now() };
-        if !accepts(&state, &offer, now) {
-            // The offer outlives the lock: dropping its value may use the cache.
+        if !accepts(&mut state, &offer, now) {
             drop(state);
             drop(offer);
             return Admission::Declined;
@@ -292,7 +332,7 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCache<K, V, S> {
         // The offer departs last if at all, and nothing else does for these reasons after it.
         let admission = match left.last().map(|last| last.cause) {
             Some(Cause::Refused) => Admission::Refused,
-            Some(Cause::Expired) if now >= terms.expires => Admission::Expired,
+            Some(Cause::Expired) if now >= terms.expires && terms.expires != Timestamp::NEVER => Admission::Expired,
             _ => Admission::Stored,
         };
         self.report(&left);
@@ -301,12 +341,34 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCache<K, V, S> {
 
     /// The shard and the hash of `key`.
     fn place<Q: Hash + ?Sized>(&self, key: &Q) -> (&Shard<K, V>, u64) {
+        let hash = self.hash(key);
+        (self.shard(hash), hash)
+    }
+
+    fn hash<Q: Hash + ?Sized>(&self, key: &Q) -> u64 {
         // Folded, so that a hasher which tells keys apart in a few bits only still spreads them.
         let wide = u128::from(self.hasher.hash_one(key)) * MIX;
-        let hash = wide as u64 ^ (wide >> u64::BITS) as u64;
+        wide as u64 ^ (wide >> u64::BITS) as u64
+    }
+
+    fn shard(&self, hash: u64) -> &Shard<K, V> {
+        // Relaxed: who has to know exactly looks under a lock.
+        let dealt = self.dealt.load(Ordering::Relaxed) as u64;
         // The upper half: a catalog uses the lower one.
-        let index = ((hash >> u32::BITS) * self.shards.len() as u64) >> u32::BITS;
-        (&self.shards[index as usize], hash)
+        let index = ((hash >> u32::BITS) * dealt) >> u32::BITS;
+        &self.shards[index as usize]
+    }
+
+    /// The shard of the keys of `hash`, under its exclusive lock.
+    fn lock(&self, hash: u64) -> (&Shard<K, V>, RwLockWriteGuard<'_, State<K, V>>) {
+        loop {
+            let shard = self.shard(hash);
+            let state = shard.write();
+            // A resize may have dealt them to another one meanwhile.
+            if std::ptr::eq(shard, self.shard(hash)) {
+                return (shard, state);
+            }
+        }
     }
 
     /// Whether a deadline has not come yet. The exact time is read only where the cheap one does not settle it.
@@ -333,12 +395,4 @@ impl<K, V, S> fmt::Debug for MemCache<K, V, S> {
             .field("shards", &self.shards.len())
             .finish_non_exhaustive()
     }
-}
-
-/// The share of each of `shards`; they add up to `limits`.
-fn shares(limits: Limits, shards: usize) -> impl Iterator<Item = Limits> {
-    (0..shards).map(move |index| Limits {
-        weight: share(limits.weight, shards, index),
-        entries: share(limits.entries, shards, index),
-    })
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Facts, Timestamp};
+use crate::Timestamp;
 
 /// How much a catalog may hold. A bound of zero on either holds nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,13 +37,12 @@ const UNBOUNDED: u64 = 1 << 56;
 impl Limits {
     /// What a policy plans with: the bound on the number of entries where only that is one.
     pub(super) const fn planned(self) -> u64 {
-        if self.weight < UNBOUNDED { self.weight } else { self.entries }
+        if self.weighs() { self.weight } else { self.entries }
     }
 
-    /// What a policy is told of an entry, whose weight is its part of [`planned`](Self::planned).
-    pub(super) const fn facts(self, hash: u64, weight: u64, cost: Duration) -> Facts {
-        let weight = if self.weight < UNBOUNDED { weight } else { 1 };
-        Facts { hash, weight, cost }
+    /// Whether weights are what is scarce: where only the number of entries is bounded, they are alike.
+    pub(super) const fn weighs(self) -> bool {
+        self.weight < UNBOUNDED
     }
 }
 

@@ -19,8 +19,7 @@ const LEVELS: usize = u64::BITS.div_ceil(BITS) as usize;
 /// level therefore has no turn to wrap around, every 64-bit deadline has its place, and a slot moves ten times at most,
 /// however far its deadline is. Insertion and removal take constant time.
 pub(super) struct Wheel {
-    /// The wheel's own time in milliseconds: no deadline that it knows lies before, except those that were late when
-    /// they came and count as of then.
+    /// The wheel's own time in milliseconds: no deadline that it tells apart lies before.
     time: u64,
     /// Which lists of each level hold something.
     occupied: [u64; LEVELS],
@@ -32,6 +31,8 @@ pub(super) struct Wheel {
     /// The level of the list that the wheel's time has reached and that is being moved; 0 for none.
     moving: usize,
     len: usize,
+    /// Those whose deadlines lie before: the clock went back since the wheel's time was set.
+    past: Option<Box<Self>>,
 }
 
 impl Wheel {
@@ -44,19 +45,23 @@ impl Wheel {
             lists: Column::new(0),
             moving: 0,
             len: 0,
+            past: None,
         }
     }
 
     /// Number of slots.
-    pub(super) const fn len(&self) -> usize {
-        self.len
+    pub(super) fn len(&self) -> usize {
+        self.len + self.past.as_ref().map_or(0, |past| past.len())
     }
 
     /// Adds `slot`, which is absent, at `now`.
     pub(super) fn insert(&mut self, slot: Slot, deadline: Timestamp, now: Timestamp) {
-        if self.len == 0 {
-            self.time = now.as_millis();
+        if self.len() == 0 {
+            self.time = now.min(deadline).as_millis();
             self.heads.resize(LEVELS * LISTS, NIL);
+        }
+        if deadline.as_millis() < self.time {
+            return self.past.get_or_insert_with(|| Box::new(Self::new())).insert(slot, deadline, now);
         }
         self.len += 1;
         self.place(slot, deadline);
@@ -68,6 +73,11 @@ impl Wheel {
         if self.len > 0 && self.rings.contains(slot) {
             self.unlink(slot);
             self.len -= 1;
+        } else if let Some(past) = &mut self.past {
+            past.remove(slot);
+            if past.len() == 0 {
+                self.past = None;
+            }
         }
     }
 
@@ -79,8 +89,15 @@ impl Wheel {
         &mut self,
         now: Timestamp,
         moves: &mut usize,
-        deadline: impl Fn(Slot) -> Timestamp,
+        deadline: &impl Fn(Slot) -> Timestamp,
     ) -> Option<Slot> {
+        // The last one is the earliest: wheels of the past have no other past than the clock had.
+        if let Some(past) = &mut self.past {
+            let overdue = past.overdue(now, moves, deadline);
+            if overdue.is_some() || *moves == 0 {
+                return overdue;
+            }
+        }
         if self.len == 0 {
             return None;
         }
@@ -110,6 +127,9 @@ impl Wheel {
     /// An instant that is not after the first deadline, and not before the last `now` without an answer.
     #[inline]
     pub(super) fn next(&self) -> Option<Timestamp> {
+        if let Some(past) = &self.past {
+            return past.next();
+        }
         if self.len == 0 {
             return None;
         }
@@ -141,7 +161,7 @@ impl Wheel {
     }
 
     fn place(&mut self, slot: Slot, deadline: Timestamp) {
-        let deadline = deadline.as_millis().max(self.time);
+        let deadline = deadline.as_millis();
         let level = (deadline ^ self.time).checked_ilog2().map_or(0, |bit| (bit / BITS) as usize);
         let list = digit(deadline, level);
         self.occupied[level] |= 1 << list;

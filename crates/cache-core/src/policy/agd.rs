@@ -19,20 +19,21 @@ const PERIOD: usize = 32;
 /// Adaptive `GreedyDual`: one clock in four modes, of which the one goes on that would have missed least lately.
 ///
 /// Residents wait in a ring of queues under a hand; how far ahead of the hand an entry is put says how long it
-/// stays unless it is hit. By *recency* all entries go equally far. By *value* they go as far as they were asked for
-/// often, times mean weight by own weight, so that heavy entries earn their place. As a *filter*, newcomers pass a
-/// window first and enter the ring only if a sketch says that they are asked for more often than its victim. To
+/// stays unless it is hit. By *recency* they go equally far, from where the hand was when they were last used. By
+/// *value* they go as far as they were asked for often, times mean weight by own weight, so that heavy entries earn
+/// their place. As a *filter*, newcomers pass a window first and enter the ring only if a sketch says that they are asked for more often than its victim. To
 /// *keep* what there is, they have to be asked for more often by two. All modes share residents, ring and sketch:
-/// a change of mode moves a window's worth of entries at most.
+/// a change of mode moves a window's worth of entries at most, some with each insertion.
 ///
 /// Four miniature caches of 96 to 192 entries, one in each mode, are fed with the requests of a sample of the keys
-/// chosen by hash: of up to half of them in a smaller cache, of all in one of 64. After every 128 sampled requests the mode changes if
-/// another one missed less by a thirtieth, past misses fading by a tenth each time. Hits of sampled residents are
-/// read from their bytes in turn, so a hit is one atomic load and at most one store, whether sampled or not.
+/// chosen by hash: of up to half of them in a smaller cache, of all in one of 64. After every 128 sampled requests the
+/// mode changes if another one missed less by a thirtieth, past misses fading by a tenth each time. Hits of sampled
+/// residents are read from their bytes in turn, so a hit is one atomic load and at most one store, whether sampled or not.
 ///
-/// Every operation takes amortised constant time. Of keys that are gone it remembers counts only, in 12 to 18 bytes
-/// for each resident that there was at the peak. The miniature caches take about 300 for each in the sample, 56 KiB
-/// at most. Costs are ignored: it saves requests; [`Gdsf`](super::Gdsf) is the one that saves time.
+/// Every operation takes constant time, save where a table grows or the sketch halves its counts: one eviction spares or
+/// moves 256 entries at most. Of keys that are gone it remembers counts only, in 12 to 18 bytes for each resident that
+/// there was at the peak. The miniature caches take about 300 for each in the sample: 56 KiB at most where weights are
+/// alike, 112 where they are not. Costs are ignored: it saves requests; [`Gdsf`](super::Gdsf) is the one that saves time.
 ///
 /// After Young, "The k-server dual and loose competitiveness for paging" (1994), for `GreedyDual`; Einziger,
 /// Friedman and Manes, "`TinyLFU`" (2017), for the filter; Waldspurger, Saemundsson, Ahmad and Park, "Cache modeling
@@ -147,6 +148,16 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn one_eviction_spares_a_bounded_number() {
+        for mode in Mode::ALL {
+            let mut policy = Agd::new();
+            policy.trials = None;
+            policy.verdict.store(mode as u8, Ordering::Relaxed);
+            crate::policy::hits::spares_few(policy, |policy| &policy.ring.hits);
+        }
+    }
 
     const FACTS: Facts = Facts { hash: 0, weight: 1, cost: Duration::ZERO };
 

@@ -3,7 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{Facts, Policy, Slot, hits::Hits};
+use crate::DAY;
+
+use super::{CHANCES, Facts, Policy, Slot, hits::Hits};
+
+/// Higher costs count as this one: the age grows with what is evicted, and beside an age of centuries the costs of all
+/// later ones would be rounded away.
+const MAX_COST: Duration = DAY;
 
 /// Greedy-Dual-Size-Frequency: evicts the least of *age + uses x cost / weight*, and sets the age of all later
 /// placements to that least value, so that what is not used fades.
@@ -11,7 +17,7 @@ use super::{Facts, Policy, Slot, hits::Hits};
 /// With equal costs it keeps many small entries, for the most hits; with costs it keeps what saves the most time
 /// for its weight. It may refuse a newcomer, and remembers nothing of evicted keys. Hits are counted in a byte and
 /// take effect when eviction gets to the slot: a hit is one atomic load and at most one store. The other operations
-/// take logarithmic time.
+/// take logarithmic time: one eviction spares 256 entries at most. A cost of more than a day counts as a day.
 ///
 /// After Cherkasova, "Improving WWW proxies performance with Greedy-Dual-Size-Frequency caching policy" (1998),
 /// where room is made before the newcomer is valued.
@@ -69,6 +75,10 @@ impl Policy for Gdsf {
         if slot.index() >= self.slots.len() {
             self.slots.resize_with(slot.index() + 1, Resident::default);
         }
+        if self.order.is_empty() {
+            // Nobody is left whose priority has to be compared with that of later ones.
+            self.age = 0.0;
+        }
         self.hits.start(slot);
         self.slots[slot.index()] = Resident { place: None, worth: worth(facts), uses: 1 };
         self.place(slot);
@@ -97,15 +107,17 @@ impl Policy for Gdsf {
     }
 
     fn evict(&mut self) -> Option<Slot> {
+        let mut chances = CHANCES;
         loop {
             let (priority, _, slot) = self.order.pop_first()?;
             let hits = self.hits.take(slot);
             let resident = &mut self.slots[slot.index()];
             resident.place = None;
             self.age = f64::from_bits(priority);
-            if hits == 0 {
+            if hits == 0 || chances == 0 {
                 return Some(slot);
             }
+            chances -= 1;
             resident.uses = resident.uses.saturating_add(u32::from(hits));
             self.place(slot);
         }
@@ -125,5 +137,33 @@ impl Policy for Gdsf {
 /// Cost per weight.
 fn worth(facts: Facts) -> f64 {
     // Costs that nobody measured are alike.
-    facts.cost.max(Duration::from_nanos(1)).as_secs_f64() / facts.weight.max(1) as f64
+    facts.cost.clamp(Duration::from_nanos(1), MAX_COST).as_secs_f64() / facts.weight.max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::hits::spares_few;
+
+    #[test]
+    fn one_absurd_cost_does_not_hide_those_that_come_later() {
+        let mut policy = Gdsf::new();
+        let facts = |slot: u32, cost| Facts { hash: slot.into(), weight: 1, cost };
+        (0..2).for_each(|slot| policy.insert(Slot(slot), facts(slot, Duration::MAX)));
+        policy.evict();
+        policy.insert(Slot(2), facts(2, Duration::from_mins(5)));
+        policy.insert(Slot(3), facts(3, Duration::from_millis(1)));
+        policy.remove(Slot(1));
+        assert_eq!(policy.evict(), Some(Slot(3)), "what is cheapest to make again goes first");
+        policy.clear();
+        policy.insert(Slot(0), facts(0, Duration::MAX));
+        policy.evict();
+        policy.insert(Slot(1), facts(1, Duration::ZERO));
+        assert!(policy.age <= 0.0, "the last one took its age along");
+    }
+
+    #[test]
+    fn one_eviction_spares_a_bounded_number() {
+        spares_few(Gdsf::new(), |policy| &policy.hits);
+    }
 }

@@ -91,3 +91,24 @@ impl Hits {
         })
     }
 }
+
+/// Asserts that one eviction takes hits of as many entries as it may spare, and of no more, after all were hit.
+#[cfg(test)]
+pub(super) fn spares_few<P: super::Policy>(mut policy: P, hits: impl Fn(&P) -> &Hits) {
+    const RESIDENTS: u32 = 5_000;
+    let left = |policy: &P| {
+        let left = |hits: &AtomicU8| usize::from(hits.load(Ordering::Relaxed) & COUNT);
+        hits(policy).0.iter().map(left).sum::<usize>()
+    };
+    for slot in (0..RESIDENTS).map(Slot) {
+        policy.insert(slot, super::Facts { hash: slot.0.into(), weight: 1, cost: std::time::Duration::ZERO });
+    }
+    for _ in 0..100 {
+        (0..RESIDENTS).map(Slot).for_each(|slot| policy.touch(slot));
+        let before = left(&policy);
+        assert!(policy.evict().is_some());
+        let taken = before - left(&policy);
+        assert!(taken <= 257 * usize::from(MAX_HITS), "{taken} hits were taken");
+        assert!(policy.len() as u32 > RESIDENTS - 101);
+    }
+}

@@ -8,7 +8,8 @@ use super::{Facts, Policy, Slot, ticks::Ticks};
 ///
 /// A hit only stamps its slot with a tick, so it runs under a shared lock. The order is put right lazily: eviction
 /// moves slots whose tick is newer than their place says, until the first one is in place. Insertion, removal and
-/// eviction take logarithmic time, the latter amortised over the hits before it.
+/// eviction take logarithmic time, the latter amortised over the hits before it: an exact order has to place all that
+/// were hit before it knows who is next, so the first eviction after all of them were hit moves all of them.
 #[derive(Debug, Default)]
 pub struct Lru {
     /// Places in the order: a lower bound of the slot's tick, and the slot.

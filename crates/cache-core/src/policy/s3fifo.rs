@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use hashbrown::HashTable;
 
-use super::{Facts, Policy, Slot, hits::Hits, queues::Queues};
+use super::{CHANCES, Facts, Policy, Slot, hits::Hits, queues::Queues};
 
 const SMALL: usize = 0;
 const MAIN: usize = 1;
@@ -15,7 +15,8 @@ const SMALL_SHARE: u128 = 10;
 
 /// S3-FIFO: newcomers wait in a small queue of a tenth of the weight; those hit more than once there move to the
 /// main queue, the rest leave and are remembered by hash, and a remembered key that comes back enters the main
-/// queue at once. Every operation takes amortised constant time; a hit is one atomic load and at most one store.
+/// queue at once. Every operation takes constant time, save where a table grows: one eviction spares 256 entries at most.
+/// A hit is one atomic load and at most one store.
 ///
 /// After Yang, Zhang, Qiu, Yue, Rashmi: "FIFO queues are all you need for cache eviction" (SOSP 2023), where room
 /// is made before the newcomer is queued; here the newest resident is a victim only when it is the last one, which
@@ -66,25 +67,27 @@ impl S3Fifo {
     }
 
     /// Evicts from the small queue while it is over its share, moving what earned it to the main queue.
-    fn evict_small(&mut self) -> Option<Slot> {
+    fn evict_small(&mut self, chances: &mut usize) -> Option<Slot> {
         while self.small_is_over_its_share() {
             let slot = self.pop(SMALL)?;
-            if self.hits.take(slot) <= 1 {
+            if self.hits.take(slot) <= 1 || *chances == 0 {
                 let hash = self.slots[slot.index()].hash;
                 self.ghosts.remember(hash, self.len());
                 return Some(slot);
             }
+            *chances -= 1;
             self.push(MAIN, slot);
         }
         None
     }
 
     /// Evicts from the main queue, giving each entry one more round per hit.
-    fn evict_main(&mut self) -> Option<Slot> {
+    fn evict_main(&mut self, chances: &mut usize) -> Option<Slot> {
         while let Some(slot) = self.pop(MAIN) {
-            if !self.hits.spend(slot) {
+            if !self.hits.spend(slot) || *chances == 0 {
                 return Some(slot);
             }
+            *chances -= 1;
             self.push(MAIN, slot);
         }
         None
@@ -131,7 +134,9 @@ impl Policy for S3Fifo {
 
     fn evict(&mut self) -> Option<Slot> {
         // When the small queue is within its share, the main queue holds something.
-        let victim = self.evict_small().or_else(|| self.evict_main()).or_else(|| self.queues.pop_front(NEWEST));
+        let mut chances = CHANCES;
+        let queued = self.evict_small(&mut chances).or_else(|| self.evict_main(&mut chances));
+        let victim = queued.or_else(|| self.queues.pop_front(NEWEST));
         self.ghosts.trim(self.len());
         victim
     }
@@ -191,6 +196,12 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::policy::hits::spares_few;
+
+    #[test]
+    fn one_eviction_spares_a_bounded_number() {
+        spares_few(S3Fifo::new(), |policy| &policy.hits);
+    }
 
     fn facts(hash: u64) -> Facts {
         Facts { hash, weight: 1, cost: Duration::ZERO }

@@ -11,7 +11,8 @@ const PROTECTED_FIFTHS: u128 = 4;
 /// the weight. Who falls out of the protected segment gets another probation as the most recently used there.
 ///
 /// As in [`Lru`](super::Lru) a hit only stamps its slot with a tick, and takes effect when eviction gets to the
-/// slot. Insertion, removal and eviction take logarithmic time, the latter amortised over the hits before it.
+/// slot. Insertion, removal and eviction take logarithmic time, the latter amortised over the hits before it: the first
+/// one after all entries were hit moves all of them.
 ///
 /// After Karedla, Love and Wherry, "Caching strategies to improve disk system performance" (1994).
 #[derive(Debug, Default)]

@@ -4,7 +4,7 @@ mod climber;
 
 use climber::Climber;
 
-use super::{Facts, Policy, Slot, hits::Hits, queues::Queues, sketch::Sketch};
+use super::{CHANCES, Facts, Policy, Slot, hits::Hits, queues::Queues, sketch::Sketch};
 
 const WINDOW: usize = 0;
 const PROBATION: usize = 1;
@@ -22,7 +22,7 @@ const PERIOD: usize = 10;
 ///
 /// A doorkeeper spares the sketch the keys asked for only once. Recency is that of second-chance queues: a hit is one
 /// atomic load and at most one store, and takes effect when eviction gets to the slot. Every operation takes
-/// amortised constant time.
+/// constant time, save where the sketch grows or halves its counts: one eviction spares or moves 256 entries at most.
 ///
 /// After Einziger, Friedman and Manes, "`TinyLFU`: a highly efficient cache admission policy" (2017), and
 /// Einziger, Eytan, Friedman and Manes, "Adaptive software cache management" (Middleware 2018).
@@ -37,6 +37,8 @@ pub struct TinyLfu {
     climber: Climber,
     /// Whether there was no room since the newest came.
     full: bool,
+    /// Whether the window is still to give up what is beyond its share.
+    shrinking: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -56,6 +58,7 @@ impl TinyLfu {
             sketch: Sketch::new(PERIOD),
             climber: Climber::new(),
             full: false,
+            shrinking: false,
         }
     }
 
@@ -95,42 +98,52 @@ impl TinyLfu {
     }
 
     /// The oldest on probation that was not hit, left in its place.
-    fn victim(&mut self) -> Option<Slot> {
+    fn victim(&mut self, chances: &mut usize) -> Option<Slot> {
         loop {
             let Some(slot) = self.queues.front(PROBATION) else {
                 if self.queues.len(PROTECTED) == 0 {
                     return None;
                 }
-                self.demote();
+                self.demote(chances);
                 continue;
             };
-            if !self.learn_hits(slot) {
+            if *chances == 0 || !self.learn_hits(slot) {
                 return Some(slot);
             }
+            *chances -= 1;
             self.take(slot);
             self.push(PROTECTED, slot);
-            while self.weights[PROTECTED] * 5 > (self.weights[PROBATION] + self.weights[PROTECTED]) * PROTECTED_FIFTHS {
-                self.demote();
+            while *chances > 0 && self.protected_is_over() {
+                *chances -= 1;
+                self.demote(chances);
             }
         }
+    }
+
+    fn protected_is_over(&self) -> bool {
+        let [_, probation, protected, _] = self.weights;
+        protected * 5 > (probation + protected) * PROTECTED_FIFTHS
     }
 
     /// Puts the oldest protected slot that was not hit on probation.
-    fn demote(&mut self) {
+    fn demote(&mut self, chances: &mut usize) {
         while let Some(slot) = self.pop(PROTECTED) {
-            if !self.learn_hits(slot) {
+            if *chances == 0 || !self.learn_hits(slot) {
                 return self.push(PROBATION, slot);
             }
+            *chances -= 1;
             self.push(PROTECTED, slot);
         }
     }
 
-    /// Moves what is beyond the window's share on probation, without a contest.
-    fn shrink_window(&mut self) {
-        while self.window_is_over(0) {
-            let Some(slot) = self.pop(WINDOW) else { return };
+    /// Moves what is beyond the window's share on probation, without a contest; whether there is more of it.
+    fn shrink_window(&mut self) -> bool {
+        for _ in 0..CHANCES {
+            let Some(slot) = self.queues.front(WINDOW).filter(|_| self.window_is_over(0)) else { return false };
+            self.take(slot);
             self.push(PROBATION, slot);
         }
+        true
     }
 }
 
@@ -148,8 +161,9 @@ impl Policy for TinyLfu {
         if let Some(last) = self.pop(NEWEST) {
             self.push(WINDOW, last);
         }
-        if self.climber.miss(self.len()) || !self.full {
-            self.shrink_window();
+        self.shrinking |= self.climber.miss(self.len()) || !self.full;
+        if self.shrinking {
+            self.shrinking = self.shrink_window();
         }
         self.full = false;
         if slot.index() >= self.slots.len() {
@@ -172,21 +186,23 @@ impl Policy for TinyLfu {
 
     fn evict(&mut self) -> Option<Slot> {
         self.full = true;
+        let mut chances = CHANCES;
         while self.window_is_over(self.weights[NEWEST]) {
             let Some(slot) = self.queues.front(WINDOW) else { break };
-            if self.learn_hits(slot) {
+            if chances > 0 && self.learn_hits(slot) {
+                chances -= 1;
                 self.take(slot);
                 self.push(WINDOW, slot);
                 continue;
             }
-            let rival = self.victim().filter(|&rival| self.count(slot) > self.count(rival));
+            let rival = self.victim(&mut chances).filter(|&rival| self.count(slot) > self.count(rival));
             self.take(slot);
             let Some(rival) = rival else { return Some(slot) };
             self.push(PROBATION, slot);
             self.take(rival);
             return Some(rival);
         }
-        let victim = self.victim().or_else(|| self.queues.front(NEWEST))?;
+        let victim = self.victim(&mut chances).or_else(|| self.queues.front(NEWEST))?;
         self.take(victim);
         Some(victim)
     }
@@ -199,5 +215,16 @@ impl Policy for TinyLfu {
 
     fn len(&self) -> usize {
         (WINDOW..=NEWEST).map(|queue| self.queues.len(queue)).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::hits::spares_few;
+
+    #[test]
+    fn one_eviction_spares_a_bounded_number() {
+        spares_few(TinyLfu::new(), |policy| &policy.hits);
     }
 }

@@ -242,3 +242,17 @@ fn what_never_expires_does_not_even_at_the_end_of_time() {
     assert_eq!(catalog.expire(Timestamp::NEVER, 9), []);
     assert_eq!(catalog.remove(0, &1, Timestamp::NEVER).map(|left| left.cause), Some(Cause::Removed));
 }
+
+#[test]
+fn a_policy_knows_the_weights_of_all_or_of_none() {
+    let goes = |limits: Limits| {
+        let mut catalog = Catalog::new(limits, PolicyKind::Gdsf);
+        let offer = |key, weight| Offer { cost: Duration::from_secs(1), ..offer(key, weight, Timestamp::NEVER) };
+        assert!(catalog.insert(offer(1, 1_000), at(0)).is_empty());
+        assert!(catalog.resize(Limits::weight(1_500), at(0)).is_empty());
+        assert!(catalog.insert(offer(2, 10), at(0)).is_empty());
+        catalog.insert(offer(3, 495), at(0)).into_iter().map(|left| left.key).collect::<Vec<_>>()
+    };
+    assert_eq!(goes(Limits::entries(1_000)), [1]);
+    assert_eq!(goes(Limits::weight(1_000_000)), [1]);
+}

@@ -110,7 +110,11 @@ impl Model {
                 }
             }
             Op::Advance(millis) => self.now = Timestamp::from_millis(self.now.as_millis() + millis),
-            Op::Clear => left = self.held.drain(..).map(|held| held.depart(Cause::Cleared)).collect(),
+            Op::Clear => {
+                while !self.held.is_empty() {
+                    left.push(self.release(0, Cause::Cleared));
+                }
+            }
             Op::Resize(limits) => {
                 self.limits = limits;
                 self.make_room(&mut left, named);

@@ -128,7 +128,7 @@ fn cleared_is_as_new(policy: PolicyKind, past: &Script, refill: &Script) -> Test
     for (number, op) in past.ops.iter().enumerate() {
         used.apply(past, number, op);
     }
-    used.catalog.clear();
+    used.catalog.clear(used.now);
     prop_assert_eq!((used.catalog.len(), used.catalog.weight()), (0, 0));
     let _ = used.catalog.resize(refill.limits, used.now);
     let mut new = Run::new(refill.limits, policy);
@@ -155,7 +155,7 @@ fn refill_holds_as_many(policy: PolicyKind, limits: Limits, weight: u64) -> Test
     let room = if limits.weight == 0 { 0 } else { limits.weight.checked_div(weight).unwrap_or(u64::MAX) };
     let most = room.min(limits.entries).min(u64::from(KEYS));
     prop_assert_eq!(first, (most, most.saturating_mul(weight)));
-    run.catalog.clear();
+    run.catalog.clear(run.now);
     prop_assert_eq!(fill(&mut run), first);
     Ok(())
 }

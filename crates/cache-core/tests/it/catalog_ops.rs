@@ -65,7 +65,7 @@ impl Run {
             Op::Remove(key) => return self.catalog.remove(script.hash(key), &key, self.now).into_iter().collect(),
             Op::Expire { limit } => return self.catalog.expire(self.now, limit),
             Op::Advance(millis) => self.now = self.now.after(Duration::from_millis(millis)),
-            Op::Clear => return self.catalog.clear(),
+            Op::Clear => return self.catalog.clear(self.now),
             Op::Resize(limits) => return self.catalog.resize(limits, self.now).into_iter().collect(),
         }
         Vec::new()

@@ -107,6 +107,9 @@ impl SlruModel {
     }
 }
 
+/// Entries that one eviction passes over because they were hit, at most.
+const CHANCES: usize = 256;
+
 /// A list in order of insertion; the newest one is apart.
 #[derive(Debug, Default)]
 struct SieveModel {
@@ -152,13 +155,16 @@ impl SieveModel {
     }
 
     fn evict(&mut self) -> Option<Slot> {
+        let mut passed = 0;
         while !self.queue.is_empty() {
             let at = self.hand % self.queue.len();
-            if !std::mem::take(&mut self.queue[at].1) {
+            let was_hit = std::mem::take(&mut self.queue[at].1);
+            if !was_hit || passed == CHANCES {
                 self.hand = at;
                 return Some(self.take(at));
             }
             self.hand = at + 1;
+            passed += 1;
         }
         self.newest.take().map(|(slot, _)| slot)
     }
@@ -183,4 +189,20 @@ proptest! {
             prop_assert_eq!(apply(&mut policy, op), model.apply(op), "{:?}", op);
         }
     }
+}
+
+#[test]
+fn sieve_is_that_list_when_more_were_hit_than_one_eviction_passes_over() {
+    let (mut policy, mut model) = (Sieve::new(), SieveModel::default());
+    let mut both = |op| {
+        let victim = apply(&mut policy, op);
+        assert_eq!(victim, model.apply(op), "{op:?}");
+        victim
+    };
+    (0..1_000).for_each(|slot| _ = both(Op::Insert(Slot(slot), 1)));
+    (0..900).for_each(|slot| _ = both(Op::Touch(Slot(slot))));
+    assert_eq!(both(Op::Evict), Some(Slot(256)));
+    assert_eq!(both(Op::Evict), Some(Slot(513)));
+    (0..998).for_each(|_| _ = both(Op::Evict));
+    assert_eq!(both(Op::Evict), None);
 }

@@ -8,8 +8,8 @@ use std::sync::atomic::AtomicUsize;
 use cache_core::{Catalog, Cause, Clock, Limits, PolicyKind, SystemClock};
 use parking_lot::Mutex;
 
-use super::shard::Shard;
-use super::{MemCache, shares};
+use super::MemCache;
+use super::shard::{Shard, most_shards, shares};
 use crate::hash::Secrets;
 
 pub(super) type Weigher<K, V> = Box<dyn Fn(&K, &V) -> u64 + Send + Sync>;
@@ -85,7 +85,8 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCacheBuilder<K, V, S> {
     }
 
     /// Sets the number of shards, lowered where shares would be too small for one value of
-    /// [`max_weight`](Self::max_weight).
+    /// [`max_weight`](Self::max_weight), and to 64: each is one more to be looked at whenever all are, and more locks
+    /// than that serve no machine better.
     ///
     /// Without this, it is four for each processor, at most 64, as far as each share holds 128 values, and four
     /// of the weight promised.
@@ -127,8 +128,9 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCacheBuilder<K, V, S> {
     /// The cache.
     pub fn build(self) -> MemCache<K, V, S> {
         let limits = self.limits();
-        let count = self.shard_count(limits);
-        let mut shares = shares(limits, count);
+        let heaviest = self.heaviest(limits);
+        let count = self.shard_count(limits, heaviest);
+        let mut shares = shares(limits, count, count);
         let first = Catalog::new(shares.next().unwrap_or(limits), self.policy);
         let mut catalogs: Vec<_> = shares.map(|share| first.sibling(share)).collect();
         catalogs.push(first);
@@ -136,6 +138,8 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCacheBuilder<K, V, S> {
         catalogs.rotate_right(1);
         MemCache {
             shards: catalogs.into_iter().map(Shard::new).collect(),
+            dealt: AtomicUsize::new(count),
+            heaviest,
             hasher: self.hasher,
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
             weigher: self.weigher,
@@ -152,15 +156,18 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> MemCacheBuilder<K, V, S> {
         }
     }
 
-    fn shard_count(&self, limits: Limits) -> usize {
+    /// The weight that every shard takes.
+    fn heaviest(&self, limits: Limits) -> u64 {
         let unweighed = if self.weigher.is_some() { limits.weight } else { 1 };
-        let heaviest = self.max_weight.unwrap_or(unweighed).max(1);
+        self.max_weight.unwrap_or(unweighed).max(1)
+    }
+
+    fn shard_count(&self, limits: Limits, heaviest: u64) -> usize {
         let (wanted, per_share, entries_per_share) = match self.shards {
             Some(shards) => (shards, heaviest, 1),
             None => (default_shards(), heaviest.saturating_mul(HEAVIEST_PER_SHARE).max(MIN_SHARE), MIN_SHARE),
         };
-        let most = (limits.weight / per_share).min(limits.entries / entries_per_share);
-        wanted.min(usize::try_from(most).unwrap_or(usize::MAX)).clamp(1, MAX_SHARDS)
+        wanted.min(most_shards(limits, per_share, entries_per_share)).clamp(1, MAX_SHARDS)
     }
 }
 

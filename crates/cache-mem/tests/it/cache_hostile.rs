@@ -114,9 +114,10 @@ fn weights_at_both_ends_add_up_exactly() {
 #[test]
 fn what_expired_leaves_as_expired_whoever_takes_it_out() {
     let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_000)));
-    let takers: [fn(&MemCache<u64, u64>); 4] = [
+    let takers: [fn(&MemCache<u64, u64>); 5] = [
         |cache| _ = cache.remove(&1),
         |cache| _ = cache.insert(1, 2),
+        |cache| _ = cache.clear(),
         |cache| cache.resize(Limits::entries(0)),
         |cache| _ = cache.sweep(Timestamp::NEVER, 1),
     ];
@@ -143,4 +144,30 @@ fn a_replaced_value_keeps_its_hits() {
     }
     (1_000..3_000).for_each(|key| _ = cache.insert(key, key));
     assert!((0..50).all(|key| cache.contains(&key)), "put again and again, they are in use");
+}
+
+#[test]
+fn at_the_end_of_time_an_offer_is_admitted_as_before() {
+    let clock = Arc::new(ManualClock::new(Timestamp::from_millis(u64::MAX - 5)));
+    let cache: MemCache<u64, u64> = MemCache::builder().clock(clock.clone()).build();
+    cache.insert_with(1, 1, Terms::new().expires(Timestamp::from_millis(u64::MAX - 1)));
+    clock.set(Timestamp::NEVER);
+    assert_eq!((cache.insert(1, 2), cache.get(&1)), (Admission::Stored, Some(2)));
+}
+
+#[test]
+fn after_a_jump_ahead_and_back_sweeps_find_what_expired() {
+    let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_700_000_000_000)));
+    let cache: MemCache<u64, u64> = MemCache::builder().shards(1).clock(clock.clone()).build();
+    cache.insert_with(0, 0, Terms::new().expires(clock.now().after(DAY * 3_650)));
+    clock.advance(DAY * 365);
+    assert_eq!(cache.sweep(clock.now(), 10).expired, 0);
+    clock.set(Timestamp::from_millis(1_700_000_000_000));
+    for key in 1..100 {
+        cache.insert_with(key, key, Terms::new().expires(clock.now().after(Duration::from_secs(key))));
+    }
+    clock.advance(Duration::from_secs(50));
+    assert_eq!(cache.sweep(clock.now(), 1_000).expired, 50);
+    clock.advance(DAY);
+    assert_eq!((cache.sweep(clock.now(), 1_000).expired, cache.len()), (49, 1));
 }

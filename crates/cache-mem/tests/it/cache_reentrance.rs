@@ -125,6 +125,15 @@ fn a_panicking_listener_leaves_the_accounts_in_order() {
 }
 
 #[test]
+fn a_cache_is_cleared_whole_even_if_the_listener_panics() {
+    let cache: MemCache<u32, u32> =
+        MemCache::builder().entries(10_000).shards(8).listener(|_, _, cause| assert_ne!(cause, Cause::Cleared)).build();
+    (0..1_000).for_each(|key| assert!(cache.insert(key, key).is_stored()));
+    assert!(catch_unwind(AssertUnwindSafe(|| cache.clear())).is_err());
+    assert_eq!((cache.len(), cache.stats().cleared, cache.validate()), (0, 1_000, Ok(())));
+}
+
+#[test]
 fn a_panicking_condition_changes_nothing_and_leaves_no_lock() {
     without_deadlock(|| {
         let cache: Arc<Cache> = Arc::new(MemCache::builder().build());

@@ -1,6 +1,6 @@
 //! How a capacity is split over shards.
 
-use cache_core::Limits;
+use cache_core::{Cause, Limits};
 use cache_mem::{Admission, MemCache, MemCacheBuilder, Terms};
 
 fn builder() -> MemCacheBuilder<u32, u32> {
@@ -70,4 +70,45 @@ fn keys_spread_evenly_over_the_shards() {
         cache.insert(key, key);
     }
     assert_eq!(cache.len(), 80_000);
+}
+
+#[test]
+fn resized_below_the_number_of_shards_it_serves_every_key_within_the_limits() {
+    let cache = builder().entries(100_000).shards(8).build();
+    (0..1_000).for_each(|key| assert!(cache.insert(key, key).is_stored()));
+    for (limits, most) in [(Limits::entries(4), 4), (Limits::entries(1), 1), (Limits::weight(5), 5)] {
+        cache.resize(limits);
+        assert_eq!(cache.validate(), Ok(()));
+        for key in 0..1_000 {
+            assert_eq!(cache.insert(key, key), Admission::Stored);
+            assert_eq!(cache.get(&key), Some(key));
+        }
+        assert_eq!((cache.len(), cache.iter().count(), cache.validate()), (most, most, Ok(())));
+    }
+    cache.resize(Limits::entries(100_000));
+    (0..50_000).for_each(|key| assert!(cache.insert(key, key).is_stored()));
+    assert_eq!((cache.len(), cache.shards(), cache.validate()), (50_000, 8, Ok(())), "the shares are what they were");
+}
+
+#[test]
+fn resized_it_takes_the_weight_promised() {
+    let cache = builder().capacity(10_000).max_weight(900).shards(8).build();
+    assert_eq!(cache.shards(), 8);
+    cache.resize(Limits::weight(2_000));
+    for key in 0..100 {
+        assert_eq!(cache.insert_with(key, key, Terms::new().weight(900)), Admission::Stored);
+    }
+    assert_eq!((cache.len(), cache.validate()), (2, Ok(())));
+}
+
+#[test]
+fn what_leaves_because_keys_change_their_shards_is_told() {
+    let (told, heard) = std::sync::mpsc::channel();
+    let told = std::sync::Mutex::new(told);
+    let listener = move |_: &u64, _: &u64, cause| told.lock().unwrap().send(cause).unwrap();
+    let cache: MemCache<u64, u64> = MemCache::builder().entries(800).shards(8).listener(listener).build();
+    (0..100).for_each(|key| assert!(cache.insert(key, key).is_stored()));
+    cache.resize(Limits::entries(3));
+    assert_eq!(heard.try_iter().filter(|&cause| cause == Cause::Cleared).count(), 100);
+    assert_eq!((cache.len(), cache.stats().cleared), (0, 100));
 }

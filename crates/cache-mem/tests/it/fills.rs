@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 
-use cache_core::{Clock, ManualClock, Timestamp};
+use cache_core::{Clock, Limits, ManualClock, Timestamp};
 use cache_mem::{MemCache, Terms};
 
 use crate::without_deadlock;
@@ -156,4 +156,100 @@ fn a_failure_leaves_nothing_behind() {
     assert_eq!(cache.get_or_try_insert_with("k", || Err("no")), Err("no"));
     assert!(catch_unwind(AssertUnwindSafe(|| cache.get_or_insert_with("k", || panic!("no")))).is_err());
     assert_eq!((cache.get_or_insert_with("k", || 5), cache.stats().inserted), (5, 1));
+}
+
+/// Starts a thread that asks for `key`, or makes `value`.
+fn ask(cache: &Arc<Cache>, key: &'static str, value: u32) -> thread::JoinHandle<u32> {
+    let cache = cache.clone();
+    thread::spawn(move || cache.get_or_insert_with(key, || value))
+}
+
+#[test]
+fn what_was_taken_out_while_it_was_made_is_not_there_afterwards() {
+    let ends: [fn(&Cache); 5] = [
+        |cache| _ = cache.remove("k"),
+        |cache| _ = cache.remove_if("k", |_| true),
+        |cache| _ = cache.clear(),
+        |cache| _ = cache.insert_with("k".to_owned(), 3, Terms::new().expires(Timestamp::EPOCH)),
+        |cache| {
+            cache.insert("k".to_owned(), 3);
+            cache.resize(Limits::entries(0));
+            cache.resize(Limits::entries(100));
+        },
+    ];
+    without_deadlock(move || {
+        for end in ends {
+            let cache = cache();
+            let (go, gate) = mpsc::channel::<()>();
+            let leader = lead(&cache, "k", move || {
+                gate.recv().ok();
+                Ok::<_, ()>((1, Terms::new()))
+            });
+            end(&cache);
+            assert_eq!(
+                ask(&cache, "k", 2).join().unwrap(),
+                2,
+                "who comes afterwards does not wait for what is out of date"
+            );
+            cache.remove("k");
+            go.send(()).unwrap();
+            assert_eq!(leader.join().unwrap(), Ok(1));
+            assert_eq!(cache.get("k"), None, "what is out of date is not held");
+            assert_eq!(ask(&cache, "k", 4).join().unwrap(), 4);
+            assert_eq!(cache.validate(), Ok(()));
+        }
+    });
+}
+
+#[test]
+fn what_is_made_is_held_whatever_happens_to_other_keys() {
+    without_deadlock(|| {
+        let cache = cache();
+        let other = cache.clone();
+        let leader = lead(&cache, "k", move || {
+            other.insert("j".to_owned(), 1);
+            other.remove("j");
+            other.insert_if("k".to_owned(), 5, Terms::new(), |_| false);
+            Ok::<_, ()>((1, Terms::new()))
+        });
+        assert_eq!(leader.join().unwrap(), Ok(1));
+        assert_eq!(cache.get("k"), Some(1));
+    });
+}
+
+/// A value whose second clone, which a leader makes of what it has just inserted, asks for the same key elsewhere.
+struct Curious {
+    number: u32,
+    look: Option<Arc<dyn Fn() + Send + Sync>>,
+}
+
+impl Clone for Curious {
+    fn clone(&self) -> Self {
+        if let Some(look) = &self.look {
+            look();
+        }
+        Self { number: self.number, look: None }
+    }
+}
+
+#[test]
+fn who_comes_when_a_value_has_gone_again_is_not_answered_with_it() {
+    without_deadlock(|| {
+        let cache: Arc<MemCache<u32, Curious>> = Arc::new(MemCache::builder().build());
+        let (calls, answers) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let look: Arc<dyn Fn() + Send + Sync> = Arc::new({
+            let (cache, calls, answers) = (cache.clone(), calls.clone(), answers.clone());
+            move || {
+                // The first clone is offered to the cache; the second one answers those who wait.
+                if calls.fetch_add(1, Ordering::Relaxed) == 1 {
+                    assert_eq!(cache.remove(&1).map(|value| value.number), Some(1));
+                    let (cache, answers) = (cache.clone(), answers.clone());
+                    let asked = move || cache.get_or_insert_with(&1, || Curious { number: 2, look: None }).number;
+                    answers.store(thread::spawn(asked).join().unwrap() as usize, Ordering::Relaxed);
+                }
+            }
+        });
+        assert_eq!(cache.get_or_insert_with(&1, || Curious { number: 1, look: Some(look) }).number, 1);
+        assert_eq!(answers.load(Ordering::Relaxed), 2, "the first one had been removed");
+    });
 }

@@ -135,3 +135,30 @@ fn resizes_at_once_end_with_shares_that_add_up() {
     assert_eq!(cache.validate(), Ok(()));
     assert!(cache.len() as u64 <= cache.limits().entries);
 }
+
+#[test]
+fn what_is_held_is_found_whatever_shards_keys_were_dealt_to_meanwhile() {
+    let cache: MemCache<u64, u64> = MemCache::builder().entries(1_000).shards(8).build();
+    thread::scope(|scope| {
+        for thread in 0..4 {
+            let cache = &cache;
+            scope.spawn(move || {
+                for round in 0..2_000 {
+                    let key = (round * 7 + thread) % 64;
+                    match round % 4 {
+                        _ if thread == 0 => {
+                            cache.resize(Limits::entries(1 + round % 12));
+                            assert_eq!(cache.validate(), Ok(()));
+                        }
+                        0 => _ = cache.remove(&key),
+                        1 => assert_eq!(cache.get_or_insert_with(&key, || key), key),
+                        _ => _ = cache.insert(key, key),
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(cache.validate(), Ok(()));
+    let keys: Vec<u64> = cache.iter().map(|(key, _)| key).collect();
+    assert!(keys.iter().all(|key| cache.remove(key).is_some()) && cache.is_empty());
+}

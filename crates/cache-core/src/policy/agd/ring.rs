@@ -1,8 +1,10 @@
 //! `Ring`: residents in the order in which they are worth keeping, under one of several modes.
 
+use std::ops::Range;
+
 use crate::policy::column::{Column, lengthen};
 use crate::policy::{
-    Facts, Slot,
+    CHANCES, Facts, Slot,
     hits::{Hits, INSTANTS},
     queues::Queues,
     sketch::MAX_COUNT,
@@ -97,6 +99,8 @@ pub(super) struct Ring {
     window: u128,
     /// Whether there was no room since the newest came.
     full: bool,
+    /// Whether the window is still to give up what is beyond its share.
+    shrinking: bool,
 }
 
 impl Ring {
@@ -112,6 +116,7 @@ impl Ring {
             weight: 0,
             window: 0,
             full: false,
+            shrinking: false,
         }
     }
 
@@ -139,9 +144,14 @@ impl Ring {
         self.hashes[slot.index()].into()
     }
 
-    /// Every resident.
-    pub(super) fn residents(&self) -> impl Iterator<Item = Slot> {
-        let slots = (0..self.hashes.len() as u32).map(Slot);
+    /// Slots in use so far.
+    pub(super) const fn slots(&self) -> usize {
+        self.hashes.len()
+    }
+
+    /// The residents in `slots`.
+    pub(super) fn residents(&self, slots: Range<usize>) -> impl Iterator<Item = Slot> {
+        let slots = (slots.start as u32..slots.end as u32).map(Slot);
         slots.filter(|&slot| self.queues.queue_of(slot).is_some())
     }
 
@@ -154,7 +164,7 @@ impl Ring {
         if self.mode != mode {
             self.mode = mode;
             // A newcomer takes the place of another one: a window that is too large would stay so.
-            self.shrink_window(mode.window().map_or(0, |share| self.weight / share));
+            self.shrink_window();
         }
     }
 
@@ -162,6 +172,9 @@ impl Ring {
     pub(super) fn insert(&mut self, slot: Slot, facts: Facts, uses: u8) {
         if let Some(last) = self.queues.pop_front(NEWEST) {
             self.settle(last);
+        }
+        if self.shrinking {
+            self.shrink_window();
         }
         self.full = false;
         lengthen(&mut self.hashes, slot.index() + 1, u32::default);
@@ -188,10 +201,11 @@ impl Ring {
     /// Takes out the resident worth least; the newest only when it is the last one.
     pub(super) fn evict(&mut self, mut memory: impl Memory) -> Option<Slot> {
         self.full = true;
+        let mut chances = CHANCES;
         while let Some(slot) = self.leaves_window() {
             let hits = self.learn_hits(slot, &mut memory);
-            let rival = self.victim(&mut memory);
-            if hits == 0 && self.mode.window().is_some() {
+            let rival = self.victim(&mut memory, &mut chances);
+            if (hits == 0 || chances == 0) && self.mode.window().is_some() {
                 let admitted = rival.filter(|&rival| self.beats(slot, rival, &memory));
                 let victim = admitted.unwrap_or(slot);
                 self.remove(victim);
@@ -200,9 +214,13 @@ impl Ring {
                 }
                 return Some(victim);
             }
+            if chances == 0 {
+                break;
+            }
+            chances -= 1;
             self.promote(slot);
         }
-        let victim = self.victim(&mut memory).or_else(|| self.queues.front(NEWEST))?;
+        let victim = self.victim(&mut memory, &mut chances).or_else(|| self.queues.front(NEWEST))?;
         self.remove(victim);
         Some(victim)
     }
@@ -224,8 +242,9 @@ impl Ring {
         self.mode.admits(count(slot), count(rival))
     }
 
-    /// The resident at the hand, after those that were hit went ahead.
-    fn victim(&mut self, memory: &mut impl Memory) -> Option<Slot> {
+    /// The resident at the hand, after those that were hit went ahead, as far as there are `chances`.
+    #[inline]
+    fn victim(&mut self, memory: &mut impl Memory, chances: &mut usize) -> Option<Slot> {
         if self.len == self.queues.len(WINDOW) + self.queues.len(NEWEST) {
             return None;
         }
@@ -235,13 +254,14 @@ impl Ring {
                 continue;
             };
             let last = self.hits.last(slot);
-            if self.learn_hits(slot, memory) == 0 {
+            if *chances == 0 || self.learn_hits(slot, memory) == 0 {
                 return Some(slot);
             }
             let steps = if self.mode == Mode::Recency { self.steps_left(last) } else { self.steps(slot) };
             if steps == 0 {
                 return Some(slot);
             }
+            *chances -= 1;
             self.queues.remove(slot);
             self.queues.push_back((self.hand + steps) % STEPS, slot);
         }
@@ -260,18 +280,27 @@ impl Ring {
     /// Finds a place for the resident that was the newest.
     #[inline]
     fn settle(&mut self, slot: Slot) {
-        let Some(share) = self.mode.window() else { return self.place(slot) };
+        if self.mode.window().is_none() {
+            return self.place(slot);
+        }
         self.queues.push_back(WINDOW, slot);
         self.window += u128::from(self.weights.get(slot));
         if !self.full {
             // While there is room nobody has to beat anybody.
-            self.shrink_window(self.weight / share);
+            self.shrinking = true;
         }
     }
 
-    fn shrink_window(&mut self, share: u128) {
-        while self.window > share {
-            let Some(slot) = self.queues.front(WINDOW) else { return };
+    /// Moves what is beyond the window's share into the ring, or some of it: later calls go on.
+    #[inline(never)]
+    fn shrink_window(&mut self) {
+        let share = self.mode.window().map_or(0, |share| self.weight / share);
+        self.shrinking = true;
+        for _ in 0..CHANCES {
+            let Some(slot) = self.queues.front(WINDOW).filter(|_| self.window > share) else {
+                self.shrinking = false;
+                return;
+            };
             self.promote(slot);
         }
     }
@@ -324,5 +353,29 @@ impl Ring {
             |worth| worth / weight,
         );
         worth.clamp(1, STEPS as u64 - 1) as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_window_is_given_up_in_bounded_parts() {
+        let mut ring = Ring::new(Mode::Filter);
+        let facts = |slot: u32| Facts { hash: slot.into(), weight: 1, cost: Duration::ZERO };
+        (0..20_000).for_each(|slot| ring.insert(Slot(slot), facts(slot), 1));
+        let mut window = ring.queues.len(WINDOW);
+        assert!(window > 1_900, "a tenth");
+        ring.set_mode(Mode::Recency);
+        for slot in 20_000..20_010 {
+            let left = ring.queues.len(WINDOW);
+            assert!(window - left <= 256, "{} moved at once", window - left);
+            window = left;
+            ring.insert(Slot(slot), facts(slot), 1);
+        }
+        assert_eq!((ring.queues.len(WINDOW), ring.len()), (0, 20_010));
     }
 }

@@ -20,6 +20,8 @@ const SESSION: u32 = 128;
 const MAX_HELD: usize = 2 * MAX_SAMPLED;
 /// Sampled residents asked for hits with each sampled newcomer.
 const POLLED: usize = 8;
+/// Slots of the real cache looked at with each sampled newcomer, after the sample grew, for those that belong to it.
+const LOOKED_AT: usize = 1_024;
 /// What is left of past misses after each verdict.
 const FADING: f32 = 0.9;
 /// Another mode has to save this share of the misses.
@@ -39,6 +41,8 @@ pub(super) struct Trials {
     sampled: Vec<Slot>,
     /// The next one of them to be asked for hits.
     next: usize,
+    /// The next slot to be looked at since the sample grew; none when all were.
+    unseen: Option<usize>,
     seen: u32,
 }
 
@@ -63,7 +67,7 @@ struct Trial {
 impl Trials {
     pub(super) fn new() -> Self {
         let caches = Mode::ALL.map(Trial::new);
-        Self { caches, index: HashTable::new(), limit: u32::MAX, sampled: Vec::new(), next: 0, seen: 0 }
+        Self { caches, index: HashTable::new(), limit: u32::MAX, sampled: Vec::new(), next: 0, unseen: None, seen: 0 }
     }
 
     /// Whether the key of `hash` is in the sample.
@@ -75,6 +79,7 @@ impl Trials {
     pub(super) fn insert(&mut self, slot: Slot, facts: Facts, real: &mut Ring, sketch: &Sketch) -> Mode {
         self.poll(real, sketch);
         self.sampled.push(slot);
+        self.look_for_more(real);
         self.request(facts, real, sketch);
         let most = (real.len() / SAMPLED_SHARE).clamp(MIN_SAMPLED, MAX_SAMPLED);
         if self.sampled.len() > most {
@@ -184,14 +189,28 @@ impl Trials {
         }
     }
 
+    /// Adds residents that belong to the sample since it grew. Not all at once: a lock is held meanwhile.
+    fn look_for_more(&mut self, real: &Ring) {
+        let Some(start) = self.unseen else { return };
+        let end = (start + LOOKED_AT).min(real.slots());
+        for slot in real.residents(start..end) {
+            if sampled(self.limit, real.hash(slot)) && !self.sampled.contains(&slot) {
+                self.sampled.push(slot);
+            }
+        }
+        self.unseen = (end < real.slots()).then_some(end);
+    }
+
     fn verdict(&mut self, real: &Ring) -> Mode {
         if self.seen < SESSION {
             return real.mode();
         }
         self.seen = 0;
-        if self.sampled.len() < MAX_SAMPLED / 8 && self.limit < u32::MAX {
+        if self.sampled.len() < MAX_SAMPLED / 8 && self.limit < u32::MAX && self.unseen.is_none() {
             self.limit = self.limit * 2 + 1;
-            self.sampled = real.residents().filter(|&slot| sampled(self.limit, real.hash(slot))).collect();
+            self.sampled.clear();
+            self.unseen = Some(0);
+            self.look_for_more(real);
         }
         let misses = |mode: Mode| self.caches[mode as usize].misses;
         let best = Mode::ALL.into_iter().min_by(|a, b| misses(*a).total_cmp(&misses(*b))).unwrap_or(real.mode());
