@@ -121,7 +121,14 @@ fn start_weed(folder: &Path) -> Outcome<(Server, Weed)> {
     command.arg(format!("-dir={}", folder.display())).arg(format!("-s3.config={}", config.display()));
     command.arg(format!("-master.port={master}")).arg(format!("-volume.port={volume}"));
     command.arg(format!("-filer.port={filer}")).arg(format!("-s3.port={s3}"));
-    command.args(["-master.volumeSizeLimitMB=64", "-volume.max=20", "-s3.iam=false", "-s3.port.iceberg=0"]);
+    command.args([
+        "-master.volumeSizeLimitMB=64",
+        "-volume.max=20",
+        "-s3.iam=false",
+        "-s3.port.iceberg=0",
+        "-s3.port.lance=0",
+        "-master.telemetry=false",
+    ]);
     Ok((Server::start(&command, &folder.join("weed.log"))?, Weed { filer, s3 }))
 }
 

@@ -80,15 +80,22 @@ impl Tiered {
         .await;
     }
 
-    /// Takes back what this process has stored that another one has put out of date before.
+    /// Takes back what this process has stored that another one has put out of date before, and tells those who may have
+    /// read it there meanwhile.
     pub(super) async fn withdraw_doomed(&self, key: &Key, stamp: Stamp) {
-        let Ok(_turn) = self.0.common.fence.turn(key, Duration::ZERO).await else { return };
-        let shared = self.0.tiers.iter().filter(|tier| tier.info.shared);
-        let answers = join_all(shared.map(|tier| async move {
-            let there = tier.stat(key).await?.is_some_and(|meta| meta.stamp == stamp);
-            if there { tier.drop_older(key, just_after(stamp)).await } else { Ok(false) }
-        }));
-        if answers.await.iter().all(Result::is_ok) {
+        let answers = {
+            let Ok(_turn) = self.0.common.fence.turn(key, Duration::ZERO).await else { return };
+            let shared = self.0.tiers.iter().filter(|tier| tier.info.shared);
+            join_all(shared.map(|tier| async move {
+                let there = tier.stat(key).await?.is_some_and(|meta| meta.stamp == stamp);
+                if there { tier.drop_older(key, just_after(stamp)).await } else { Ok(false) }
+            }))
+            .await
+        };
+        if answers.iter().any(|gone| matches!(gone, Ok(true))) {
+            self.publish_surely(&Mark { selector: Selector::Key(key.clone()), stamp: just_after(stamp) }).await;
+        }
+        if answers.iter().all(Result::is_ok) {
             self.0.common.news.withdrawn(key, stamp, self.long_ago());
         }
     }

@@ -49,7 +49,14 @@ async fn start() -> io::Result<Started> {
     command.arg(format!("-dir={}", dir.path().display())).arg(format!("-s3.config={}", config.display()));
     command.arg(format!("-master.port={master}")).arg(format!("-volume.port={volume}"));
     command.arg(format!("-filer.port={filer}")).arg(format!("-s3.port={s3}"));
-    command.args(["-master.volumeSizeLimitMB=64", "-volume.max=20", "-s3.iam=false", "-s3.port.iceberg=0"]);
+    command.args([
+        "-master.volumeSizeLimitMB=64",
+        "-volume.max=20",
+        "-s3.iam=false",
+        "-s3.port.iceberg=0",
+        "-s3.port.lance=0",
+        "-master.telemetry=false",
+    ]);
     let log = dir.path().join("log");
     let server = Server::start(&command, &log)?;
     if !eventually(STARTING, || async { make_bucket(filer).unwrap_or(false) && answers(s3) }).await {
