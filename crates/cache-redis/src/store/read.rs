@@ -8,7 +8,7 @@ use futures_util::stream::{self, StreamExt};
 
 use super::Store;
 use crate::error::from_reply;
-use crate::link::{Repeat, Reply, Request};
+use crate::link::{Reply, Request};
 use crate::record::{self, FRONT, Front};
 
 /// What a read asks for at first: most records whole, and no more than this of what is none.
@@ -125,7 +125,7 @@ impl Store {
 
     /// The bytes `from..until` of what `key` has.
     async fn part(&self, key: &Key, from: u64, until: u64) -> Result<Found<Bytes>> {
-        let request = Request::new("GETRANGE", Repeat::Once).key(self.names.of(key)).number(from).number(until - 1);
+        let request = Request::range(self.names.of(key), from, until);
         match self.link.ask(self.link.lane_of(key), request).await? {
             Reply::Refused(reply) if reply.starts_with("WRONGTYPE") => Ok(Found::Foreign),
             Reply::Refused(reply) => Err(from_reply(&reply)),
