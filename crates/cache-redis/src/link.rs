@@ -1,5 +1,6 @@
 //! `Link`: the connections to the servers, and the one way to send a command over them.
 
+mod decoy;
 mod open;
 mod reply;
 mod script;
@@ -24,12 +25,16 @@ use tokio::time::timeout;
 pub(crate) use reply::Reply;
 pub(crate) use script::Script;
 
+use self::decoy::Decoy;
 use self::open::Keepers;
 use crate::error::{closed, crowded, from_fred, from_reply};
 use crate::options::{Address, RedisOptions};
 
 /// What the budget for bytes under way is counted in.
 const UNIT: u64 = 4 << 10;
+
+/// Units of that budget under way from which on reads are gathered.
+const CROWD: usize = 12;
 
 /// What the library says of a command that it was told to send to another node. It learns the way and does not follow:
 /// following `ASK` loses count of the replies of the other connection.
@@ -107,6 +112,7 @@ pub(crate) struct Link {
     /// What keeps each lane connected.
     keepers: Mutex<Option<Keepers>>,
     closed: AtomicBool,
+    decoy: Decoy,
 }
 
 /// One connection to each server, as commands that may be sent once and twice.
@@ -131,6 +137,7 @@ impl Link {
             limit: options.command_timeout,
             keepers: Mutex::new(Some(opened.keepers)),
             closed: AtomicBool::new(false),
+            decoy: Decoy::start(),
         })
     }
 
@@ -203,6 +210,11 @@ impl Link {
         }
     }
 
+    /// Whether a script may have keys of several slots.
+    pub(crate) fn is_one_node(&self) -> bool {
+        !self.address.is_cluster()
+    }
+
     /// The nodes of a cluster that have slots of their own; one `None` where there is no cluster.
     pub(crate) fn primaries(&self) -> Vec<Option<Server>> {
         if !self.address.is_cluster() {
@@ -242,7 +254,7 @@ impl Link {
             return Err(FredError::new(FredKind::Canceled, "disconnected"));
         }
         if let Some((range, name)) = request.range.zip(request.key.clone()) {
-            return read_range(client, name, range).await;
+            return Decoy::gather(self.decoy(), read_range(client, name, range)).await;
         }
         let slot = request.key.filter(|_| self.address.is_cluster()).map(|key| redis_keyslot(&key));
         let command = CustomCommand::new_static(request.command, ClusterHash::from(slot), false);
@@ -254,6 +266,12 @@ impl Link {
                 (**client).with_options(&options).custom_raw(command, request.args).await
             }
         }
+    }
+
+    /// What gathers commands, when there are others to share a write with.
+    fn decoy(&self) -> Option<&Decoy> {
+        let under_way = self.turns_total as usize - self.turns.available_permits();
+        (under_way >= CROWD).then_some(&self.decoy)
     }
 
     async fn turn(&self, bytes: u64) -> Result<SemaphorePermit<'_>> {
