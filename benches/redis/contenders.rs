@@ -6,9 +6,9 @@ use bytes::Bytes;
 use cache_core::{Backend, Entry, Hlc, Key, Meta, SystemClock};
 use cache_redis::{RedisBackend, RedisOptions};
 use fred::clients::Pool;
-use fred::interfaces::ClientLike;
+use fred::interfaces::{ClientLike, KeysInterface};
 use fred::types::config::Config;
-use fred::types::{Builder, ClusterHash, CustomCommand, RespVersion, Value};
+use fred::types::{Builder, Expiration, RespVersion};
 use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
 use std::sync::Arc;
@@ -51,13 +51,8 @@ impl Contender {
                 backend.put(&key(number), Entry::new(meta, body)).await.expect("a put");
             }
             Self::Fred(pool) => {
-                let args = vec![
-                    Value::from(name(number)),
-                    Value::Bytes(body),
-                    "PX".into(),
-                    LIFE.as_millis().to_string().into(),
-                ];
-                pool.next().custom::<(), _>(command("SET"), args).await.expect("a put");
+                let life = Expiration::PX(LIFE.as_millis() as i64);
+                pool.next().set::<(), _, _>(name(number), body, Some(life), None, false).await.expect("a put");
             }
             Self::Redis(connection) => {
                 let life = LIFE.as_millis() as u64;
@@ -72,10 +67,7 @@ impl Contender {
             Self::Reelcache { backend, .. } => {
                 backend.get(&key(number)).await.expect("an answer").map_or(0, |entry| entry.body.len())
             }
-            Self::Fred(pool) => {
-                let args = vec![Value::from(name(number))];
-                pool.next().custom::<Bytes, _>(command("GET"), args).await.expect("an answer").len()
-            }
+            Self::Fred(pool) => pool.next().get::<Bytes, _>(name(number)).await.expect("an answer").len(),
             Self::Redis(connection) => {
                 connection.clone().get::<_, Vec<u8>>(name(number)).await.expect("an answer").len()
             }
@@ -85,10 +77,6 @@ impl Contender {
 
 pub(crate) fn key(number: usize) -> Key {
     Key::of("video").part("a3f4b2c1").part(number).build().expect("a short key")
-}
-
-fn command(name: &'static str) -> CustomCommand {
-    CustomCommand::new_static(name, ClusterHash::FirstKey, false)
 }
 
 fn name(number: usize) -> String {

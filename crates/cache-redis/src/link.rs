@@ -1,5 +1,6 @@
 //! `Link`: the connections to the servers, and the one way to send a command over them.
 
+mod decoy;
 mod open;
 mod reply;
 mod script;
@@ -14,7 +15,7 @@ use bytes::Bytes;
 use cache_core::{Error, Key, Result};
 use fred::clients::{Client, WithOptions};
 use fred::error::{Error as FredError, ErrorKind as FredKind};
-use fred::interfaces::{ClientLike, ClusterInterface};
+use fred::interfaces::{ClientLike, ClusterInterface, KeysInterface};
 use fred::types::config::{Options, Server};
 use fred::types::{ClusterHash, CustomCommand, Resp3Frame, Value};
 use fred::util::redis_keyslot;
@@ -24,12 +25,16 @@ use tokio::time::timeout;
 pub(crate) use reply::Reply;
 pub(crate) use script::Script;
 
+use self::decoy::Decoy;
 use self::open::Keepers;
 use crate::error::{closed, crowded, from_fred, from_reply};
 use crate::options::{Address, RedisOptions};
 
 /// What the budget for bytes under way is counted in.
 const UNIT: u64 = 4 << 10;
+
+/// Units of that budget under way from which on reads are gathered.
+const CROWD: usize = 12;
 
 /// What the library says of a command that it was told to send to another node. It learns the way and does not follow:
 /// following `ASK` loses count of the replies of the other connection.
@@ -56,11 +61,21 @@ pub(crate) struct Request {
     repeat: Repeat,
     /// Bytes of the arguments.
     bytes: u64,
+    /// First and last byte that a `GETRANGE` asks for, which goes another way than all else.
+    range: Option<(usize, usize)>,
 }
 
 impl Request {
     pub(crate) fn new(command: &'static str, repeat: Repeat) -> Self {
-        Self { command, args: Vec::with_capacity(4), key: None, repeat, bytes: 0 }
+        Self { command, args: Vec::with_capacity(4), key: None, repeat, bytes: 0, range: None }
+    }
+
+    /// A `GETRANGE` of the bytes `from..until` of what is called `name`.
+    pub(crate) fn range(name: Bytes, from: u64, until: u64) -> Self {
+        let last = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
+        let bytes = name.len() as u64;
+        let range = Some((last(from), last(until.saturating_sub(1))));
+        Self { command: "GETRANGE", args: Vec::new(), key: Some(name), repeat: Repeat::Once, bytes, range }
     }
 
     /// Adds the key that the command is about, by its name on the server.
@@ -97,6 +112,7 @@ pub(crate) struct Link {
     /// What keeps each lane connected.
     keepers: Mutex<Option<Keepers>>,
     closed: AtomicBool,
+    decoy: Decoy,
 }
 
 /// One connection to each server, as commands that may be sent once and twice.
@@ -121,6 +137,7 @@ impl Link {
             limit: options.command_timeout,
             keepers: Mutex::new(Some(opened.keepers)),
             closed: AtomicBool::new(false),
+            decoy: Decoy::start(),
         })
     }
 
@@ -193,6 +210,11 @@ impl Link {
         }
     }
 
+    /// Whether a script may have keys of several slots.
+    pub(crate) fn is_one_node(&self) -> bool {
+        !self.address.is_cluster()
+    }
+
     /// The nodes of a cluster that have slots of their own; one `None` where there is no cluster.
     pub(crate) fn primaries(&self) -> Vec<Option<Server>> {
         if !self.address.is_cluster() {
@@ -231,6 +253,9 @@ impl Link {
         if !client.is_connected() {
             return Err(FredError::new(FredKind::Canceled, "disconnected"));
         }
+        if let Some((range, name)) = request.range.zip(request.key.clone()) {
+            return Decoy::gather(self.decoy(), read_range(client, name, range)).await;
+        }
         let slot = request.key.filter(|_| self.address.is_cluster()).map(|key| redis_keyslot(&key));
         let command = CustomCommand::new_static(request.command, ClusterHash::from(slot), false);
         match node {
@@ -241,6 +266,12 @@ impl Link {
                 (**client).with_options(&options).custom_raw(command, request.args).await
             }
         }
+    }
+
+    /// What gathers commands, when there are others to share a write with.
+    fn decoy(&self) -> Option<&Decoy> {
+        let under_way = self.turns_total as usize - self.turns.available_permits();
+        (under_way >= CROWD).then_some(&self.decoy)
     }
 
     async fn turn(&self, bytes: u64) -> Result<SemaphorePermit<'_>> {
@@ -269,5 +300,21 @@ impl Lane {
         let attempts =
             |attempts| Options { max_attempts: Some(attempts), max_redirections: Some(0), ..Options::default() };
         Self { once: client.with_options(&attempts(1)), twice: client.with_options(&attempts(2)) }
+    }
+}
+
+/// A `GETRANGE` as the library knows it. It writes each command that it does not know, and each script, by itself, and
+/// together those that it knows and that have queued up: with many callers, the writes are half of all work.
+async fn read_range(
+    client: &WithOptions<Client>,
+    name: Bytes,
+    (first, last): (usize, usize),
+) -> std::result::Result<Resp3Frame, FredError> {
+    match client.getrange::<Bytes, _>(name, first, last).await {
+        Ok(data) => Ok(Resp3Frame::BlobString { data, attributes: None }),
+        Err(error) if error.details().starts_with("WRONGTYPE") => {
+            Ok(Resp3Frame::SimpleError { data: error.details().to_owned().into(), attributes: None })
+        }
+        Err(error) => Err(error),
     }
 }

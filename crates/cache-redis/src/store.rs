@@ -1,5 +1,6 @@
 //! `Store`: records under a prefix, over a link.
 
+mod many;
 mod names;
 mod pages;
 mod read;
@@ -38,6 +39,7 @@ pub(crate) struct Store {
 
 /// What the server does in one step.
 struct Scripts {
+    get_many: Script,
     put: Script,
     put_staged: Script,
     renew: Script,
@@ -54,6 +56,7 @@ impl Store {
             names: Names::new(&options.prefix),
             options,
             scripts: Scripts {
+                get_many: Script::new(include_str!("scripts/get_many.lua"), Repeat::Once),
                 put: Script::new(include_str!("scripts/put.lua"), Repeat::Once),
                 put_staged: Script::new(include_str!("scripts/put_staged.lua"), Repeat::Once),
                 renew: Script::new(include_str!("scripts/renew.lua"), Repeat::Never),

@@ -1,17 +1,15 @@
 -- Stores a record unless the unexpired one present has a newer stamp; 1 when it was stored.
 -- ARGV: record, present instant, milliseconds until the server drops it or 0.
-local function before(a, b)
-  for i = 1, 8 do
-    local x, y = a:byte(i), b:byte(i)
-    if x ~= y then return x < y end
+-- Instants and stamps are compared by halves, each of which is exact as a number.
+local record, life = ARGV[1], ARGV[3]
+local front = redis.pcall('GETRANGE', KEYS[1], '0', '23')
+if #front == 24 then
+  local magic, stamp, stamp_low, expires, expires_low = struct.unpack('>c5xxxI4I4I4I4', front)
+  local now, now_low = struct.unpack('>I4I4', ARGV[2])
+  if magic == 'RLCR\1' and (now < expires or now == expires and now_low < expires_low) then
+    local new, new_low = struct.unpack('>I4I4', record, 9)
+    if new < stamp or new == stamp and new_low < stamp_low then return 0 end
   end
-  return false
-end
-local record, now, life = ARGV[1], ARGV[2], ARGV[3]
-local front = redis.pcall('GETRANGE', KEYS[1], 0, 23)
-if type(front) == 'string' and #front == 24 and front:sub(1, 5) == 'RLCR\1'
-    and before(now, front:sub(17, 24)) and before(record:sub(9, 16), front:sub(9, 16)) then
-  return 0
 end
 local stored
 if life == '0' then

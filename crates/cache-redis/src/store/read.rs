@@ -4,19 +4,16 @@ use std::sync::atomic::Ordering;
 
 use bytes::{Bytes, BytesMut};
 use cache_core::{Entry, Key, Meta, Result};
-use futures_util::stream::{self, StreamExt};
 
 use super::Store;
 use crate::error::from_reply;
-use crate::link::{Repeat, Reply, Request};
+use crate::link::{Reply, Request};
 use crate::record::{self, FRONT, Front};
 
 /// What a read asks for at first: most records whole, and no more than this of what is none.
 const FIRST: u64 = 256 << 10;
 /// What a look at a meta asks for at first.
 const FIRST_META: u64 = 1 << 10;
-/// Reads of one `get_many` at the same time.
-const AT_ONCE: usize = 1_024;
 
 /// What a key has.
 pub(super) enum Found<T> {
@@ -33,12 +30,6 @@ impl Store {
         let found = self.find(key).await?;
         let now = self.now();
         Ok(self.settle(key, found).await.filter(|entry| !entry.meta.is_expired(now)))
-    }
-
-    pub(crate) async fn get_many(&self, keys: &[Key]) -> Vec<Result<Option<Entry>>> {
-        // Collected first: a stream over borrowed keys would tie the future to their lifetime.
-        let reads: Vec<_> = keys.iter().map(|key| self.get(key)).collect();
-        stream::iter(reads).buffered(AT_ONCE).collect().await
     }
 
     pub(crate) async fn stat(&self, key: &Key) -> Result<Option<Meta>> {
@@ -125,7 +116,7 @@ impl Store {
 
     /// The bytes `from..until` of what `key` has.
     async fn part(&self, key: &Key, from: u64, until: u64) -> Result<Found<Bytes>> {
-        let request = Request::new("GETRANGE", Repeat::Once).key(self.names.of(key)).number(from).number(until - 1);
+        let request = Request::range(self.names.of(key), from, until);
         match self.link.ask(self.link.lane_of(key), request).await? {
             Reply::Refused(reply) if reply.starts_with("WRONGTYPE") => Ok(Found::Foreign),
             Reply::Refused(reply) => Err(from_reply(&reply)),

@@ -47,7 +47,7 @@ impl Store {
         // In this order, always: the script is to find the record.
         let sent = self.link.demand(lane, waiting.number(life));
         let moved = self.link.run_on(&self.scripts.put_staged, lane, &names, args);
-        let (sent, moved) = join(sent, moved).await;
+        let (sent, moved) = Box::pin(join(sent, moved)).await;
         sent.and(moved).map(drop)
     }
 
