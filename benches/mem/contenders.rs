@@ -127,7 +127,7 @@ impl Contender for mini_moka::sync::Cache<Key, Value> {
     }
 }
 
-/// foyer with SIEVE, the fastest of its policies.
+/// foyer with SIEVE, whose hits do the least.
 pub(crate) struct Foyer(foyer_memory::Cache<Key, Value>);
 
 impl Contender for Foyer {
