@@ -20,6 +20,7 @@ use futures_util::StreamExt;
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 const ROUNDS: usize = 1_000;
+const LIMIT: Duration = Duration::from_secs(10);
 
 struct Node {
     cache: Cache<String>,
@@ -57,8 +58,14 @@ async fn main() -> Outcome<()> {
     let [one, two] = [Node::new(1, options.clone()).await?, Node::new(2, options).await?];
     let probe = Key::of("probe").build()?;
     two.load(&probe).await?;
-    // Until both listen.
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    // Until what one says is heard by two: who listens tells nobody.
+    let start = Instant::now();
+    while two.holds(&probe).await? {
+        if start.elapsed() > LIMIT {
+            return Err("the nodes do not hear each other".into());
+        }
+        one.cache.invalidate(&Selector::Key(probe.clone())).await?;
+    }
     let mut gone = Vec::with_capacity(ROUNDS);
     for round in 0..ROUNDS {
         let key = Key::of("film").part(round).build()?;
@@ -67,7 +74,7 @@ async fn main() -> Outcome<()> {
         one.cache.invalidate(&Selector::Key(key.clone())).await?;
         let invalidated = start.elapsed();
         while two.holds(&key).await? {
-            if start.elapsed() > Duration::from_secs(10) {
+            if start.elapsed() > LIMIT {
                 return Err(format!("round {round}: never gone").into());
             }
             tokio::task::yield_now().await;

@@ -10,16 +10,12 @@ use std::process::{Command, ExitCode};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cache_testkit::servers::{Server, free_port, program};
+use cache_testkit::servers::{SeaweedFs, Server, free_port, program};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// How long a server may take to start.
 const LIMIT: Duration = Duration::from_secs(30);
-/// A port that was free, or the one 10,000 above it, may be taken when the server comes to it.
-const ATTEMPTS: usize = 4;
-const S3_KEYS: &str = r#"{"identities":[{"name":"t","credentials":[{"accessKey":"AK","secretKey":"SK"}],
-    "actions":["Admin","Read","Write","List","Tagging"]}]}"#;
 
 fn main() -> ExitCode {
     match run() {
@@ -40,7 +36,7 @@ fn run() -> Outcome<ExitCode> {
     let (_redis, redis) = start_redis("redis-server", folder.path(), &[])?;
     let (_valkey, valkey) = start_redis("valkey-server", folder.path(), &[])?;
     let (_nodes, cluster) = start_cluster(folder.path())?;
-    let (_weed, s3) = s3(folder.path())?;
+    let s3 = SeaweedFs::start(folder.path())?;
     eprintln!("servers: redis {redis}, valkey {valkey}, cluster and S3, after {:.1?}", started.elapsed());
     let status = Command::new(name)
         .args(args)
@@ -89,66 +85,6 @@ fn start_cluster(folder: &Path) -> Outcome<(Vec<Server>, String)> {
     }
     let [first, second, third] = [ports[0], ports[1], ports[2]].map(|port| format!("127.0.0.1:{port}"));
     Ok((servers, format!("redis-cluster://{first}?node={second}&node={third}")))
-}
-
-/// Ports of a `SeaweedFS` server.
-struct Weed {
-    filer: u16,
-    s3: u16,
-}
-
-/// A `SeaweedFS` server that answers.
-fn s3(folder: &Path) -> Outcome<(Server, Weed)> {
-    let mut last = "weed was not started".into();
-    for attempt in 0..ATTEMPTS {
-        let folder = folder.join(format!("weed-{attempt}"));
-        std::fs::create_dir(&folder)?;
-        let (server, weed) = start_weed(&folder)?;
-        match weed.wait() {
-            Ok(()) => return Ok((server, weed)),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
-fn start_weed(folder: &Path) -> Outcome<(Server, Weed)> {
-    let config = folder.join("s3.json");
-    std::fs::write(&config, S3_KEYS)?;
-    let [master, volume, filer, s3] = [free_port()?, free_port()?, free_port()?, free_port()?];
-    let mut command = Command::new(program("weed")?);
-    command.current_dir(folder).arg("server").args(["-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3"]);
-    command.arg(format!("-dir={}", folder.display())).arg(format!("-s3.config={}", config.display()));
-    command.arg(format!("-master.port={master}")).arg(format!("-volume.port={volume}"));
-    command.arg(format!("-filer.port={filer}")).arg(format!("-s3.port={s3}"));
-    command.args([
-        "-master.volumeSizeLimitMB=64",
-        "-volume.max=20",
-        "-s3.iam=false",
-        "-s3.port.iceberg=0",
-        "-s3.port.lance=0",
-        "-master.telemetry=false",
-    ]);
-    Ok((Server::start(&command, &folder.join("weed.log"))?, Weed { filer, s3 }))
-}
-
-impl Weed {
-    /// Until there is a bucket, which is a directory to the filer, and who has no key is sent away.
-    fn wait(&self) -> Outcome<()> {
-        let http = |port: u16, line: &str| {
-            ask(port, &format!("{line} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"))
-        };
-        wait("weed", || {
-            let made = http(self.filer, "POST /buckets/bucket/")?;
-            let is_there = made.starts_with("HTTP/1.1 201") || made.starts_with("HTTP/1.1 409");
-            Ok(is_there && http(self.s3, "GET /")?.starts_with("HTTP/1.1 403"))
-        })
-    }
-
-    fn url(&self) -> String {
-        let endpoint = format!("http://127.0.0.1:{}", self.s3);
-        format!("s3://bucket/?endpoint={endpoint}&region=us-east-1&access_key_id=AK&secret_access_key=SK")
-    }
 }
 
 /// What is answered to `said` until the other side ends the connection.

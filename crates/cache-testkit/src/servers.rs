@@ -1,5 +1,7 @@
 //! Real servers for tests: found, started on free ports, and gone with the test at the latest.
 
+mod seaweed;
+
 use std::fs::{self, OpenOptions};
 use std::io::{self, Error, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -11,6 +13,8 @@ use std::time::Duration;
 use std::{env, thread};
 
 use rustix::process::{Pid, Signal, kill_process};
+
+pub use seaweed::SeaweedFs;
 
 /// The executable called `name`: on the path, or where `cargo xtask servers` has put it.
 ///

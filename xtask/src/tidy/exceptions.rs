@@ -55,22 +55,12 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
     },
     Exception {
         rule: "banned-words",
-        place: "crates/cache-redis/examples/fleet_latency.rs",
-        reason: "waits until the nodes listen, which they tell nobody",
-    },
-    Exception {
-        rule: "banned-words",
         place: "crates/cache-redis/tests/it/real/backplane.rs",
         reason: "a real server's clock is not paused: connections fail for a while",
     },
     Exception {
         rule: "banned-words",
         place: "crates/cache-redis/tests/it/real/fleet.rs",
-        reason: "a real server's clock is not paused: leases run out by it",
-    },
-    Exception {
-        rule: "banned-words",
-        place: "crates/cache-redis/tests/it/real/leases.rs",
         reason: "a real server's clock is not paused: leases run out by it",
     },
     Exception { rule: "banned-words", place: "examples/typed.rs", reason: "the pause stands for a slow loader" },

@@ -1,5 +1,6 @@
 //! Rules of leases: one holder at a time, in the whole fleet; tokens rise; what was lost stays lost.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use cache_core::{Backend, Hlc, Lease, Leases, Stamp};
@@ -19,15 +20,15 @@ fn leases(backend: &RedisBackend) -> &dyn Leases {
 
 /// Takes the lease of key `number` as soon as it is free.
 async fn taken(backend: &RedisBackend, number: u64, at_least: Stamp, span: Duration) -> Lease {
-    let taking = || async { leases(backend).take(&key(number), at_least, span).await.unwrap() };
-    let deadline = tokio::time::Instant::now() + LIMIT;
-    loop {
-        if let Some(lease) = taking().await {
-            return lease;
-        }
-        assert!(tokio::time::Instant::now() < deadline, "not free within {LIMIT:?}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let taken = Mutex::new(None);
+    let take = || async {
+        let lease = leases(backend).take(&key(number), at_least, span).await.unwrap();
+        let got_it = lease.is_some();
+        *taken.lock().unwrap() = lease;
+        got_it
+    };
+    assert!(eventually(LIMIT, take).await, "not free within {LIMIT:?}");
+    taken.into_inner().unwrap().unwrap()
 }
 
 fn servers() -> [RedisOptions; 3] {
@@ -104,9 +105,12 @@ async fn an_expired_lease_is_not_renewed_although_nobody_else_has_it() {
 #[tokio::test]
 async fn a_renewed_lease_is_held_beyond_its_first_span() {
     let backend = open(servers::redis()).await;
-    let lease = taken(&backend, 1, stamp(1), Duration::from_millis(500)).await;
+    let span = Duration::from_millis(500);
+    let lease = taken(&backend, 1, stamp(1), span).await;
     assert!(leases(&backend).renew(&lease, LONG).await.unwrap());
-    tokio::time::sleep(Duration::from_millis(600)).await;
+    // One as long, taken later and not renewed, has ended: so the first span has.
+    taken(&backend, 2, stamp(1), span).await;
+    taken(&backend, 2, stamp(1), span).await;
     assert!(leases(&backend).take(&key(1), stamp(9), LONG).await.unwrap().is_none());
 }
 
