@@ -45,6 +45,6 @@ pub use popularity::{Popularity, PopularityBuilder, PopularityStats};
 pub use sweeper::{JobStats, Sweeper, SweeperBuilder, SweeperStats};
 pub use tiered::{
     Forecast, Found, Invalidation, Lookup, PromotionStats, RecoveryStats, Required, TierCount, TierOptions, TierStats,
-    Tiered, TieredBuilder, TieredStats, WritePolicy,
+    Tiered, TieredBuilder, TieredStats, Unconfirmed, WritePolicy,
 };
 pub use warmer::{WarmEnd, WarmProgress, WarmReport, Warmed, Warmer, Warming};

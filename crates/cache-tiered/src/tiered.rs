@@ -42,7 +42,7 @@ use tokio::time::timeout;
 pub use builder::TieredBuilder;
 pub use forecast::Forecast;
 pub use invalidate::{Invalidation, TierCount};
-pub use options::{Required, TierOptions, WritePolicy};
+pub use options::{Required, TierOptions, Unconfirmed, WritePolicy};
 pub use read::{Found, Lookup};
 pub use stats::{PromotionStats, RecoveryStats, TierStats, TieredStats};
 
@@ -160,6 +160,7 @@ struct Inner {
     tiers: Vec<Tier>,
     common: Arc<Common>,
     required: Required,
+    unconfirmed: Unconfirmed,
     /// Whether the marks were read and this process hears the others.
     ready: AtomicBool,
     opened: OnceCell<()>,

@@ -196,6 +196,7 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Inner<V> {
                 seen.watch.is_current()
                     && self.gaps.load(Ordering::Acquire) == seen.gaps
                     && !self.is_covered(stored, &held.meta)
+                    && self.tiers.vouches_for(stored, held.stamp())
             });
         }
     }

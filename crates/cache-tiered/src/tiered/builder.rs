@@ -12,7 +12,7 @@ use super::backplane::Fleet;
 use super::common::Common;
 use super::promote::Queue;
 use super::tier::Tier;
-use super::{Inner, Required, TierOptions, Tiered, WRITES};
+use super::{Inner, Required, TierOptions, Tiered, Unconfirmed, WRITES};
 
 /// Sets up a [`Tiered`].
 #[derive(Debug)]
@@ -22,6 +22,7 @@ pub struct TieredBuilder {
     tiers: Vec<(Arc<dyn Backend>, TierOptions)>,
     queue: usize,
     required: Required,
+    unconfirmed: Unconfirmed,
     clock: Arc<dyn Clock>,
     node: Option<u8>,
 }
@@ -33,6 +34,7 @@ impl TieredBuilder {
             tiers: Vec::new(),
             queue: 4096,
             required: Required::Durable,
+            unconfirmed: Unconfirmed::Withhold,
             clock: Arc::new(SystemClock::new()),
             node: None,
         }
@@ -66,6 +68,12 @@ impl TieredBuilder {
     /// Sets what must have stored an entry for its put to succeed. The default is [`Required::Durable`].
     pub fn require(mut self, required: Required) -> Self {
         self.required = required;
+        self
+    }
+
+    /// Sets what is done with what nobody can vouch for. The default is [`Unconfirmed::Withhold`].
+    pub fn unconfirmed(mut self, unconfirmed: Unconfirmed) -> Self {
+        self.unconfirmed = unconfirmed;
         self
     }
 
@@ -108,6 +116,7 @@ impl TieredBuilder {
             tiers,
             common,
             required: self.required,
+            unconfirmed: self.unconfirmed,
             ready: AtomicBool::new(false),
             opened: OnceCell::new(),
             fleet: Fleet::default(),

@@ -1,7 +1,7 @@
 //! `Doubt`: which entries of unshared tiers may be out of date because marks were missed.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cache_core::{Hlc, Key, Meta, Role, Stamp};
@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use parking_lot::Mutex;
 
 use super::tier::{Part, Tier};
-use super::{Forecast, Tiered, WritePolicy};
+use super::{Forecast, Tiered, Unconfirmed, WritePolicy};
 
 /// The most keys remembered of a kind; then all are forgotten: that costs a question, or a copy.
 const MOST: usize = 65_536;
@@ -21,6 +21,8 @@ pub(super) struct Doubt {
     floor: AtomicU64,
     /// Invalidations under way.
     purges: AtomicUsize,
+    /// Whether anything was served since then that nobody could vouch for.
+    guessed: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -32,6 +34,21 @@ struct State {
     confirmed: HashMap<Key, Stamp>,
     /// What this process has stored since then.
     own: HashMap<Key, Stamp>,
+    /// What was served since then although nobody could vouch for it.
+    guessed: Guessed,
+}
+
+#[derive(Debug)]
+enum Guessed {
+    These(HashMap<Key, Stamp>),
+    /// More than are remembered: perhaps everything.
+    Any,
+}
+
+impl Default for Guessed {
+    fn default() -> Self {
+        Self::These(HashMap::new())
+    }
 }
 
 /// An invalidation under way: until it is dropped, what this process stores is noted.
@@ -45,6 +62,8 @@ impl Doubt {
         state.gaps += 1;
         state.confirmed.clear();
         state.own.clear();
+        state.guessed = Guessed::default();
+        self.guessed.store(false, Ordering::Release);
         self.floor.fetch_max(floor.as_u64(), Ordering::AcqRel);
     }
 
@@ -66,6 +85,28 @@ impl Doubt {
         }
         let state = self.state.lock();
         state.confirmed.get(key) == Some(&stamp) || state.own.get(key) == Some(&stamp)
+    }
+
+    /// Notes that an entry is served although nobody can vouch for it.
+    fn guess(&self, key: &Key, stamp: Stamp) {
+        let mut state = self.state.lock();
+        match &mut state.guessed {
+            Guessed::These(known) if known.len() < MOST => {
+                known.insert(key.clone(), stamp);
+            }
+            known => *known = Guessed::Any,
+        }
+        self.guessed.store(true, Ordering::Release);
+    }
+
+    /// Whether an entry may have been served that nobody could vouch for.
+    fn is_guessed(&self, key: &Key, stamp: Stamp) -> bool {
+        self.guessed.load(Ordering::Acquire)
+            && !self.is_cleared(key, stamp)
+            && match &self.state.lock().guessed {
+                Guessed::These(known) => known.get(key) == Some(&stamp),
+                Guessed::Any => true,
+            }
     }
 
     fn gaps(&self) -> u64 {
@@ -116,12 +157,18 @@ impl Tiered {
         }
     }
 
+    /// Whether an entry that was found may be kept where nobody asks the tiers about it again.
+    pub(crate) fn vouches_for(&self, key: &Key, stamp: Stamp) -> bool {
+        !self.0.fleet.doubt.is_guessed(key, stamp)
+    }
+
     /// Whether an entry of a tier needs no confirmation, or has it.
     ///
     /// An entry in doubt is confirmed by a shared tier that has the same, and contradicted by one that has a newer
     /// entry or a tombstone. One that no shared tier would take is confirmed when none contradicts it: that another
     /// process has replaced it by a second such entry remains unknown. An entry of a tier that has yet to carry out an
-    /// invalidation is not confirmed when the invalidation selects it and it may be older.
+    /// invalidation is not confirmed when the invalidation selects it and it may be older. Where nobody can be asked
+    /// who would know, [`Unconfirmed`] decides.
     pub(super) async fn is_confirmed<T: Part>(&self, tier: &Tier, key: &Key, part: &T) -> bool {
         let (doubt, meta) = (&self.0.fleet.doubt, part.meta());
         if tier.recovery.withholds(key, meta) && !doubt.is_own(key, meta.stamp) {
@@ -135,14 +182,22 @@ impl Tiered {
         let present = join_all(shared.iter().map(|tier| tier.stat(key))).await;
         let metas = || present.iter().filter_map(|answer| answer.as_ref().ok()?.as_ref());
         let forecast = forecast_of(part);
-        let taken = shared.iter().any(|tier| tier.options.write != WritePolicy::Skip && tier.admits(&forecast));
+        let wants = |tier: &Tier| tier.options.write != WritePolicy::Skip && tier.admits(&forecast);
+        let wanted = shared.iter().any(|tier| wants(tier));
         let same = metas().any(|found| found.stamp == meta.stamp);
-        let contradicted = metas().any(|found| found.stamp > meta.stamp);
-        let confirmed = !contradicted && (same || (!taken && present.iter().all(Result::is_ok)));
-        if confirmed {
-            doubt.note(gaps, key, meta.stamp, |state| &mut state.confirmed);
+        if metas().any(|found| found.stamp > meta.stamp) {
+            return false;
         }
-        confirmed
+        if same || (!wanted && present.iter().all(Result::is_ok)) {
+            doubt.note(gaps, key, meta.stamp, |state| &mut state.confirmed);
+            return true;
+        }
+        let silent = shared.iter().zip(&present).all(|(tier, answer)| answer.is_err() || !wants(tier));
+        let served = silent && self.0.unconfirmed == Unconfirmed::Serve;
+        if served {
+            doubt.guess(key, meta.stamp);
+        }
+        served
     }
 }
 

@@ -58,6 +58,21 @@ pub enum Required {
     All,
 }
 
+/// What a stack does with an entry that only a tier of this process has, when the process may have missed its removal
+/// and no shared tier that would know can be asked. That is so for what was kept before the process began to listen to
+/// the others, while all shared tiers that take such entries are away.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Unconfirmed {
+    /// It is held back: a miss. Nothing that was removed is ever served; a process that starts during an outage makes
+    /// anew what it has.
+    #[default]
+    Withhold,
+    /// It is served, and asked about again at the next read. A process that starts during an outage serves all it has,
+    /// and perhaps what others have removed or replaced while it did not listen, until a shared tier is back.
+    Serve,
+}
+
 impl TierOptions {
     /// The default options: five seconds of patience, every body that the backend takes, written through, its own
     /// name.

@@ -2,7 +2,7 @@
 
 use cache_core::{Backend, ErrorKind, MINUTE, Selector, Timestamp};
 use cache_testkit::{Fault, Operation, Plan, eventually};
-use cache_tiered::TierOptions;
+use cache_tiered::{Cache, TierOptions, Unconfirmed};
 
 use crate::kit::{LONG, key, millis, pass};
 use crate::kit_fleet::{Kind, Rig};
@@ -132,4 +132,64 @@ async fn what_a_process_has_told_itself_costs_its_tiers_nothing_when_it_is_heard
     pass(millis(100)).await;
     rig.settle().await;
     assert_eq!(rig.places[0].total_calls(), calls);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_can_vouch_for_is_held_back_or_served_as_the_stack_was_told() {
+    for (unconfirmed, expected) in [(Unconfirmed::Withhold, None), (Unconfirmed::Serve, Some("old"))] {
+        let rig = Rig::of([Kind::Durable, Kind::Shared]);
+        let a = key("a");
+        rig.put(&a, "old").await;
+        rig.places[1].set_plan(Plan::new().all(DOWN));
+        let next = rig.restarted_with(|builder| builder.unconfirmed(unconfirmed));
+        for _ in 0..2 {
+            assert_eq!(next.body(&a).await.as_deref(), expected, "{unconfirmed:?}");
+        }
+        next.places[1].heal();
+        assert_eq!(next.body(&a).await.as_deref(), Some("old"), "{unconfirmed:?}: the shared tier has it");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_served_unconfirmed_is_gone_everywhere_once_a_shared_tier_tells_of_its_removal() {
+    let rig = Rig::of([Kind::Durable, Kind::Shared]);
+    let a = key("a");
+    let songs = |rig: &Rig| Cache::<String>::builder("songs").near(1 << 20).tiers(rig.tiers.clone()).build().unwrap();
+    let peer = rig.peer();
+    songs(&peer).put(&a, "old".to_owned()).await.unwrap();
+    let stored = key("songs:a");
+    rig.places[0].inner().put(&stored, peer.held(1, &stored).await.unwrap()).await.unwrap();
+    assert!(songs(&peer).remove(&a).await.unwrap());
+    rig.places[1].set_plan(Plan::new().all(DOWN));
+    let next = rig.restarted_with(|builder| builder.unconfirmed(Unconfirmed::Serve));
+    let cache = songs(&next);
+    for _ in 0..2 {
+        assert_eq!(*cache.get(&a).await.unwrap().unwrap().value, "old");
+    }
+    pass(millis(1)).await;
+    assert!(cache.get(&a).await.unwrap().is_some(), "after the gap");
+    next.places[1].heal();
+    assert!(cache.get(&a).await.unwrap().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_shared_tier_misses_or_has_replaced_is_held_back_although_another_is_away() {
+    for replaced in [false, true] {
+        let rig = Rig::of([Kind::Durable, Kind::Shared, Kind::Shared]);
+        let a = key("a");
+        let old = rig.entry("old");
+        for place in &rig.places {
+            place.inner().put(&a, old.clone()).await.unwrap();
+        }
+        let peer = rig.peer();
+        peer.clock.advance(MINUTE);
+        if replaced {
+            peer.put(&a, "new").await;
+        } else {
+            rig.places[2].inner().remove(&a).await.unwrap();
+        }
+        rig.places[1].set_plan(Plan::new().all(DOWN));
+        let next = rig.restarted_with(|builder| builder.unconfirmed(Unconfirmed::Serve));
+        assert_eq!(next.body(&a).await.as_deref(), replaced.then_some("new"));
+    }
 }

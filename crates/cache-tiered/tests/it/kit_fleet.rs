@@ -58,7 +58,12 @@ impl Rig {
 
     /// The next process on the same machine, with a clock of its own: what is passing is empty.
     pub(crate) fn restarted_at(&self, now: Timestamp) -> Self {
-        self.reopened(now, |kind| kind == Kind::Passing)
+        self.reopened(now, |kind| kind == Kind::Passing, |builder| builder)
+    }
+
+    /// The next process, set up in another way.
+    pub(crate) fn restarted_with(&self, build: impl FnOnce(TieredBuilder) -> TieredBuilder) -> Self {
+        self.reopened(self.clock.now(), |kind| kind == Kind::Passing, build)
     }
 
     /// The same tiers, treated in another way.
@@ -69,14 +74,19 @@ impl Rig {
 
     /// Another process of the fleet: only what is shared is the same.
     pub(crate) fn peer(&self) -> Self {
-        self.reopened(self.clock.now(), |kind| kind != Kind::Shared)
+        self.reopened(self.clock.now(), |kind| kind != Kind::Shared, |builder| builder)
     }
 
     pub(crate) fn restarted(&self) -> Self {
         self.restarted_at(self.clock.now())
     }
 
-    fn reopened(&self, now: Timestamp, is_new: impl Fn(Kind) -> bool) -> Self {
+    fn reopened(
+        &self,
+        now: Timestamp,
+        is_new: impl Fn(Kind) -> bool,
+        build: impl FnOnce(TieredBuilder) -> TieredBuilder,
+    ) -> Self {
         let clock = Arc::new(ManualClock::new(now));
         let (mut places, mut builder) = (Vec::new(), Tiered::builder().clock(clock.clone()));
         for (index, (place, options)) in self.places.iter().zip(&self.options).enumerate() {
@@ -90,7 +100,7 @@ impl Rig {
             places.push(place);
         }
         let options = self.options.clone();
-        Self { clock, places, options, tiers: builder.build().unwrap() }
+        Self { clock, places, options, tiers: build(builder).build().unwrap() }
     }
 
     pub(crate) fn clock_now(&self) -> Timestamp {
