@@ -1,9 +1,10 @@
 //! `Bench`: what a backend under test is opened with, and `Fixture`: what its maker hands back.
 
 use std::error::Error as StdError;
+use std::fmt;
 use std::sync::Arc;
 
-use cache_core::{Limits, ManualClock, Timestamp};
+use cache_core::{Limits, ManualClock, Stamp, Timestamp};
 
 /// What a maker opens a fresh, empty backend with.
 #[derive(Debug, Clone)]
@@ -65,12 +66,18 @@ pub struct Fixture<B, G = ()> {
     pub backend: B,
     /// Dropped after the backend, e.g. its temporary directory.
     pub guard: G,
+    /// What hands out the stamps of a backend that [notes removes](Self::notes_removes).
+    pub stamps: Option<Stamps>,
 }
+
+/// A source of stamps.
+#[derive(Clone)]
+pub struct Stamps(Arc<dyn Fn() -> Stamp + Send + Sync>);
 
 impl<B> Fixture<B> {
     /// A backend that needs nothing else.
     pub const fn new(backend: B) -> Self {
-        Self { backend, guard: () }
+        Self { backend, guard: (), stamps: None }
     }
 }
 
@@ -78,7 +85,35 @@ impl<B, G> Fixture<B, G> {
     /// Keeps `guard` until the test is over and the backend is gone.
     #[must_use]
     pub fn keep<H>(self, guard: H) -> Fixture<B, H> {
-        Fixture { backend: self.backend, guard }
+        Fixture { backend: self.backend, guard, stamps: self.stamps }
+    }
+
+    /// Says that the backend notes each remove, by a stamp of its own, for others that share what it holds: a stack
+    /// with a shared tier does. Such a backend has a clock that its callers take their stamps from: `stamps`. What was
+    /// stamped before a remove loses to it, and usage may count one short entry for each key removed and not put again.
+    #[must_use]
+    pub fn notes_removes(mut self, stamps: impl Fn() -> Stamp + Send + Sync + 'static) -> Self {
+        self.stamps = Some(Stamps::new(stamps));
+        self
+    }
+}
+
+impl Stamps {
+    /// The stamps that `tick` hands out.
+    pub fn new(tick: impl Fn() -> Stamp + Send + Sync + 'static) -> Self {
+        Self(Arc::new(tick))
+    }
+
+    /// A stamp newer than all before.
+    #[must_use]
+    pub fn tick(&self) -> Stamp {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Stamps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Stamps")
     }
 }
 

@@ -4,8 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cache_core::{Backend, Clock, Entry, Hlc, Key, KeyPrefix, Lifetime, ManualClock, Meta, Result, Stamp, Timestamp};
+use cache_core::{
+    Backend, Clock, Entry, Hlc, Key, KeyPrefix, Lifetime, ManualClock, Meta, Result, Stamp, Timestamp, Usage,
+};
 use futures_util::TryStreamExt;
+
+use crate::Stamps;
+
+/// The most bytes of the note of a remove.
+const NOTE: u64 = 1 << 10;
 
 /// One backend under test with its clock.
 #[derive(Debug)]
@@ -16,17 +23,25 @@ pub struct Case {
     /// The clock that it was opened with.
     pub clock: Arc<ManualClock>,
     stamps: Hlc,
+    /// Those of a backend that notes removes.
+    backends_own: Option<Stamps>,
 }
 
 impl Case {
     /// A case of `backend`, which was opened with `clock`.
     pub fn new(backend: impl Backend, clock: Arc<ManualClock>) -> Self {
-        Self { backend: Arc::new(backend), stamps: Hlc::new(clock.clone()), clock }
+        Self { backend: Arc::new(backend), stamps: Hlc::new(clock.clone()), clock, backends_own: None }
+    }
+
+    /// The case of a backend that [notes removes](crate::Fixture::notes_removes).
+    #[must_use]
+    pub fn noting_removes(self, stamps: Stamps) -> Self {
+        Self { backends_own: Some(stamps), ..self }
     }
 
     /// A stamp newer than all before.
     pub fn stamp(&self) -> Stamp {
-        self.stamps.tick()
+        self.backends_own.as_ref().map_or_else(|| self.stamps.tick(), Stamps::tick)
     }
 
     /// The instant at which the clock stands.
@@ -79,6 +94,28 @@ impl Case {
         assert!(get_many.is_none(), "get_many of {key} answered {}", describe(get_many.as_ref()));
         assert_eq!(scan, [], "metas that scan finds for {key}");
         Ok(())
+    }
+
+    /// Asserts that `usage` counts `entries` and `bytes`, and no more than [`notes_on`](Self::notes_on) `removed` keys.
+    pub(crate) fn assert_usage(&self, usage: Usage, entries: u64, bytes: u64, removed: u64, when: &str) {
+        let counts = self.counts(usage, entries, bytes, removed);
+        assert!(counts, "{when}: {usage:?}, not {entries} entries of {bytes} bytes, with {removed} keys removed");
+    }
+
+    /// Whether `usage` counts `entries` and `bytes`, and no more than [`notes_on`](Self::notes_on) `removed` keys.
+    pub(crate) fn counts(&self, usage: Usage, entries: u64, bytes: u64, removed: u64) -> bool {
+        let notes = self.notes_on(removed);
+        (entries..=entries + notes.entries).contains(&usage.entries)
+            && (bytes..=bytes + notes.bytes).contains(&usage.bytes)
+    }
+
+    /// The most that usage may count for `removed` keys: nothing, unless the backend notes removes.
+    pub(crate) fn notes_on(&self, removed: u64) -> Usage {
+        let mut notes = Usage::default();
+        if self.backends_own.is_some() {
+            (notes.entries, notes.bytes) = (removed, removed * NOTE);
+        }
+        notes
     }
 
     async fn look(&self, key: &Key) -> Result<(Option<Meta>, Option<Entry>, Option<Entry>, Vec<Meta>)> {

@@ -29,6 +29,9 @@ pub type Rule = for<'a> fn(&'a Case) -> BoxFuture<'a, Result<()>>;
 /// named `$name::direct::an_equal_stamp_replaces`. Each has a runtime of its own and fails after three
 /// minutes.
 ///
+/// `conformance!(direct $name, $maker)` runs them on the backend itself alone: for a further shape of a backend that is
+/// slow to ask, such as a stack over servers.
+///
 /// ```
 /// # use cache_testkit::{Fixture, NaiveModel, conformance};
 /// conformance!(naive, |bench| async move {
@@ -39,22 +42,14 @@ pub type Rule = for<'a> fn(&'a Case) -> BoxFuture<'a, Result<()>>;
 /// ```
 #[macro_export]
 macro_rules! conformance {
+    (direct $name:ident, $maker:expr $(,)?) => {
+        mod $name {
+            $crate::__direct!($maker);
+        }
+    };
     ($name:ident, $maker:expr $(,)?) => {
         mod $name {
-            #[allow(unused_imports, reason = "the maker may need nothing from outside")]
-            use super::*;
-
-            #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the maker is part of a test")]
-            async fn open(
-                bench: $crate::Bench,
-            ) -> $crate::Opened<impl $crate::__private::Backend, impl ::core::marker::Send> {
-                $crate::__private::direct(bench, $maker).await
-            }
-
-            mod direct {
-                use super::open;
-                $crate::__rules!();
-            }
+            $crate::__direct!($maker);
 
             mod arc {
                 async fn open(
@@ -77,6 +72,28 @@ macro_rules! conformance {
     };
 }
 
+/// What every use of [`conformance!`] expands to: the maker, and the rules on what it returns.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __direct {
+    ($maker:expr) => {
+        #[allow(unused_imports, reason = "the maker may need nothing from outside")]
+        use super::*;
+
+        #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the maker is part of a test")]
+        async fn open(
+            bench: $crate::Bench,
+        ) -> $crate::Opened<impl $crate::__private::Backend, impl ::core::marker::Send> {
+            $crate::__private::direct(bench, $maker).await
+        }
+
+        mod direct {
+            use super::open;
+            $crate::__rules!();
+        }
+    };
+}
+
 /// Opens a backend as its maker returns it.
 pub async fn direct<B, G, F>(bench: Bench, maker: impl FnOnce(Bench) -> F) -> Opened<B, G>
 where
@@ -90,9 +107,8 @@ pub async fn as_arc<B: Backend, G, F>(bench: Bench, maker: impl FnOnce(Bench) ->
 where
     F: Future<Output = Opened<B, G>>,
 {
-    let Fixture { backend, guard } = maker(bench).await?;
-    let backend: Arc<dyn Backend> = Arc::new(backend);
-    Ok(Fixture::new(backend).keep(guard))
+    let Fixture { backend, guard, stamps } = maker(bench).await?;
+    Ok(Fixture { backend: Arc::new(backend), guard, stamps })
 }
 
 /// Opens a backend behind a `Box<dyn Backend>`.
@@ -100,9 +116,8 @@ pub async fn as_box<B: Backend, G, F>(bench: Bench, maker: impl FnOnce(Bench) ->
 where
     F: Future<Output = Opened<B, G>>,
 {
-    let Fixture { backend, guard } = maker(bench).await?;
-    let backend: Box<dyn Backend> = Box::new(backend);
-    Ok(Fixture::new(backend).keep(guard))
+    let Fixture { backend, guard, stamps } = maker(bench).await?;
+    Ok(Fixture { backend: Box::new(backend), guard, stamps })
 }
 
 /// Runs one rule on a fresh backend. A broken rule panics or is an error; both name it through the test.
@@ -115,8 +130,11 @@ where
     runtime.block_on(async {
         let bench = Bench::new(conditions);
         let clock = bench.clock.clone();
-        let Fixture { backend, guard } = open(bench).await?;
-        let case = Case::new(backend, clock);
+        let Fixture { backend, guard, stamps } = open(bench).await?;
+        let mut case = Case::new(backend, clock);
+        if let Some(stamps) = stamps {
+            case = case.noting_removes(stamps);
+        }
         let run = async {
             rule(&case).await?;
             case.backend.close().await

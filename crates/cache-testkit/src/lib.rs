@@ -40,7 +40,7 @@ pub mod servers;
 pub mod suite;
 mod wait;
 
-pub use bench::{Bench, Conditions, Fixture, Opened};
+pub use bench::{Bench, Conditions, Fixture, Opened, Stamps};
 pub use bodies::{body_of, entry, writer_of};
 pub use case::Case;
 pub use drops::{DropPoint, check_dropped_methods, drop_after, drop_at, for_each_drop_point};

@@ -124,27 +124,25 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(30);
 ///
 /// # Usage and sweeps
 /// [`usage`](Backend::usage) is that of the deepest tier, which holds most; likewise the count of a sweep, and its
-/// error. The figures of each tier are in [`stats`](Self::stats).
+/// error. It is an estimate: besides what reads find, it counts the marks, and in a shared tier the tombstones, one for
+/// each key removed and not put again. The figures of each tier are in [`stats`](Self::stats).
 ///
 /// # Runtime and cancellation
 /// It works within a Tokio runtime with time enabled. Dropping a read has no effect. A write that got its turn goes
 /// on when its future is dropped, so that tiers never stay at odds. All background work is bounded.
 ///
 /// ```
-/// # use cache_core::{Backend, Clock, Entry, Hlc, Key, Meta, Result, SystemClock};
+/// # use cache_core::{Backend, Entry, Key, Meta, Result};
 /// # use cache_mem::MemBackend;
 /// # use cache_tiered::Tiered;
-/// # use std::sync::Arc;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<()> {
 /// let near = MemBackend::builder(1 << 20).name("near").build();
 /// let far = MemBackend::builder(64 << 20).name("far").build();
 /// let tiers = Tiered::builder().tier(near).tier(far).build()?;
 ///
-/// let clock = Arc::new(SystemClock::new());
-/// let stamps = Hlc::new(clock.clone());
 /// let key = Key::of("poster").part("a3f4b2c1").build()?;
-/// tiers.put(&key, Entry::new(Meta::new(stamps.tick(), clock.now()), "pixels")).await?;
+/// tiers.put(&key, Entry::new(Meta::new(tiers.stamps().tick(), tiers.clock().now()), "pixels")).await?;
 ///
 /// let lookup = tiers.lookup(&key).await;
 /// assert_eq!(lookup.found.map(|found| found.name.to_string()).as_deref(), Some("near"));
@@ -181,8 +179,9 @@ impl Tiered {
         &self.0.common.clock
     }
 
-    /// The hybrid clock that the stamps of this stack and of its caches come from. It has seen every stamp that was
-    /// found in a tier, in a mark or on a backplane.
+    /// The hybrid clock that the stamps of this stack and of its caches come from, and those of callers should. It has
+    /// seen every stamp that was found in a tier, in a mark or on a backplane. What another clock of this process has
+    /// stamped within a millisecond of a remove may be older than that, and lose to its tombstone.
     pub fn stamps(&self) -> &Hlc {
         &self.0.common.stamps
     }

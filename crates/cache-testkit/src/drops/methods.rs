@@ -65,7 +65,7 @@ where
 {
     let bench = Bench::default();
     let clock = bench.clock.clone();
-    let Fixture { backend, guard } = open(bench).await?;
+    let Fixture { backend, guard, .. } = open(bench).await?;
     let case = Case::new(backend, clock);
     let fresh = case.backend.usage().await?;
     let key = Key::parse("drops:key")?;

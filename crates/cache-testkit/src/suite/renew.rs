@@ -137,7 +137,7 @@ pub async fn usage_counts_a_renewed_entry_once(case: &Case) -> Result<()> {
         }
         case.backend.remove(&key).await?;
         let usage = case.backend.usage().await?;
-        assert_eq!((usage.entries, usage.bytes), (fresh.entries, fresh.bytes), "(entries, bytes) after the remove");
+        case.assert_usage(usage, fresh.entries, fresh.bytes, 1, "after the remove");
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ mod flawed;
 mod fleet;
 mod linear;
 mod model;
+mod noting;
 mod servers;
 mod suite_fails;
 mod suite_passes;

@@ -1,11 +1,12 @@
 //! Each flaw is caught by the rule that forbids it, which passes without the flaw.
 
-use cache_core::Result;
-use cache_testkit::{Bench, Case, Conditions, NaiveModel, suite};
+use cache_core::{Hlc, Result};
+use cache_testkit::{Bench, Case, Conditions, NaiveModel, Stamps, suite};
 use futures_util::future::BoxFuture;
 
 use crate::bounded::Bounded;
 use crate::flawed::{Flaw, Flawed};
+use crate::noting::Noting;
 
 type Rule = for<'a> fn(&'a Case) -> BoxFuture<'a, Result<()>>;
 
@@ -19,6 +20,8 @@ macro_rules! caught {
                 let rule: super::Rule = |case| Box::pin(super::suite::$subject::$rule(case));
                 assert!(super::passes(super::flawed(super::Flaw::None), rule).await, "the rule fails without a flaw");
                 assert!(!super::passes(super::flawed(super::Flaw::$flaw), rule).await, "the rule does not see the flaw");
+                let lenient = super::noting(super::flawed(super::Flaw::$flaw));
+                assert!(!super::passes(lenient, rule).await, "the rule does not see it where notes are allowed");
             }
         }
     )*};
@@ -76,6 +79,24 @@ async fn budget_that_a_remove_does_not_give_back_is_noticed() {
     assert!(passes(Case::new(bounded(&bench), bench.clock.clone()), rule).await);
     let bench = Bench::new(Conditions::Tight);
     assert!(!passes(Case::new(bounded(&bench).leaking(), bench.clock.clone()), rule).await);
+    let bench = Bench::new(Conditions::Tight);
+    assert!(!passes(noting(Case::new(bounded(&bench).leaking(), bench.clock.clone())), rule).await);
+}
+
+#[tokio::test]
+async fn notes_of_removes_are_noticed_where_the_fixture_does_not_tell_of_them() {
+    let rules: [Rule; 5] = [
+        |case| Box::pin(suite::remove::remove_tells_whether_an_entry_was_there(case)),
+        |case| Box::pin(suite::usage::usage_counts_each_entry(case)),
+        |case| Box::pin(suite::usage::usage_of_an_emptied_backend_is_that_of_a_fresh_one(case)),
+        |case| Box::pin(suite::usage::usage_ignores_a_put_that_changed_nothing(case)),
+        |case| Box::pin(suite::renew::usage_counts_a_renewed_entry_once(case)),
+    ];
+    for (number, rule) in rules.into_iter().enumerate() {
+        let bench = Bench::default();
+        let case = Case::new(Noting::new(&bench), bench.clock);
+        assert!(!passes(case, rule).await, "rule {number}");
+    }
 }
 
 #[tokio::test]
@@ -91,6 +112,12 @@ async fn an_eviction_of_marks_is_noticed() {
 fn flawed(flaw: Flaw) -> Case {
     let clock = Bench::default().clock;
     Case::new(Flawed::new(flaw, clock.clone()), clock)
+}
+
+/// `case`, as if its backend noted removes.
+fn noting(case: Case) -> Case {
+    let hlc = Hlc::new(case.clock.clone());
+    case.noting_removes(Stamps::new(move || hlc.tick()))
 }
 
 /// Whether `rule` neither panics nor fails.

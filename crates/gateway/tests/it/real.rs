@@ -2,6 +2,7 @@
 
 mod chain;
 mod outages;
+mod stacks;
 
 use std::env;
 
