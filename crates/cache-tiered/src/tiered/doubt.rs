@@ -34,6 +34,8 @@ struct State {
     confirmed: HashMap<Key, Stamp>,
     /// What this process has stored since then.
     own: HashMap<Key, Stamp>,
+    /// The newest that was seen in shared tiers, and perhaps served: nothing older is served without a question.
+    seen: HashMap<Key, Stamp>,
     /// What was served since then although nobody could vouch for it.
     guessed: Guessed,
 }
@@ -84,7 +86,8 @@ impl Doubt {
             return true;
         }
         let state = self.state.lock();
-        state.confirmed.get(key) == Some(&stamp) || state.own.get(key) == Some(&stamp)
+        let is_newest = state.seen.get(key).is_none_or(|newest| *newest <= stamp);
+        is_newest && (state.confirmed.get(key) == Some(&stamp) || state.own.get(key) == Some(&stamp))
     }
 
     /// Notes that an entry is served although nobody can vouch for it.
@@ -113,15 +116,21 @@ impl Doubt {
         self.state.lock().gaps
     }
 
+    /// Notes that a shared tier has an entry with this stamp. A write reaches it and the tiers above in any order, so
+    /// that one of those may have an older one yet.
+    fn see(&self, key: &Key, stamp: Stamp) {
+        if stamp.as_u64() < self.floor.load(Ordering::Acquire) {
+            let seen = &mut self.state.lock().seen;
+            let newest = seen.get(key).map_or(stamp, |newest| stamp.max(*newest));
+            remember(seen, key, newest);
+        }
+    }
+
     /// Notes something about an entry, unless marks may have been missed since there were `gaps`.
     fn note(&self, gaps: u64, key: &Key, stamp: Stamp, kind: impl Fn(&mut State) -> &mut HashMap<Key, Stamp>) {
         let mut state = self.state.lock();
         if state.gaps == gaps {
-            let known = kind(&mut state);
-            if known.len() >= MOST {
-                known.clear();
-            }
-            known.insert(key.clone(), stamp);
+            remember(kind(&mut state), key, stamp);
         }
     }
 }
@@ -174,7 +183,11 @@ impl Tiered {
         if tier.recovery.withholds(key, meta) && !doubt.is_own(key, meta.stamp) {
             return false;
         }
-        if tier.info.shared || meta.role != Role::Value || doubt.is_cleared(key, meta.stamp) {
+        if tier.info.shared {
+            doubt.see(key, meta.stamp);
+            return true;
+        }
+        if meta.role != Role::Value || doubt.is_cleared(key, meta.stamp) {
             return true;
         }
         let gaps = doubt.gaps();
@@ -199,6 +212,13 @@ impl Tiered {
         }
         served
     }
+}
+
+fn remember(known: &mut HashMap<Key, Stamp>, key: &Key, stamp: Stamp) {
+    if known.len() >= MOST && !known.contains_key(key) {
+        known.clear();
+    }
+    known.insert(key.clone(), stamp);
 }
 
 /// What is known of an entry of which perhaps only the meta is there.

@@ -8,6 +8,7 @@ mod classes;
 mod codec;
 mod conformance;
 mod doubt;
+mod doubt_order;
 mod drops;
 mod fences;
 mod fleet;
