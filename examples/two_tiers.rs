@@ -2,10 +2,9 @@
 
 #![expect(clippy::print_stdout, reason = "an example shows what it finds")]
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use cache_core::{Backend, Clock, Entry, Error, HOUR, Hlc, Key, Meta, SystemClock, ttl};
+use cache_core::{Backend, Entry, Error, HOUR, Key, Meta, ttl};
 use cache_file::{FileBackend, FileConfig};
 use cache_mem::MemBackend;
 use cache_tiered::Tiered;
@@ -18,12 +17,10 @@ async fn open(dir: &std::path::Path) -> Result<Tiered, Error> {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dir = tempfile::tempdir()?;
-    let clock = Arc::new(SystemClock::new());
-    let stamps = Hlc::new(clock.clone());
     let key = Key::of("poster").part("tt0133093").build()?;
 
     let tiers = open(dir.path()).await?;
-    let meta = Meta::new(stamps.tick(), clock.now()).with_lifetime(ttl(2 * HOUR));
+    let meta = Meta::new(tiers.stamps().tick(), tiers.clock().now()).with_lifetime(ttl(2 * HOUR));
     tiers.put(&key, Entry::new(meta, vec![0; 100_000])).await?;
     tiers.close().await?;
 

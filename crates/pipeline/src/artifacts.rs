@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cache_core::{DAY, Error, ErrorKind, Hlc, Lifetime, Result, ttl};
+use cache_core::{DAY, Error, ErrorKind, Lifetime, Result, ttl};
 use cache_tiered::{Cache, Codec, Tiered};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -42,7 +42,6 @@ pub(crate) struct Shared {
     pub(crate) fingerprints: Fingerprinter,
     pub(crate) probes: Cache<Probe>,
     pub(crate) keyframes: Cache<Keyframes>,
-    pub(crate) stamps: Hlc,
     extractions: Semaphore,
 }
 
@@ -64,7 +63,6 @@ impl ArtifactCache {
             fingerprints: Fingerprinter::new(tiers.clone())?,
             probes: stage(&tiers, &options)?,
             keyframes: stage(&tiers, &options)?,
-            stamps: Hlc::new(tiers.clock().clone()),
             extractions: Semaphore::new(options.max_extractions),
             tiers,
             options,

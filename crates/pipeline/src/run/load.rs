@@ -37,7 +37,7 @@ pub(super) async fn keyframes(
     parent: &Key,
     probe: &Probe,
 ) -> Result<(Keyframes, Fresh)> {
-    let stamp = shared.stamps.tick();
+    let stamp = shared.tiers.stamps().tick();
     let turn = shared.turn().await?;
     let started = Instant::now();
     let extracted = job.run(&shared.options.ffmpeg, probe, &shared.options.scratch).await?;
