@@ -114,6 +114,10 @@ impl ObjectConfig {
     /// For S3 above all `endpoint`, `region`, `access_key_id`, `secret_access_key`, `session_token`,
     /// `virtual_hosted_style_request`, `unsigned_payload`, and `conditional_put=disabled` for servers that ignore
     /// `If-Match` and `If-None-Match`. What is not set comes from the environment (`AWS_ACCESS_KEY_ID` and so on).
+    ///
+    /// For every store behind HTTP: `ca_file`, a PEM file of authorities that are trusted besides the system's (it may
+    /// be given more than once), `proxy_url` and `proxy_excludes`, `user_agent`, `allow_http`. An option that is
+    /// unknown, or would have no effect here, fails the opening.
     #[must_use]
     pub fn option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.options.push((name.into(), value.into()));

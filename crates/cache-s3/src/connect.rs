@@ -24,7 +24,10 @@ pub(crate) fn connect(config: &ObjectConfig) -> Result<(Bucket, Path)> {
         Path::parse(&config.prefix).map_err(|_| invalid("the prefix of the object store cannot be one of names"));
     match config.kind {
         Kind::Local => Ok((local(config)?, Path::default())),
-        Kind::Memory => Ok((whole(config, Arc::new(InMemory::new()), true), root?)),
+        Kind::Memory => {
+            refuse_options(config)?;
+            Ok((whole(config, Arc::new(InMemory::new()), true), root?))
+        }
         #[cfg(feature = "aws")]
         Kind::S3 => Ok((cloud::s3(config)?, root?)),
         #[cfg(feature = "gcp")]
@@ -82,6 +85,7 @@ fn unknown(name: &str) -> cache_core::Error {
 /// Stores behind HTTP: options over the environment, one request for each attempt.
 #[cfg(feature = "http")]
 mod cloud {
+    use std::fmt;
     use std::str::FromStr;
     use std::sync::Arc;
     use std::time::Duration;
@@ -89,6 +93,7 @@ mod cloud {
     use cache_core::Result;
     #[cfg(any(feature = "gcp", feature = "azure"))]
     use object_store::ClientOptions;
+    use object_store::client::ClientConfigKey;
     use object_store::list::PaginatedListStore;
     use object_store::{BackoffConfig, ObjectStore, RetryConfig};
 
@@ -102,6 +107,8 @@ mod cloud {
 
     /// Longest wait for a connection, where a call may take longer.
     const CONNECT: Duration = Duration::from_secs(3);
+    /// The option that names a file of authorities. The library has none for it.
+    const AUTHORITIES: &str = "ca_file";
 
     #[cfg(feature = "aws")]
     pub(super) fn s3(config: &ObjectConfig) -> Result<Bucket> {
@@ -110,15 +117,18 @@ mod cloud {
             .with_bucket_name(&config.bucket)
             .with_conditional_put(S3ConditionalPut::ETagMatch)
             .with_retry(no_retries())
-            .with_http_connector(connector(config));
+            .with_http_connector(connector(config)?);
         if is_plain(config) {
             builder = builder.with_allow_http(true);
         }
         let mut is_conditional = true;
-        for (name, value) in &config.options {
+        for (name, value) in for_the_library(config) {
             let known: Name = option(name)?;
-            if known == Name::ConditionalPut {
-                is_conditional = value != "disabled";
+            match &known {
+                Name::Client(key) => check(*key, name)?,
+                Name::Bucket => return Err(in_the_url(name)),
+                Name::ConditionalPut => is_conditional = value != "disabled",
+                _ => {}
             }
             builder = builder.with_config(known, value);
         }
@@ -128,13 +138,20 @@ mod cloud {
 
     #[cfg(feature = "gcp")]
     pub(super) fn google(config: &ObjectConfig) -> Result<Bucket> {
-        let mut builder = object_store::gcp::GoogleCloudStorageBuilder::from_env()
+        use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey as Name};
+        let mut builder = GoogleCloudStorageBuilder::from_env()
             .with_bucket_name(&config.bucket)
             .with_retry(no_retries())
-            .with_http_connector(connector(config))
+            .with_http_connector(connector(config)?)
             .with_client_options(ClientOptions::new().with_allow_http(is_plain(config)));
-        for (name, value) in &config.options {
-            builder = builder.with_config(option(name)?, value);
+        for (name, value) in for_the_library(config) {
+            let known: Name = option(name)?;
+            match &known {
+                Name::Client(key) => check(*key, name)?,
+                Name::Bucket => return Err(in_the_url(name)),
+                _ => {}
+            }
+            builder = builder.with_config(known, value);
         }
         let store = builder.build().map_err(|error| wrong(&error))?;
         Ok(paged(config, store, true))
@@ -142,13 +159,20 @@ mod cloud {
 
     #[cfg(feature = "azure")]
     pub(super) fn azure(config: &ObjectConfig) -> Result<Bucket> {
-        let mut builder = object_store::azure::MicrosoftAzureBuilder::from_env()
+        use object_store::azure::{AzureConfigKey as Name, MicrosoftAzureBuilder};
+        let mut builder = MicrosoftAzureBuilder::from_env()
             .with_container_name(&config.bucket)
             .with_retry(no_retries())
-            .with_http_connector(connector(config))
+            .with_http_connector(connector(config)?)
             .with_client_options(ClientOptions::new().with_allow_http(is_plain(config)));
-        for (name, value) in &config.options {
-            builder = builder.with_config(option(name)?, value);
+        for (name, value) in for_the_library(config) {
+            let known: Name = option(name)?;
+            match &known {
+                Name::Client(key) => check(*key, name)?,
+                Name::ContainerName => return Err(in_the_url(name)),
+                _ => {}
+            }
+            builder = builder.with_config(known, value);
         }
         let store = builder.build().map_err(|error| wrong(&error))?;
         Ok(paged(config, store, true))
@@ -173,12 +197,49 @@ mod cloud {
         RetryConfig { backoff: BackoffConfig::default(), max_retries: 0, retry_timeout: Duration::ZERO }
     }
 
-    fn connector(config: &ObjectConfig) -> Connector {
-        Connector {
+    fn for_the_library(config: &ObjectConfig) -> impl Iterator<Item = &(String, String)> {
+        config.options.iter().filter(|(name, _)| name != AUTHORITIES)
+    }
+
+    /// Refuses what the library takes for its own client and [`Connector`] has no use for.
+    fn check(key: ClientConfigKey, name: &str) -> Result<()> {
+        use ClientConfigKey as Of;
+        match key {
+            Of::AllowHttp | Of::DefaultContentType | Of::ProxyExcludes | Of::ProxyUrl | Of::UserAgent => Ok(()),
+            Of::ConnectTimeout | Of::ReadTimeout | Of::Timeout => {
+                Err(invalid(format!("the option {name:?} has no effect: set the timeout of the configuration instead")))
+            }
+            Of::AllowInvalidCertificates | Of::NoSystemCertificates | Of::ProxyCaCertificate => Err(invalid(format!(
+                "the option {name:?} has no effect: name a file with your authorities by {AUTHORITIES:?} instead"
+            ))),
+            _ => Err(invalid(format!("the option {name:?} has no effect: remove it"))),
+        }
+    }
+
+    fn in_the_url(name: &str) -> cache_core::Error {
+        invalid(format!("the option {name:?} is not taken: the host of the URL names bucket or container"))
+    }
+
+    /// May block: it reads the file of authorities.
+    fn connector(config: &ObjectConfig) -> Result<Connector> {
+        let mut authorities = Vec::new();
+        for (_, path) in config.options.iter().filter(|(name, _)| name == AUTHORITIES) {
+            let failed = |error: &dyn fmt::Display| {
+                invalid(format!("the authorities in {path} cannot be used: {error}: name a PEM file of certificates"))
+            };
+            let text = std::fs::read(path).map_err(|error| failed(&error))?;
+            let found = reqwest::Certificate::from_pem_bundle(&text).map_err(|error| failed(&error))?;
+            if found.is_empty() {
+                return Err(failed(&"there is none"));
+            }
+            authorities.extend(found);
+        }
+        Ok(Connector {
             max_answer: config.max_body + MAX_HEAD,
             connect_timeout: CONNECT.min(config.timeout),
             idle: config.concurrency.into(),
-        }
+            authorities,
+        })
     }
 
     /// Whether the configuration itself names an endpoint without TLS.

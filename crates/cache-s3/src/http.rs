@@ -12,6 +12,7 @@ use object_store::client::{
     HttpService,
 };
 use object_store::{ClientOptions, HeaderMap};
+use reqwest::{NoProxy, Proxy};
 
 /// Longest explanation of an error that is read.
 const MAX_EXPLANATION: usize = 16 << 10;
@@ -24,6 +25,8 @@ pub(crate) struct Connector {
     pub(crate) connect_timeout: Duration,
     /// Idle connections kept.
     pub(crate) idle: usize,
+    /// Trusted besides those of the system.
+    pub(crate) authorities: Vec<reqwest::Certificate>,
 }
 
 /// An answer that says no, or that must not be read.
@@ -43,17 +46,37 @@ struct Guarded {
     max_answer: u64,
 }
 
-impl HttpConnector for Connector {
-    fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
-        let allow_http = options.get_config_value(&ClientConfigKey::AllowHttp).as_deref() == Some("true");
-        let client = reqwest::Client::builder()
+impl Connector {
+    fn client(&self, options: &ClientOptions) -> reqwest::Result<reqwest::Client> {
+        let option = |key| options.get_config_value(&key);
+        let mut builder = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
-            .https_only(!allow_http)
+            .https_only(option(ClientConfigKey::AllowHttp).as_deref() != Some("true"))
             .http1_only()
             .connect_timeout(self.connect_timeout)
             .pool_max_idle_per_host(self.idle)
-            .build()
-            .map_err(|error| object_store::Error::Generic { store: "HTTP client", source: Box::new(error) })?;
+            .tls_certs_merge(self.authorities.iter().cloned())
+            // Objects are read as they are stored, whichever decoders other users of the client have built in.
+            .no_gzip()
+            .no_brotli()
+            .no_zstd()
+            .no_deflate();
+        if let Some(name) = option(ClientConfigKey::UserAgent) {
+            builder = builder.user_agent(name);
+        }
+        if let Some(url) = option(ClientConfigKey::ProxyUrl) {
+            let excludes = option(ClientConfigKey::ProxyExcludes).unwrap_or_default();
+            builder = builder.proxy(Proxy::all(url)?.no_proxy(NoProxy::from_string(&excludes)));
+        }
+        builder.build()
+    }
+}
+
+impl HttpConnector for Connector {
+    fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
+        let client = self
+            .client(options)
+            .map_err(|error| object_store::Error::Generic { store: "HTTP client", source: error.into() })?;
         Ok(HttpClient::new(Guarded { client, max_answer: self.max_answer }))
     }
 }

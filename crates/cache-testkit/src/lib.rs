@@ -10,6 +10,7 @@
 //! * [`for_each_drop_point`], [`drop_at`]: futures dropped after every poll; [`check_dropped_methods`] does so with all
 //!   methods of a backend
 //! * [`servers`] and [`proxy`]: real servers as child processes, and a bad network before them
+//! * [`alone`], [`MemoryRise`]: a test in a process of its own, and its memory
 //! * [`Rng`], [`body_of`], [`entry`], [`eventually`]: small helpers
 //!
 //! A backend crate runs the whole suite with one line in its tests:
@@ -24,6 +25,7 @@
 //! What has to outlive the backend, such as a temporary directory, is kept with [`Fixture::keep`]. Bounded
 //! backends take their budget from [`Bench::limits`].
 
+mod alone;
 mod bench;
 mod bodies;
 mod case;
@@ -40,6 +42,7 @@ pub mod servers;
 pub mod suite;
 mod wait;
 
+pub use alone::{MemoryRise, alone};
 pub use bench::{Bench, Conditions, Fixture, Opened, Stamps};
 pub use bodies::{body_of, entry, writer_of};
 pub use case::Case;

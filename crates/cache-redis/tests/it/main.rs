@@ -1,6 +1,6 @@
 //! The tests of the Redis tier.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "helpers of tests")]
 
 mod real;
 mod servers;

@@ -48,7 +48,7 @@ pub(crate) enum End {
     Endless,
 }
 
-type Objects = BTreeMap<String, Vec<u8>>;
+pub(crate) type Objects = BTreeMap<String, Vec<u8>>;
 type Fault = dyn Fn(&Request, Answer) -> Answer + Send + Sync;
 
 /// The server; ends when it is dropped.
@@ -102,6 +102,15 @@ impl Fake {
             }
         });
         Self { addr, shared, serving }
+    }
+
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// What it holds.
+    pub(crate) fn objects(&self) -> Objects {
+        self.shared.objects.lock().unwrap().clone()
     }
 
     pub(crate) fn url(&self) -> String {
@@ -206,8 +215,11 @@ async fn send(socket: &mut TcpStream, answer: Answer) -> std::io::Result<bool> {
 }
 
 /// What a server that works answers.
-fn healthy(request: &Request, objects: &mut Objects) -> Answer {
-    let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
+pub(crate) fn healthy(request: &Request, objects: &mut Objects) -> Answer {
+    // As a proxy it is asked for the whole address.
+    let target = request.target.strip_prefix("http://").and_then(|rest| rest.find('/').map(|at| &rest[at..]));
+    let target = target.unwrap_or(&request.target);
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
     match request.method.as_str() {
         "GET" if query.contains("list-type=2") => list(query, objects),
         "GET" => get(path, request, objects),

@@ -1,5 +1,6 @@
 //! What a broken, lying or absent server does to calls: a typed error in time, few requests, never wrong bytes.
 
+mod figures;
 mod lists;
 mod reads;
 mod writes;
@@ -21,15 +22,15 @@ const SLACK: Duration = Duration::from_secs(2);
 const LEN: usize = 16 << 10;
 
 /// A server with one entry under `key`, and a backend over it.
-struct World {
-    fake: Fake,
-    backend: ObjectBackend,
-    key: Key,
-    entry: Entry,
+pub(crate) struct World {
+    pub(crate) fake: Fake,
+    pub(crate) backend: ObjectBackend,
+    pub(crate) key: Key,
+    pub(crate) entry: Entry,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let fake = Fake::start().await;
         let backend = open(&fake.url()).await;
         let key = Key::of("video").part("a").build().unwrap();

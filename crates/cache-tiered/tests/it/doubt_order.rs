@@ -17,14 +17,15 @@ async fn once_a_shared_tier_has_served_a_write_no_tier_above_serves_the_one_befo
     pass(millis(1)).await;
     // The reader has found the first, and asks the shared tier about it while two more are put.
     rig.places[1].set_plan(Plan::new().nth(Operation::Stat, 1, Fault::Delay(millis(50))));
-    let (served, third) = tokio::join!(rig.body(&a), async {
+    let mut third = None;
+    let (served, ()) = tokio::join!(rig.body(&a), async {
         rig.put(&a, "second").await;
         rig.places[0].set_plan(Plan::new().nth(Operation::Put, 1, Fault::Delay(millis(500))));
         let (tiers, a, entry) = (rig.tiers.clone(), a.clone(), rig.entry("third"));
-        tokio::spawn(async move { tiers.put(&a, entry).await })
+        third = Some(tokio::spawn(async move { tiers.put(&a, entry).await }));
     });
     assert_eq!(served.as_deref(), Some("third"));
     assert_eq!(rig.held(0, &a).await.map(|entry| entry.body), Some("second".into()));
     assert_eq!(rig.body(&a).await.as_deref(), Some("third"));
-    third.await.unwrap().unwrap();
+    third.unwrap().await.unwrap().unwrap();
 }

@@ -1,6 +1,9 @@
 //! Rules: whatever becomes of the server behind an address, calls end in time with a typed error, and the backend finds
 //! who serves now.
 
+use std::collections::BTreeSet;
+use std::time::Instant;
+
 use cache_core::{Backend, ErrorKind, Key};
 use cache_redis::{RedisBackend, RedisOptions};
 use cache_testkit::eventually;
@@ -37,29 +40,60 @@ async fn a_server_turned_replica_is_told_and_serves_again_later() {
     recovered(&backend).await;
 }
 
-#[tokio::test]
-async fn a_loading_server_is_an_outage_until_it_has_loaded() {
-    let mut redis = Redis::start(&[
-        "--appendonly",
-        "yes",
-        "--key-load-delay",
-        "200",
-        "--loading-process-events-interval-bytes",
-        "1024",
-    ]);
+/// A server that takes 2 s to load its keys, and answers in between that it does.
+async fn slow_to_load() -> (Redis, RedisBackend) {
+    let slow = ["--appendonly", "yes", "--key-load-delay", "500", "--loading-process-events-interval-bytes", "1024"];
+    let redis = Redis::start(&slow);
     let backend = open(redis.options()).await;
     let entries: Vec<_> = (0..4_000).map(|number| (key(number), entry(number, 1, 100))).collect();
     for answer in backend.put_many(entries).await {
         answer.unwrap();
     }
+    (redis, backend)
+}
+
+/// Reads until there is an answer, which has to be the entry; how many reads failed, and what they were told.
+async fn waits_for_loading(backend: &RedisBackend) -> (u64, BTreeSet<String>) {
+    let begun = Instant::now();
+    let (mut failed, mut told) = (0, BTreeSet::new());
+    loop {
+        match timed(backend.get(&key(3_999))).await {
+            Ok(found) => break assert!(found.is_some(), "a server that loads is no empty one"),
+            Err(error) => {
+                failed += 1;
+                told.insert(error.message().to_owned());
+                assert_outage::<()>(&Err(error));
+            }
+        }
+        assert!(begun.elapsed() < LIMIT, "still loading");
+        tokio::task::yield_now().await;
+    }
+    println!("loading: {failed} reads failed in {:?}: {told:?}", begun.elapsed());
+    (failed, told)
+}
+
+#[tokio::test]
+async fn who_is_connected_to_a_loading_server_is_told_that_it_loads() {
+    let (redis, backend) = slow_to_load().await;
+    let mut raw = redis.raw();
+    let loads = tokio::task::spawn_blocking(move || raw.say("DEBUG RELOAD"));
+    // It saves first, and answers meanwhile.
+    let begins = || async { backend.get(&key(3_999)).await.is_err() };
+    assert!(eventually(LIMIT, begins).await);
+    let (failed, told) = waits_for_loading(&backend).await;
+    assert!(failed > 0 && told.iter().any(|told| told.contains("loading its data set")), "{told:?}");
+    loads.await.unwrap();
+    recovered(&backend).await;
+}
+
+#[tokio::test]
+async fn a_server_that_loads_after_a_restart_is_an_outage_and_no_empty_one() {
+    let (mut redis, backend) = slow_to_load().await;
     redis.server.terminate().unwrap();
     redis.start_again_without_waiting();
-    let mut outages = 0;
-    let back = eventually(LIMIT, || {
-        outages += 1;
-        async { timed(backend.get(&key(3_999))).await.is_ok_and(|found| found.is_some()) }
-    });
-    assert!(back.await, "{outages} times no answer");
+    let (failed, _) = waits_for_loading(&backend).await;
+    assert!(failed > 0, "nobody saw the server load");
+    recovered(&backend).await;
 }
 
 #[tokio::test]

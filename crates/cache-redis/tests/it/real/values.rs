@@ -69,20 +69,6 @@ async fn what_is_no_record_is_absent_and_stays_until_a_put() {
 }
 
 #[tokio::test]
-async fn a_huge_foreign_value_costs_no_memory() {
-    let redis = Redis::start(&[]);
-    let (backend, mut raw) = (open(redis.options()).await, redis.raw());
-    raw.ask(&[b"SETRANGE", &name(&key(1)), b"500000000", b"x"]);
-    let before = resident();
-    assert_eq!(backend.get(&key(1)).await.unwrap(), None);
-    assert!(resident() < before + (200 << 20), "{} bytes, then {}", before, resident());
-    // With our magic bytes and lengths of 4 GiB.
-    raw.ask(&[b"SETRANGE", &name(&key(1)), b"0", &[&b"RLCR\x01v\0\0"[..], &[0xff; 24]].concat()]);
-    assert_eq!(backend.get(&key(1)).await.unwrap(), None);
-    assert!(resident() < before + (200 << 20), "{} bytes, then {}", before, resident());
-}
-
-#[tokio::test]
 async fn long_bodies_come_back_equal_and_a_damaged_one_does_not() {
     let redis = Redis::start(&[]);
     let (backend, mut raw) = (open(redis.options()).await, redis.raw());
@@ -104,7 +90,7 @@ async fn odd_and_foreign_keys_are_ignored_and_left_alone() {
     for rest in odd {
         raw.ask(&[b"SET", &[PREFIX, rest].concat(), b"odd"]);
     }
-    raw.say("DEBUG POPULATE 100000 foreign 10");
+    raw.say("DEBUG POPULATE 10000 foreign 10");
     for number in 0..50 {
         backend.put(&key(number), entry(number, 1, 10)).await.unwrap();
     }
@@ -113,7 +99,7 @@ async fn odd_and_foreign_keys_are_ignored_and_left_alone() {
     assert!((45..=55).contains(&usage.entries), "an estimate of 50: {usage:?}");
     assert_eq!(backend.sweep(now(), 100).await.unwrap().expired, 0);
     assert_eq!(backend.remove_prefix(&KeyPrefix::all()).await.unwrap(), 50);
-    assert_eq!(raw.say("DBSIZE"), Said::Number(100_005), "keys of others");
+    assert_eq!(raw.say("DBSIZE"), Said::Number(10_005), "keys of others");
 }
 
 #[tokio::test]
@@ -156,10 +142,4 @@ async fn a_forgotten_script_is_sent_again() {
         backend.put(&key(1), entry(1, stamp, 10)).await.unwrap();
         assert_eq!(backend.get(&key(1)).await.unwrap().map(|entry| entry.meta.stamp.as_u64()), Some(stamp));
     }
-}
-
-/// Bytes of memory that this process has.
-fn resident() -> u64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
-    statm.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4_096
 }
