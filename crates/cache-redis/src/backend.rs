@@ -1,5 +1,7 @@
 //! `RedisBackend`: the contract over a store, with every error named.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use cache_core::{
     Backend, BackendInfo, Backplane, Entry, Error, Key, KeyPrefix, Leases, Meta, Result, Stamp, Swept, Timestamp, Usage,
@@ -37,7 +39,7 @@ use crate::store::{Names, Store};
 /// and its I/O driver. Dropping it ends the connections.
 #[derive(Debug)]
 pub struct RedisBackend {
-    store: Store,
+    store: Arc<Store>,
     leases: RedisLeases,
     backplane: RedisBackplane,
 }
@@ -58,7 +60,7 @@ impl RedisBackend {
         let names = || Names::new(&store.options().prefix);
         let leases = RedisLeases::new(store.link(), names(), store.options().name.clone());
         let backplane = RedisBackplane::new(store.link(), names().backplane(), store.options().clone());
-        Ok(Self { store, leases, backplane })
+        Ok(Self { store: Arc::new(store), leases, backplane })
     }
 
     fn named<'a>(&'a self, operation: &'static str, key: &'a Key) -> impl Fn(Error) -> Error + 'a {
