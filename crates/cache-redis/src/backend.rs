@@ -18,7 +18,9 @@ use crate::store::{Names, Store};
 /// Entries are kept under the prefix and their key, and the server drops them by itself at the end of their lifetime.
 /// Every call is bounded by the limits of the options. None waits for a connection: while there is none, calls fail at
 /// once as `Unavailable`, and the backend connects again by itself, for ever, with pauses of 50 ms to 2 s. A read or a
-/// put whose connection is lost before the reply is tried once more, within its limit.
+/// put whose connection is lost before the reply is tried once more, within its limit. Such a put may take effect twice,
+/// and so undo a [`remove`](Backend::remove) by another process in between. What must stay gone is covered by a
+/// tombstone or a mark, whose newer stamp wins over both, as `Tiered` does it when it invalidates.
 ///
 /// [`usage`](Backend::usage) counts a record and its key. Entries are exact while a server has at most 100,000 keys,
 /// bytes while 10,000 of them are ours; beyond, they are estimates from as many, which the server picks by hash.
