@@ -110,13 +110,13 @@ impl Link {
         self.check_open()?;
         let turn = self.turn(request.bytes).await?;
         let again = self.address.is_cluster().then(|| request.clone());
-        let mut answer = self.send(lane, node, request).await;
+        // Apart: futures of the library are some KiB long, and would be moved at each step from here to the caller.
+        let mut answer = Box::pin(self.send(lane, node, request)).await;
         // Nothing has happened yet: this is no second attempt.
         for request in again.into_iter().cycle().take(REDIRECTIONS) {
             if !matches!(&answer, Err(error) if error.details() == REDIRECTED) {
                 break;
             }
-            // Apart, as all that is rare: futures of the library are long.
             answer = Box::pin(self.send(lane, node, request)).await;
         }
         drop(turn);

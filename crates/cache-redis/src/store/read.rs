@@ -30,11 +30,12 @@ pub(super) enum Found<T> {
 impl Store {
     pub(crate) async fn get(self: &Arc<Self>, key: &Key) -> Result<Option<Entry>> {
         let caller = self.reads.enter();
-        if caller.in_crowd && self.short.is() && self.link.is_one_node() {
-            self.link.check_open()?;
-            if let Some(answer) = self.get_gathered(key).await {
-                return answer;
-            }
+        if caller.in_crowd
+            && self.short.is()
+            && self.link.is_one_node()
+            && let Some(answer) = self.get_gathered(key).await
+        {
+            return answer;
         }
         self.get_alone(key).await
     }

@@ -74,10 +74,11 @@ impl Store {
         }
         let gather = &self.puts[put.lane % self.puts.len()];
         let caller = gather.enter();
-        if caller.in_crowd && self.link.is_one_node() {
-            if let Some(answer) = self.put_gathered(gather, put.clone()).await {
-                return answer;
-            }
+        if caller.in_crowd
+            && self.link.is_one_node()
+            && let Some(answer) = self.put_gathered(gather, put.clone()).await
+        {
+            return answer;
         }
         let args = vec![put.record, record::instant(now), script_life(put.life)];
         let done = self.link.run_on(&self.scripts.put, put.lane, &[put.name], args).await?;
