@@ -1,5 +1,7 @@
 //! `RedisBackend`: the contract over a store, with every error named.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use cache_core::{
     Backend, BackendInfo, Backplane, Entry, Error, Key, KeyPrefix, Leases, Meta, Result, Stamp, Swept, Timestamp, Usage,
@@ -16,7 +18,9 @@ use crate::store::{Names, Store};
 /// Entries are kept under the prefix and their key, and the server drops them by itself at the end of their lifetime.
 /// Every call is bounded by the limits of the options. None waits for a connection: while there is none, calls fail at
 /// once as `Unavailable`, and the backend connects again by itself, for ever, with pauses of 50 ms to 2 s. A read or a
-/// put whose connection is lost before the reply is tried once more, within its limit.
+/// put whose connection is lost before the reply is tried once more, within its limit. Such a put may take effect twice,
+/// and so undo a [`remove`](Backend::remove) by another process in between. What must stay gone is covered by a
+/// tombstone or a mark, whose newer stamp wins over both, as `Tiered` does it when it invalidates.
 ///
 /// [`usage`](Backend::usage) counts a record and its key. Entries are exact while a server has at most 100,000 keys,
 /// bytes while 10,000 of them are ours; beyond, they are estimates from as many, which the server picks by hash.
@@ -37,7 +41,7 @@ use crate::store::{Names, Store};
 /// and its I/O driver. Dropping it ends the connections.
 #[derive(Debug)]
 pub struct RedisBackend {
-    store: Store,
+    store: Arc<Store>,
     leases: RedisLeases,
     backplane: RedisBackplane,
 }
@@ -58,7 +62,7 @@ impl RedisBackend {
         let names = || Names::new(&store.options().prefix);
         let leases = RedisLeases::new(store.link(), names(), store.options().name.clone());
         let backplane = RedisBackplane::new(store.link(), names().backplane(), store.options().clone());
-        Ok(Self { store, leases, backplane })
+        Ok(Self { store: Arc::new(store), leases, backplane })
     }
 
     fn named<'a>(&'a self, operation: &'static str, key: &'a Key) -> impl Fn(Error) -> Error + 'a {

@@ -71,6 +71,11 @@ pub(crate) fn crowded() -> Error {
     Error::new(ErrorKind::Timeout, message)
 }
 
+/// A call made together with others that had no answer in time.
+pub(crate) fn late() -> Error {
+    Error::new(ErrorKind::Timeout, "Redis did not answer in time")
+}
+
 /// Options that make no sense.
 pub(crate) fn invalid(message: impl Into<Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::Invalid, message).with_retry(Retry::Never)

@@ -3,8 +3,10 @@
 mod decoy;
 mod open;
 mod reply;
+mod request;
 mod script;
 mod tls;
+mod typed;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,18 +17,20 @@ use bytes::Bytes;
 use cache_core::{Error, Key, Result};
 use fred::clients::{Client, WithOptions};
 use fred::error::{Error as FredError, ErrorKind as FredKind};
-use fred::interfaces::{ClientLike, ClusterInterface, KeysInterface};
+use fred::interfaces::{ClientLike, ClusterInterface};
 use fred::types::config::{Options, Server};
-use fred::types::{ClusterHash, CustomCommand, Resp3Frame, Value};
+use fred::types::{ClusterHash, CustomCommand, Resp3Frame};
 use fred::util::redis_keyslot;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 pub(crate) use reply::Reply;
+pub(crate) use request::{Repeat, Replace, Request};
 pub(crate) use script::Script;
 
 use self::decoy::Decoy;
 use self::open::Keepers;
+use self::request::Verb;
 use crate::error::{closed, crowded, from_fred, from_reply};
 use crate::options::{Address, RedisOptions};
 
@@ -41,63 +45,6 @@ const CROWD: usize = 12;
 pub(crate) const REDIRECTED: &str = "Too many redirections.";
 /// How often such a command is sent again.
 const REDIRECTIONS: usize = 2;
-
-/// Whether a command may be sent again when its connection is lost before the reply.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Repeat {
-    /// Not when its answer tells whether it changed anything.
-    Never,
-    /// Once: the second time has no further effect.
-    Once,
-}
-
-/// A command for one server.
-#[derive(Debug, Clone)]
-pub(crate) struct Request {
-    command: &'static str,
-    args: Vec<Value>,
-    /// Whose slot decides about the node of a cluster.
-    key: Option<Bytes>,
-    repeat: Repeat,
-    /// Bytes of the arguments.
-    bytes: u64,
-    /// First and last byte that a `GETRANGE` asks for, which goes another way than all else.
-    range: Option<(usize, usize)>,
-}
-
-impl Request {
-    pub(crate) fn new(command: &'static str, repeat: Repeat) -> Self {
-        Self { command, args: Vec::with_capacity(4), key: None, repeat, bytes: 0, range: None }
-    }
-
-    /// A `GETRANGE` of the bytes `from..until` of what is called `name`.
-    pub(crate) fn range(name: Bytes, from: u64, until: u64) -> Self {
-        let last = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
-        let bytes = name.len() as u64;
-        let range = Some((last(from), last(until.saturating_sub(1))));
-        Self { command: "GETRANGE", args: Vec::new(), key: Some(name), repeat: Repeat::Once, bytes, range }
-    }
-
-    /// Adds the key that the command is about, by its name on the server.
-    #[must_use]
-    pub(crate) fn key(mut self, name: Bytes) -> Self {
-        self.key = Some(name.clone());
-        self.arg(name)
-    }
-
-    #[must_use]
-    pub(crate) fn arg(mut self, bytes: impl Into<Bytes>) -> Self {
-        let bytes = bytes.into();
-        self.bytes += bytes.len() as u64;
-        self.args.push(Value::Bytes(bytes));
-        self
-    }
-
-    #[must_use]
-    pub(crate) fn number(self, number: u64) -> Self {
-        self.arg(number.to_string())
-    }
-}
 
 /// The connections to the servers. Dropping it ends them.
 ///
@@ -163,13 +110,13 @@ impl Link {
         self.check_open()?;
         let turn = self.turn(request.bytes).await?;
         let again = self.address.is_cluster().then(|| request.clone());
-        let mut answer = self.send(lane, node, request).await;
+        // Apart: futures of the library are some KiB long, and would be moved at each step from here to the caller.
+        let mut answer = Box::pin(self.send(lane, node, request)).await;
         // Nothing has happened yet: this is no second attempt.
         for request in again.into_iter().cycle().take(REDIRECTIONS) {
             if !matches!(&answer, Err(error) if error.details() == REDIRECTED) {
                 break;
             }
-            // Apart, as all that is rare: futures of the library are long.
             answer = Box::pin(self.send(lane, node, request)).await;
         }
         drop(turn);
@@ -200,12 +147,25 @@ impl Link {
         names: &[Bytes],
         args: Vec<Bytes>,
     ) -> Result<Reply> {
+        match self.try_run_on(script, lane, names, args).await? {
+            Reply::Refused(reply) => Err(from_reply(&reply)),
+            reply => Ok(reply),
+        }
+    }
+
+    /// As [`run_on`](Self::run_on); an error that the server replies is a [`Reply::Refused`].
+    pub(crate) async fn try_run_on(
+        &self,
+        script: &Script,
+        lane: usize,
+        names: &[Bytes],
+        args: Vec<Bytes>,
+    ) -> Result<Reply> {
         match self.ask(lane, script.by_digest(names, args.clone())).await? {
             // The server has forgotten it, or never saw it: it remembers it from here on.
             Reply::Refused(reply) if reply.starts_with("NOSCRIPT") => {
-                Box::pin(self.demand(lane, script.by_source(names, args))).await
+                Box::pin(self.ask(lane, script.by_source(names, args))).await
             }
-            Reply::Refused(reply) => Err(from_reply(&reply)),
             reply => Ok(reply),
         }
     }
@@ -253,11 +213,17 @@ impl Link {
         if !client.is_connected() {
             return Err(FredError::new(FredKind::Canceled, "disconnected"));
         }
-        if let Some((range, name)) = request.range.zip(request.key.clone()) {
-            return Decoy::gather(self.decoy(), read_range(client, name, range)).await;
-        }
+        let name = match request.verb {
+            Verb::Named(name) => name,
+            Verb::Range { name, first, last } => {
+                return Decoy::gather(self.decoy(), typed::range(client, name, first, last)).await;
+            }
+            Verb::Set { name, value, life, replace } => {
+                return Decoy::gather(self.decoy(), typed::set(client, name, value, life, replace)).await;
+            }
+        };
         let slot = request.key.filter(|_| self.address.is_cluster()).map(|key| redis_keyslot(&key));
-        let command = CustomCommand::new_static(request.command, ClusterHash::from(slot), false);
+        let command = CustomCommand::new_static(name, ClusterHash::from(slot), false);
         match node {
             None => client.custom_raw(command, request.args).await,
             Some(node) => {
@@ -300,21 +266,5 @@ impl Lane {
         let attempts =
             |attempts| Options { max_attempts: Some(attempts), max_redirections: Some(0), ..Options::default() };
         Self { once: client.with_options(&attempts(1)), twice: client.with_options(&attempts(2)) }
-    }
-}
-
-/// A `GETRANGE` as the library knows it. It writes each command that it does not know, and each script, by itself, and
-/// together those that it knows and that have queued up: with many callers, the writes are half of all work.
-async fn read_range(
-    client: &WithOptions<Client>,
-    name: Bytes,
-    (first, last): (usize, usize),
-) -> std::result::Result<Resp3Frame, FredError> {
-    match client.getrange::<Bytes, _>(name, first, last).await {
-        Ok(data) => Ok(Resp3Frame::BlobString { data, attributes: None }),
-        Err(error) if error.details().starts_with("WRONGTYPE") => {
-            Ok(Resp3Frame::SimpleError { data: error.details().to_owned().into(), attributes: None })
-        }
-        Err(error) => Err(error),
     }
 }

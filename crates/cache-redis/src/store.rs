@@ -1,11 +1,13 @@
 //! `Store`: records under a prefix, over a link.
 
+mod gather;
 mod many;
 mod names;
 mod pages;
 mod read;
 mod survey;
 mod sweep;
+mod usual;
 mod write;
 
 use std::fmt;
@@ -13,13 +15,20 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
-use cache_core::{Result, Timestamp};
+use cache_core::{Key, Result, Timestamp};
 
 use crate::link::{Link, Repeat, Script};
 use crate::options::RedisOptions;
 
+use self::gather::Gather;
+use self::many::Told;
 pub(crate) use self::names::Names;
 use self::pages::Place;
+use self::usual::Usual;
+use self::write::Puts;
+
+/// Calls under way at once from which on others are gathered.
+const CROWD: usize = 24;
 
 /// Records under a prefix.
 pub(crate) struct Store {
@@ -31,6 +40,14 @@ pub(crate) struct Store {
     corrupt: AtomicU64,
     /// Numbers of staged records, from a start that no other process has.
     staged: AtomicU64,
+    /// Reads under way.
+    reads: Gather<Key, Told>,
+    /// Puts under way over what is there, by lane, so that those of one key keep their order.
+    puts: Box<[Puts]>,
+    /// Whether records are short.
+    short: Usual,
+    /// Whether puts find nothing in their way.
+    absent: Usual,
     /// Records that sweeps have dropped.
     expired: AtomicU64,
     /// Where the next sweep goes on.
@@ -39,8 +56,9 @@ pub(crate) struct Store {
 
 /// What the server does in one step.
 struct Scripts {
-    get_many: Script,
+    lengths: Script,
     put: Script,
+    put_many: Script,
     put_staged: Script,
     renew: Script,
     remove: Script,
@@ -51,13 +69,15 @@ impl Store {
     pub(crate) async fn open(options: RedisOptions) -> Result<Self> {
         options.validate()?;
         let link = Arc::new(Link::open(&options).await?);
+        let connections = options.connections;
         Ok(Self {
             link,
             names: Names::new(&options.prefix),
             options,
             scripts: Scripts {
-                get_many: Script::new(include_str!("scripts/get_many.lua"), Repeat::Once),
+                lengths: Script::new(include_str!("scripts/lengths.lua"), Repeat::Once),
                 put: Script::new(include_str!("scripts/put.lua"), Repeat::Once),
+                put_many: Script::new(include_str!("scripts/put_many.lua"), Repeat::Once),
                 put_staged: Script::new(include_str!("scripts/put_staged.lua"), Repeat::Once),
                 renew: Script::new(include_str!("scripts/renew.lua"), Repeat::Never),
                 remove: Script::new(include_str!("scripts/remove.lua"), Repeat::Never),
@@ -65,6 +85,10 @@ impl Store {
             },
             corrupt: AtomicU64::new(0),
             staged: AtomicU64::new(RandomState::new().hash_one(0)),
+            reads: Gather::new(CROWD, connections),
+            puts: (0..connections).map(|_| Gather::new(CROWD / 2, 1)).collect(),
+            short: Usual::new(),
+            absent: Usual::new(),
             expired: AtomicU64::new(0),
             swept_until: Mutex::new(None),
         })

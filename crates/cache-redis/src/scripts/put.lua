@@ -1,4 +1,4 @@
--- Stores a record unless the unexpired one present has a newer stamp; 1 when it was stored.
+-- Stores a record unless the unexpired one present has a newer stamp; 1 when it was stored, 2 when there was nothing before.
 -- ARGV: record, present instant, milliseconds until the server drops it or 0.
 -- Instants and stamps are compared by halves, each of which is exact as a number.
 local record, life = ARGV[1], ARGV[3]
@@ -18,4 +18,4 @@ else
   stored = redis.pcall('SET', KEYS[1], record, 'PX', life)
 end
 if stored.err then return stored end
-return 1
+return front == '' and 2 or 1

@@ -26,4 +26,4 @@ if life == '0' then
 else
   redis.call('PEXPIRE', KEYS[1], life)
 end
-return 1
+return front == '' and 2 or 1

@@ -1,11 +1,13 @@
 //! How entries and metas are read, and what becomes of those that do not verify.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::{Bytes, BytesMut};
 use cache_core::{Entry, Key, Meta, Result};
 
 use super::Store;
+use super::many::SHORT;
 use crate::error::from_reply;
 use crate::link::{Reply, Request};
 use crate::record::{self, FRONT, Front};
@@ -26,9 +28,24 @@ pub(super) enum Found<T> {
 }
 
 impl Store {
-    pub(crate) async fn get(&self, key: &Key) -> Result<Option<Entry>> {
+    pub(crate) async fn get(self: &Arc<Self>, key: &Key) -> Result<Option<Entry>> {
+        let caller = self.reads.enter();
+        if caller.in_crowd
+            && self.short.is()
+            && self.link.is_one_node()
+            && let Some(answer) = self.get_gathered(key).await
+        {
+            return answer;
+        }
+        self.get_alone(key).await
+    }
+
+    pub(super) async fn get_alone(&self, key: &Key) -> Result<Option<Entry>> {
         let found = self.find(key).await?;
         let now = self.now();
+        if let Found::Whole(entry) = &found {
+            self.short.saw(entry.body.len() < SHORT as usize);
+        }
         Ok(self.settle(key, found).await.filter(|entry| !entry.meta.is_expired(now)))
     }
 

@@ -2,6 +2,7 @@
 
 mod backplane;
 mod conformance;
+mod crowds;
 mod failover;
 mod fleet;
 mod leases;
