@@ -99,7 +99,7 @@ impl Database {
             transaction.pragma_update(None, "user_version", VERSION)?;
             State::default().save(&transaction)?;
         } else if State::load(&transaction)?.is_none() {
-            State::count(&transaction)?.save(&transaction)?;
+            State::mend(&transaction)?.save(&transaction)?;
         }
         transaction.commit()?;
         let identity = place.identity().ok_or(Fault::Moved)?;
