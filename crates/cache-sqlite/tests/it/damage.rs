@@ -82,12 +82,40 @@ async fn an_empty_file_becomes_a_database() {
     is_whole(&backend, 5).await;
 }
 
+/// Two versions that share a path would move each other's file aside in turn.
 #[tokio::test]
-async fn a_newer_schema_is_moved_aside() {
+async fn the_database_of_a_newer_version_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     closed_database(dir.path()).await;
-    Connection::open(file(dir.path())).unwrap().pragma_update(None, "user_version", 2).unwrap();
-    starts_anew(dir.path()).await;
+    let newer = Connection::open(file(dir.path())).unwrap();
+    newer.pragma_update(None, "user_version", 2).unwrap();
+    newer.close().unwrap();
+    let before = fs::read(file(dir.path())).unwrap();
+    let error = SqliteBackend::open(config(dir.path())).await.unwrap_err();
+    assert_eq!((error.kind(), error.operation()), (ErrorKind::Invalid, Some("open")));
+    assert!(error.to_string().contains("newer version"), "{error}");
+    assert_eq!(fs::read(file(dir.path())).unwrap(), before);
+    assert!(aside(dir.path()).is_empty());
+}
+
+#[tokio::test]
+async fn a_version_that_no_program_wrote_is_moved_aside() {
+    for version in [0, -1, 129, 1 << 20] {
+        let dir = tempfile::tempdir().unwrap();
+        closed_database(dir.path()).await;
+        Connection::open(file(dir.path())).unwrap().pragma_update(None, "user_version", version).unwrap();
+        starts_anew(dir.path()).await;
+    }
+}
+
+#[tokio::test]
+async fn what_analyze_writes_costs_no_entry() {
+    let dir = tempfile::tempdir().unwrap();
+    closed_database(dir.path()).await;
+    Connection::open(file(dir.path())).unwrap().execute_batch("ANALYZE").unwrap();
+    let backend = open(dir.path()).await;
+    assert_eq!(backend.report().origin, Origin::Found, "{:?}", backend.report());
+    is_whole(&backend, 20).await;
 }
 
 #[tokio::test]
@@ -191,7 +219,8 @@ async fn a_file_that_saved_the_last_turn_is_put_right_when_it_is_opened() {
     closed_database(dir.path()).await;
     let last: i64 = (1 << 62) - 1;
     let raw = Connection::open(file(dir.path())).unwrap();
-    raw.execute("DELETE FROM bodies WHERE id IN (SELECT body FROM entries WHERE key IN ('test:1', 'test:6'))", []).unwrap();
+    raw.execute("DELETE FROM bodies WHERE id IN (SELECT body FROM entries WHERE key IN ('test:1', 'test:6'))", [])
+        .unwrap();
     raw.execute("INSERT INTO bodies VALUES (?1, x'00')", [last]).unwrap();
     let shared = "UPDATE entries SET body = ?1, turn = ?1 WHERE key IN ('test:1', 'test:6')";
     assert_eq!(raw.execute(shared, [last]).unwrap(), 2);
