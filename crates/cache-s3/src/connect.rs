@@ -103,25 +103,35 @@ mod cloud {
     /// Longest wait for a connection, where a call may take longer.
     const CONNECT: Duration = Duration::from_secs(3);
 
+    /// What the library calls the address of a store.
+    const ENDPOINTS: [&str; 9] = [
+        "endpoint",
+        "endpoint_url",
+        "aws_endpoint",
+        "aws_endpoint_url",
+        "aws_endpoint_url_s3",
+        "azure_endpoint",
+        "azure_storage_endpoint",
+        "base_url",
+        "google_base_url",
+    ];
+
     #[cfg(feature = "aws")]
     pub(super) fn s3(config: &ObjectConfig) -> Result<Bucket> {
-        use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey as Name, S3ConditionalPut};
+        use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey as Name};
         let mut builder = AmazonS3Builder::from_env()
             .with_bucket_name(&config.bucket)
-            .with_conditional_put(S3ConditionalPut::ETagMatch)
             .with_retry(no_retries())
             .with_http_connector(connector(config));
         if is_plain(config) {
             builder = builder.with_allow_http(true);
         }
-        let mut is_conditional = true;
         for (name, value) in &config.options {
-            let known: Name = option(name)?;
-            if known == Name::ConditionalPut {
-                is_conditional = value != "disabled";
-            }
-            builder = builder.with_config(known, value);
+            builder = builder.with_config(option(name)?, value);
         }
+        // As the library reads it, from options or the environment; what it cannot read, it refuses below.
+        let is_conditional =
+            builder.get_config_value(&Name::ConditionalPut).is_none_or(|value| value.trim() != "disabled");
         let store = builder.build().map_err(|error| wrong(&error))?;
         Ok(paged(config, store, is_conditional))
     }
@@ -183,6 +193,10 @@ mod cloud {
 
     /// Whether the configuration itself names an endpoint without TLS.
     fn is_plain(config: &ObjectConfig) -> bool {
-        config.options.iter().any(|(name, value)| name.ends_with("endpoint") && value.starts_with("http://"))
+        let is_plain = |(name, value): &(String, String)| {
+            ENDPOINTS.contains(&name.as_str())
+                && value.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("http://"))
+        };
+        config.options.iter().any(is_plain)
     }
 }
