@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -42,12 +42,12 @@ const BACKEND: &str = "CACHE_BACKEND";
 /// Where the cache is and how much it may hold.
 #[derive(Args)]
 pub(crate) struct CacheArgs {
-    /// Tiers, the nearest first, of memory, file, sqlite, redis and s3 [env: CACHE_TIERS] [default: memory,file]
+    /// Tiers, the nearest first, of memory, file, sqlite, redis and s3 [env: `CACHE_TIERS`] [default: memory,file]
     // A variable must not get into the way of the other flag: it is looked up when there is neither.
     #[arg(long, global = true, value_name = "TIERS")]
     pub(crate) tiers: Option<TierList>,
 
-    /// The only tier [env: CACHE_BACKEND]
+    /// The only tier [env: `CACHE_BACKEND`]
     #[arg(long, global = true, value_name = "TIER", conflicts_with = "tiers")]
     pub(crate) backend: Option<TierKind>,
 
@@ -107,8 +107,8 @@ impl CacheArgs {
             (Some(_), Some(_)) => {
                 Err(Error::new(ErrorKind::Invalid, format!("{TIERS} and {BACKEND} are both set: unset one of them")))
             }
-            (Some(tiers), None) => value_of(TIERS, tiers),
-            (None, Some(tier)) => value_of::<TierKind>(BACKEND, tier).map(TierList::from),
+            (Some(tiers), None) => value_of(TIERS, &tiers),
+            (None, Some(tier)) => value_of::<TierKind>(BACKEND, &tier).map(TierList::from),
             (None, None) => Ok(TierList::from([TierKind::Memory, TierKind::File])),
         }
     }
@@ -128,7 +128,7 @@ impl Default for ServeArgs {
     }
 }
 
-fn value_of<T: FromStr<Err = String>>(variable: &str, value: OsString) -> Result<T> {
+fn value_of<T: FromStr<Err = String>>(variable: &str, value: &OsStr) -> Result<T> {
     let wrong = |why: &str| Error::new(ErrorKind::Invalid, format!("the value of {variable} is wrong: {why}"));
     value.to_str().ok_or_else(|| wrong("it is no text"))?.parse().map_err(|why: String| wrong(&why))
 }
