@@ -36,6 +36,10 @@ fn measured(options: &Options) -> Result<(), String> {
         Effort::Full => (15, Duration::from_millis(300)),
     };
     let mut report = Report::new("sqlite", options.folder.clone());
+    report.say(format!(
+        "Calls in a second, median of {rounds} slices. A ratio is the median of those of the rounds, not that of the \
+         medians beside it:"
+    ));
     let mut table = Table::new(["calls in a second", NAMES[0], NAMES[1], NAMES[2], "ours / pool", "ours / thread"]);
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     for (name, len, count) in LENGTHS {

@@ -25,6 +25,8 @@ const FILES: [(&str, &str); 7] = [
 /// Where members have their dependencies from, and where they have their place among the layers.
 const ROOT_MANIFEST: &str = "Cargo.toml";
 const LAYERS: &str = "xtask/src/tidy/layers.rs";
+/// The crates of this project that a new one is built from: cargo takes no two of one name.
+const BUILT_FROM: [&str; 2] = ["core", "testkit"];
 /// Longest name, so that no line of a template gets too long.
 const MAX_NAME: usize = 24;
 
@@ -66,6 +68,10 @@ impl Name {
             && !name.ends_with('-')
             && !name.contains("--")
             && name.len() <= MAX_NAME;
+        if BUILT_FROM.contains(&name) {
+            let rule = "the new crate would be built from the one of that name: choose another";
+            return Err(Failure::usage(format!("`{text}` is no name of a backend: {rule}")));
+        }
         if is_name {
             return Ok(Self(name.to_owned()));
         }
@@ -84,11 +90,26 @@ impl Name {
         self.0.replace('-', "_")
     }
 
-    /// The template with every name in its place.
+    /// The template with every name in its place, in one pass: a name may spell a placeholder.
     fn fill(&self, template: &str) -> String {
-        let module = format!("{}_backend", self.in_paths());
-        let filled = template.replace("MODULE", &module).replace("CRATE", &self.in_paths());
-        filled.replace("TYPE", &self.in_types()).replace("NAME", &self.0)
+        let places = [
+            ("MODULE", format!("{}_backend", self.in_paths())),
+            ("CRATE", self.in_paths()),
+            ("TYPE", self.in_types()),
+            ("NAME", self.0.clone()),
+        ];
+        let mut filled = String::with_capacity(template.len());
+        let mut rest = template;
+        let next = |rest: &str| {
+            let found = places.iter().filter_map(|(place, name)| Some((rest.find(place)?, place.len(), name)));
+            found.min_by_key(|(at, ..)| *at)
+        };
+        while let Some((at, len, name)) = next(rest) {
+            filled.push_str(&rest[..at]);
+            filled.push_str(name);
+            rest = &rest[at + len..];
+        }
+        filled + rest
     }
 }
 

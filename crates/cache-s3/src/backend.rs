@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::future::{Future, ready};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use cache_core::{
@@ -26,15 +27,17 @@ pub(crate) const LOOKS: usize = 32;
 /// # Objects
 /// An object is named by BLAKE3 of its key, below the prefix; it holds the key, the meta and the body under checksums
 /// of its own. Every read compares the key and verifies the checksums: what was cut, changed or mixed up on the way
-/// is [`ErrorKind::Corrupt`], never a short body. Such an object stays until it is replaced or removed. Objects below
-/// the prefix with other names are neither touched nor counted.
+/// is [`ErrorKind::Corrupt`], never a short body. Such an object stays until it is replaced or removed: no sweep takes
+/// what a newer version may have written. Objects below the prefix with other names are neither touched nor counted.
 ///
 /// # Several processes
 /// Where the store compares and writes in one step (S3, Google, Azure, memory), an older stamp never wins, whoever
 /// puts. On a local path, and with `conditional_put=disabled`, that holds among the tasks of one process alone: of two
 /// processes that put one key within the same moment the older stamp may win.
 /// No store compares before it deletes: a [`remove`](Backend::remove) or [`sweep`](Backend::sweep) deletes what
-/// another process has put between the look and the delete, as if it had been evicted. Within a process nothing of
+/// another process has put between the look and the delete, as if it had been evicted, be it a tombstone. A sweep keeps
+/// that time below a second, and the request that deletes, by a second look at what has expired; it is not made
+/// again. Tombstones and marks stay for an hour after they have expired, since clocks differ. Within a process nothing of
 /// the kind happens.
 ///
 /// # Cost and time
@@ -42,7 +45,8 @@ pub(crate) const LOOKS: usize = 32;
 /// writes the body. A scan, and a sweep, read the first 4 KiB of every object that they look at, 32 at a time: names
 /// tell no meta. A scan below a prefix lists only the objects of keys with the same first segment. A request that
 /// fails for a passing cause is made again up to twice, from a budget. Each call ends within
-/// [`timeout`](ObjectConfig::timeout).
+/// [`timeout`](ObjectConfig::timeout); `get_many` and `put_many` within as much for every 32 keys, and within twice as
+/// much while the store hangs.
 ///
 /// Expired objects cost storage until a sweep comes to them. A lifecycle rule of the bucket that deletes what lies below
 /// the prefix after some days bounds that without a request; it must be longer than the longest lifetime.
@@ -52,7 +56,10 @@ pub(crate) const LOOKS: usize = 32;
 /// the same key comes after it. Dropping a read ends it.
 ///
 /// [`usage`](Backend::usage) counts by listing, every ten minutes at most, at most a million objects, and adds what
-/// this process has put and removed since: exact for one process, an estimate for several.
+/// this process has put and removed since: exact for one process that writes nothing while it counts, an estimate for
+/// several. After a write that may have taken effect or not, it counts anew once the count is ten seconds old. A count
+/// that takes longer than the timeout goes on with the next call; until then the last count is the answer, or
+/// `Timeout` when there is none.
 #[derive(Debug)]
 pub struct ObjectBackend {
     engine: Arc<Engine>,
@@ -91,6 +98,25 @@ impl ObjectBackend {
         let looks = stream::iter(ours).map(|name| self.read("scan", None, self.engine.meta_of(name)));
         let found = looks.buffer_unordered(LOOKS).filter_map(|found| ready(found.transpose()));
         found.filter(move |found| ready(found.as_ref().map_or(true, |(key, _)| prefix.matches(key)))).boxed()
+    }
+
+    /// The call for one key of several: not begun once another one has run into the limit. A store that hangs would take
+    /// as long for each of them.
+    async fn in_batch<T>(
+        &self,
+        hang: &AtomicBool,
+        operation: &'static str,
+        key: &Key,
+        call: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        if hang.load(Ordering::Relaxed) {
+            return Err(self.engine.told(timeout(self.engine.limit), operation, Some(key)));
+        }
+        call.await.inspect_err(|error| {
+            if error.kind() == ErrorKind::Timeout {
+                hang.store(true, Ordering::Relaxed);
+            }
+        })
     }
 
     /// A call that changes nothing: it ends with its caller.
@@ -154,9 +180,11 @@ impl Backend for ObjectBackend {
         self.read("get", Some(key), self.engine.get(key)).await
     }
 
-    /// Asks for 32 at a time.
+    /// Asks for 32 at a time, each within the timeout. Once one has run into it, those that follow are not asked for: they
+    /// are `Timeout` at once.
     async fn get_many(&self, keys: &[Key]) -> Vec<Result<Option<Entry>>> {
-        let reads: Vec<_> = keys.iter().map(|key| self.get(key)).collect();
+        let hang = &AtomicBool::new(false);
+        let reads: Vec<_> = keys.iter().map(|key| self.in_batch(hang, "get", key, self.get(key))).collect();
         stream::iter(reads).buffered(LOOKS).collect().await
     }
 
@@ -165,17 +193,18 @@ impl Backend for ObjectBackend {
         self.write("put", Some(key), |engine, until| engine.put(owned, entry, until)).await
     }
 
-    /// Puts 32 keys at a time.
+    /// Puts 32 keys at a time, with the limits of [`get_many`](Backend::get_many).
     async fn put_many(&self, entries: Vec<(Key, Entry)>) -> Vec<Result<()>> {
         let count = entries.len();
         let mut by_key: HashMap<Key, Vec<(usize, Entry)>> = HashMap::new();
         for (at, (key, entry)) in entries.into_iter().enumerate() {
             by_key.entry(key).or_default().push((at, entry));
         }
+        let hang = &AtomicBool::new(false);
         let rows = by_key.into_iter().map(|(key, row)| async move {
             let mut answers = Vec::with_capacity(row.len());
             for (at, entry) in row {
-                answers.push((at, self.put(&key, entry).await));
+                answers.push((at, self.in_batch(hang, "put", &key, self.put(&key, entry)).await));
             }
             answers
         });
@@ -220,7 +249,8 @@ impl Backend for ObjectBackend {
         counted.await.map_err(|error| self.engine.told(error, "usage", None))
     }
 
-    /// Looks at no more than 1,000 objects; further calls go on from there and begin anew at the end.
+    /// Looks at no more than 1,000 objects; further calls go on from there and begin anew at the end. What cannot be read
+    /// or deleted is passed over; a sweep that can read nothing at all fails.
     async fn sweep(&self, now: Timestamp, limit: usize) -> Result<Swept> {
         self.write("sweep", None, |engine, until| engine.sweep(now, limit, until)).await
     }

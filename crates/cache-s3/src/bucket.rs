@@ -138,6 +138,11 @@ impl Bucket {
         self.call(until, attempt).await.map_err(Fault::into_error)
     }
 
+    /// As [`delete`](Self::delete), but never again: what has come to these names since the first request would go.
+    pub(crate) async fn delete_once(&self, names: &[Path]) -> Result<Vec<Path>> {
+        self.delete(names, Instant::now()).await
+    }
+
     /// One page of names.
     pub(crate) async fn page(&self, prefix: &Path, cursor: &Cursor, until: Instant) -> Result<Page> {
         self.call(until, || self.lister.page(prefix, cursor)).await.map_err(Fault::into_error)

@@ -110,28 +110,41 @@ mod cloud {
     /// The option that names a file of authorities. The library has none for it.
     const AUTHORITIES: &str = "ca_file";
 
+    /// What the library calls the address of a store.
+    const ENDPOINTS: [&str; 9] = [
+        "endpoint",
+        "endpoint_url",
+        "aws_endpoint",
+        "aws_endpoint_url",
+        "aws_endpoint_url_s3",
+        "azure_endpoint",
+        "azure_storage_endpoint",
+        "base_url",
+        "google_base_url",
+    ];
+
     #[cfg(feature = "aws")]
     pub(super) fn s3(config: &ObjectConfig) -> Result<Bucket> {
-        use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey as Name, S3ConditionalPut};
+        use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey as Name};
         let mut builder = AmazonS3Builder::from_env()
             .with_bucket_name(&config.bucket)
-            .with_conditional_put(S3ConditionalPut::ETagMatch)
             .with_retry(no_retries())
             .with_http_connector(connector(config)?);
         if is_plain(config) {
             builder = builder.with_allow_http(true);
         }
-        let mut is_conditional = true;
         for (name, value) in for_the_library(config) {
             let known: Name = option(name)?;
             match &known {
                 Name::Client(key) => check(*key, name)?,
                 Name::Bucket => return Err(in_the_url(name)),
-                Name::ConditionalPut => is_conditional = value != "disabled",
                 _ => {}
             }
             builder = builder.with_config(known, value);
         }
+        // As the library reads it, from options or the environment; what it cannot read, it refuses below.
+        let is_conditional =
+            builder.get_config_value(&Name::ConditionalPut).is_none_or(|value| value.trim() != "disabled");
         let store = builder.build().map_err(|error| wrong(&error))?;
         Ok(paged(config, store, is_conditional))
     }
@@ -244,6 +257,10 @@ mod cloud {
 
     /// Whether the configuration itself names an endpoint without TLS.
     fn is_plain(config: &ObjectConfig) -> bool {
-        config.options.iter().any(|(name, value)| name.ends_with("endpoint") && value.starts_with("http://"))
+        let is_plain = |(name, value): &(String, String)| {
+            ENDPOINTS.contains(&name.as_str())
+                && value.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("http://"))
+        };
+        config.options.iter().any(is_plain)
     }
 }

@@ -14,11 +14,10 @@ use crate::bucket::{Bucket, Present, Seen, Written};
 use crate::config::{Kind, ObjectConfig};
 use crate::connect::connect;
 use crate::error::{closed, timeout, unavailable};
-use crate::listing::Cursor;
 use crate::name::Namer;
 use crate::object::{self, Head, corrupt};
 use crate::sweep::Place;
-use crate::tally::{Count, Tally};
+use crate::tally::{Count, Counting, Tally};
 use crate::turns::Turns;
 
 /// How often a write compares anew because another process was faster.
@@ -62,7 +61,7 @@ impl Engine {
             bucket,
             namer: Namer::new(root),
             turns: Turns::new(),
-            tally: Tally::new(),
+            tally: Tally::default(),
             place: Mutex::default(),
             expired: AtomicU64::new(0),
             corrupt: AtomicU64::new(0),
@@ -135,19 +134,27 @@ impl Engine {
         let parts = object::encode(&key, &entry)?;
         let len = parts.iter().map(|part| part.len() as u64).sum();
         let _turn = self.turns.take(&name).await.ok_or_else(closed)?;
+        // What a write was to replace that was refused: perhaps because it had been made, and the answer was lost.
+        let (mut refused, mut doubt) = (None, None);
         for _ in 0..ROUNDS {
             let (present, before) = match self.look(&key, &name, until).await? {
                 None => (Present::Absent, None),
+                Some(Seen { found: Ok(head), .. }) if refused.is_some() && head.is_of(&entry) => {
+                    self.tally.settle(doubt, refused.flatten(), Some(len));
+                    return Ok(());
+                }
                 // What does not verify is replaced by whatever comes.
                 Some(Seen { version, len, found }) => match found {
                     Ok(head) if self.is_live(&head.meta) && head.meta.stamp > entry.meta.stamp => return Ok(()),
                     _ => (version, Some(len)),
                 },
             };
+            doubt = doubt.or_else(|| Some(self.tally.doubt()));
             if self.bucket.write(&name, parts.clone(), present, until).await? == Written::Done {
-                self.tally.note(before, Some(len));
+                self.tally.settle(doubt, before, Some(len));
                 return Ok(());
             }
+            refused = Some(before);
         }
         Err(contended())
     }
@@ -155,21 +162,29 @@ impl Engine {
     pub(crate) async fn renew(self: Arc<Self>, key: Key, stamp: Stamp, meta: Meta, until: Instant) -> Result<bool> {
         let name = self.namer.of(&key);
         let _turn = self.turns.take(&name).await.ok_or_else(closed)?;
+        let (mut refused, mut doubt) = (None, None);
         for _ in 0..ROUNDS {
             if meta.stamp < stamp || !self.is_live(&meta) {
                 return Ok(false);
             }
             let Some(seen) = self.read(&key, &name, until).await? else { return Ok(false) };
             let entry = seen.found?;
+            // The write that was refused had been made, and its answer was lost.
+            if refused.is_some() && entry.meta == meta {
+                self.tally.settle(doubt, refused, Some(seen.len));
+                return Ok(true);
+            }
             if !self.is_live(&entry.meta) || entry.meta.stamp != stamp || entry.meta.role != meta.role {
                 return Ok(false);
             }
             let parts = object::encode(&key, &Entry::new(meta.clone(), entry.body))?;
             let len = parts.iter().map(|part| part.len() as u64).sum();
+            doubt = doubt.or_else(|| Some(self.tally.doubt()));
             if self.bucket.write(&name, parts, seen.version, until).await? == Written::Done {
-                self.tally.note(Some(seen.len), Some(len));
+                self.tally.settle(doubt, Some(seen.len), Some(len));
                 return Ok(true);
             }
+            refused = Some(seen.len);
         }
         Err(contended())
     }
@@ -184,8 +199,9 @@ impl Engine {
             Ok(_) => true,
             Err(_) => false,
         };
+        let doubt = self.tally.doubt();
         self.bucket.delete(std::slice::from_ref(&name), until).await?;
-        self.tally.note(Some(seen.len), None);
+        self.tally.settle(Some(doubt), Some(seen.len), None);
         Ok(was_there)
     }
 
@@ -199,27 +215,40 @@ impl Engine {
         Ok(usage)
     }
 
+    /// The last count if it is recent, or if there is no time for another one.
     async fn count(&self) -> Result<Count> {
-        let counting = timeout_at(self.until(), self.tally.counting.acquire()).await;
-        let _counting = counting.map_err(|_| timeout(self.limit))?.map_err(|_| closed())?;
+        let until = self.until();
+        let counted = timeout_at(until, self.count_on(until)).await.unwrap_or_else(|_| Err(timeout(self.limit)));
+        match counted {
+            Err(error) if error.kind() == ErrorKind::Timeout => self.tally.last().ok_or(error),
+            counted => counted,
+        }
+    }
+
+    /// Goes on with a count where the last call has left it.
+    async fn count_on(&self, until: Instant) -> Result<Count> {
+        let mut counting = self.tally.counting.lock().await;
         if let Some(count) = self.tally.recent() {
             return Ok(count);
         }
-        let (mut entries, mut bytes) = (0, 0);
-        let mut cursor = Some(Cursor::default());
-        for _ in 0..COUNTED_PAGES {
-            let Some(at) = cursor else { break };
+        loop {
             self.check_open()?;
-            let until = self.until();
-            let page = timeout_at(until, self.bucket.page(&self.namer.below(&KeyPrefix::all()), &at, until)).await;
-            let page = page.map_err(|_| timeout(self.limit))??;
+            let page = self.bucket.page(&self.namer.below(&KeyPrefix::all()), &counting.next, until).await;
+            // The store may have forgotten the page.
+            let page = page.inspect_err(|_| *counting = Counting::default())?;
             for (_, len) in page.objects.iter().filter(|(name, _)| self.namer.is_ours(name)) {
-                entries += 1;
-                bytes += len;
+                counting.entries += 1;
+                counting.bytes += len;
             }
-            cursor = page.next;
+            counting.pages += 1;
+            match page.next {
+                Some(next) if counting.pages < COUNTED_PAGES => counting.next = next,
+                _ => {
+                    let Counting { entries, bytes, .. } = std::mem::take(&mut *counting);
+                    return Ok(self.tally.set(entries, bytes));
+                }
+            }
         }
-        Ok(self.tally.set(entries, bytes))
     }
 
     /// The head of the object of `key`.

@@ -88,6 +88,11 @@ impl Head {
         Ok(Start::Whole(Self { key, meta, front: whole as u64, body_len, body_sum }))
     }
 
+    /// Whether this is the head of `entry`.
+    pub(crate) fn is_of(&self, entry: &Entry) -> bool {
+        self.meta == entry.meta && self.body_len == entry.len() && self.body_sum == xxh3_64(&entry.body)
+    }
+
     /// The entry in the whole object. The body is a slice of `bytes`, not a copy.
     pub(crate) fn entry(self, mut bytes: Bytes) -> Result<Entry> {
         if bytes.len() as u64 != self.front + self.body_len {

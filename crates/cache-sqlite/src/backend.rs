@@ -59,9 +59,9 @@ impl SqliteBackend {
     /// Opens the database of `config`, whatever stands at its path; makes it when nothing does.
     ///
     /// # Errors
-    /// `Invalid` for values out of range, and for a database of another program. `Unavailable` when the directory is not
-    /// there or may not be written, when the disk fails or is full, and when another process has the database locked
-    /// for longer than the busy timeout.
+    /// `Invalid` for values out of range, and for a database of another program or of a newer version of this one, which
+    /// is left as it is. `Unavailable` when the directory is not there or may not be written, when the disk fails or is
+    /// full, and when another process has the database locked for longer than the busy timeout.
     ///
     /// # Cancellation
     /// The opening goes on in the background, then closes the database.

@@ -15,6 +15,8 @@ use crate::room::State;
 const APPLICATION: i32 = 0x524c_4353;
 /// The version of the schema below.
 const VERSION: i32 = 1;
+/// Versions are counted one by one: what is beyond is no newer one, but damage.
+const LAST_VERSION: i32 = 100;
 /// Bytes of a page.
 const PAGE: u32 = 4096;
 /// Pages of the log that are moved into the file at once.
@@ -99,7 +101,7 @@ impl Database {
             transaction.pragma_update(None, "user_version", VERSION)?;
             State::default().save(&transaction)?;
         } else if State::load(&transaction)?.is_none() {
-            State::count(&transaction)?.save(&transaction)?;
+            State::mend(&transaction)?.save(&transaction)?;
         }
         transaction.commit()?;
         let identity = place.identity().ok_or(Fault::Moved)?;
@@ -132,7 +134,9 @@ fn reader(place: &Place, patience: Duration) -> Outcome<Connection> {
 fn judge(connection: &Connection) -> Outcome<Verdict> {
     let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let (application, version) = (number("application_id")?, number("user_version")?);
-    let mut statement = connection.prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL")?;
+    // Tables of SQLite's own, such as what `ANALYZE` finds, hold no entry.
+    let sql = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND NOT (type = 'table' AND name GLOB 'sqlite_*')";
+    let mut statement = connection.prepare(sql)?;
     let found = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
     let known = found.iter().filter(|sql| SCHEMA.contains(&sql.as_str())).count();
     if found.is_empty() && application == 0 {
@@ -142,9 +146,12 @@ fn judge(connection: &Connection) -> Outcome<Verdict> {
         let message = "the database is another program's: choose another path";
         return Err(Error::new(ErrorKind::Invalid, message).into());
     }
-    if version > VERSION {
-        let why = format!("it is of a newer version of this program (schema {version}, this one writes {VERSION})");
-        return Err(Fault::Damaged(why));
+    if (VERSION + 1..=LAST_VERSION).contains(&version) {
+        let message = format!(
+            "the database is of a newer version of this program (schema {version}, this one knows {VERSION}): \
+             run that version, or choose another path"
+        );
+        return Err(Error::new(ErrorKind::Invalid, message).into());
     }
     if application != APPLICATION || version != VERSION || known != SCHEMA.len() || found.len() != known {
         return Err(Fault::Damaged("its schema is not the one that was made".to_owned()));

@@ -52,7 +52,7 @@ impl<'a> Group<'a> {
     pub(crate) fn begin(connection: &'a Connection, config: &'a SqliteConfig, now: Timestamp) -> Outcome<Self> {
         let state = match State::load(connection)? {
             Some(state) => state,
-            None => State::count(connection)?,
+            None => State::mend(connection)?,
         };
         Ok(Self { connection, config, state, now, tally: Tally::default() })
     }

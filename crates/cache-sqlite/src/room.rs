@@ -9,6 +9,8 @@ use crate::record::Record;
 
 /// Marks have turns from here on: behind all others.
 const MARKS: i64 = 1 << 62;
+/// Turns are below: a number beyond, which a damaged file may hold, is never counted from.
+const LAST: i64 = MARKS - (1 << 32);
 /// Second chances given for one entry that needs room, so that a put is bounded work.
 const CHANCES: usize = 32;
 
@@ -41,7 +43,7 @@ pub(crate) struct Stored {
 }
 
 impl State {
-    /// The sums in the database; `None` when they do not verify.
+    /// The sums in the database; `None` when they do not verify, or leave no turns.
     pub(crate) fn load(connection: &Connection) -> Outcome<Option<Self>> {
         let mut statement = connection.prepare_cached("SELECT entries, bytes, turn, seal FROM state WHERE id = 1")?;
         let number = |row: &Row<'_>, at| row.get::<_, i64>(at);
@@ -50,7 +52,7 @@ impl State {
             .optional()?;
         let Some((entries, bytes, turn, seal)) = found else { return Ok(None) };
         let state = Self { entries: entries.cast_unsigned(), bytes: bytes.cast_unsigned(), turn };
-        Ok((state.seal() == seal).then_some(state))
+        Ok((state.seal() == seal && (0..LAST).contains(&turn)).then_some(state))
     }
 
     pub(crate) fn save(&self, connection: &Connection) -> Outcome<()> {
@@ -64,11 +66,26 @@ impl State {
         let sums = "SELECT count(*), coalesce(sum(weight), 0) FROM entries";
         let (entries, bytes) =
             connection.query_row(sums, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
-        // Bodies are numbered by turns, and stay when their entries get new ones.
+        // Bodies are numbered by turns, those of marks by theirs, and stay when their entries get new ones.
         let last = "SELECT max(coalesce((SELECT max(turn) FROM entries WHERE turn < ?1), 0), \
-                    coalesce((SELECT max(turn) - ?1 FROM entries), 0), coalesce((SELECT max(id) FROM bodies), 0))";
-        let turn: i64 = connection.query_row(last, [MARKS], |row| row.get(0))?;
+                    coalesce((SELECT max(turn) - ?2 FROM entries WHERE turn < ?3), 0), \
+                    coalesce((SELECT max(id) FROM bodies WHERE id < ?1), 0), \
+                    coalesce((SELECT max(id) - ?2 FROM bodies WHERE id < ?3), 0))";
+        let turn: i64 = connection.query_row(last, [LAST, MARKS, MARKS + LAST], |row| row.get(0))?;
         Ok(Self { entries: entries.max(0).cast_unsigned(), bytes: bytes.max(0).cast_unsigned(), turn })
+    }
+
+    /// The sums counted anew, once what wrong turns have left is put right: entries that share one body, of which one can
+    /// be whole at most, are dropped, and who would never leave gets a turn. Looks at every entry and body.
+    pub(crate) fn mend(connection: &Connection) -> Outcome<Self> {
+        let turn = Self::count(connection)?.turn;
+        let shared = "DELETE FROM entries WHERE body IN (SELECT body FROM entries GROUP BY body HAVING count(*) > 1)";
+        connection.execute(shared, [])?;
+        connection.execute("DELETE FROM bodies WHERE id NOT IN (SELECT body FROM entries)", [])?;
+        for (from, to, turn) in [(LAST, MARKS - 1, turn), (MARKS + LAST, i64::MAX, MARKS + turn)] {
+            connection.execute("UPDATE entries SET turn = ?3 WHERE turn BETWEEN ?1 AND ?2", [from, to, turn])?;
+        }
+        Self::count(connection)
     }
 
     /// The sums counted anew, with the turn that is known.
@@ -79,7 +96,7 @@ impl State {
 
     /// The next turn.
     pub(crate) fn next(&mut self) -> i64 {
-        self.turn = self.turn.saturating_add(1).min(MARKS - 1);
+        self.turn += 1;
         self.turn
     }
 

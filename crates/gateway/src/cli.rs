@@ -1,9 +1,12 @@
 //! The command line.
 
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
+use cache_core::{Error, ErrorKind, Result};
 use clap::{Args, Parser, Subcommand, value_parser};
 
 use crate::tiers::{TierKind, TierList};
@@ -32,15 +35,20 @@ pub(crate) enum Command {
     Process(ProcessArgs),
 }
 
+/// The variables that say what `--tiers` and `--backend` say.
+const TIERS: &str = "CACHE_TIERS";
+const BACKEND: &str = "CACHE_BACKEND";
+
 /// Where the cache is and how much it may hold.
 #[derive(Args)]
 pub(crate) struct CacheArgs {
-    /// Tiers, the nearest first, of memory, file, sqlite, redis and s3 [default: memory,file]
-    #[arg(long, global = true, env = "CACHE_TIERS", value_name = "TIERS")]
+    /// Tiers, the nearest first, of memory, file, sqlite, redis and s3 [env: `CACHE_TIERS`] [default: memory,file]
+    // A variable must not get into the way of the other flag: it is looked up when there is neither.
+    #[arg(long, global = true, value_name = "TIERS")]
     pub(crate) tiers: Option<TierList>,
 
-    /// The only tier
-    #[arg(long, global = true, env = "CACHE_BACKEND", value_name = "TIER", conflicts_with = "tiers")]
+    /// The only tier [env: `CACHE_BACKEND`]
+    #[arg(long, global = true, value_name = "TIER", conflicts_with = "tiers")]
     pub(crate) backend: Option<TierKind>,
 
     /// Redis or Valkey, by `redis://`, `redis-cluster://` or `redis-sentinel://`; `rediss` for TLS
@@ -62,7 +70,8 @@ pub(crate) struct CacheArgs {
     #[arg(long, global = true, env = "REELCACHE_DIR", value_name = "DIR")]
     pub(crate) cache_dir: Option<PathBuf>,
 
-    /// Budget of the file tier, and of the sqlite tier
+    /// Budget of the file tier, and of the entries of the sqlite tier: its file takes more, by pages that are not full, up to an
+    /// eighth of free ones, and a log
     #[arg(long, global = true, default_value = "10GiB", value_name = "BYTES")]
     pub(crate) disk: ByteCount,
 
@@ -82,10 +91,26 @@ impl fmt::Debug for CacheArgs {
 }
 
 impl CacheArgs {
-    /// The tiers that are asked for.
-    pub(crate) fn tier_list(&self) -> TierList {
-        let chosen = self.backend.map(TierList::from).or_else(|| self.tiers.clone());
-        chosen.unwrap_or_else(|| TierList::from([TierKind::Memory, TierKind::File]))
+    /// The tiers that are asked for: by a flag, or else by a variable of the environment.
+    ///
+    /// # Errors
+    /// `Invalid` when there is no flag and both variables are set, or one has a wrong value.
+    pub(crate) fn tier_list(&self) -> Result<TierList> {
+        self.tiers_from(|name| std::env::var_os(name))
+    }
+
+    fn tiers_from(&self, variable: impl Fn(&str) -> Option<OsString>) -> Result<TierList> {
+        if let Some(chosen) = self.backend.map(TierList::from).or_else(|| self.tiers.clone()) {
+            return Ok(chosen);
+        }
+        match (variable(TIERS), variable(BACKEND)) {
+            (Some(_), Some(_)) => {
+                Err(Error::new(ErrorKind::Invalid, format!("{TIERS} and {BACKEND} are both set: unset one of them")))
+            }
+            (Some(tiers), None) => value_of(TIERS, &tiers),
+            (None, Some(tier)) => value_of::<TierKind>(BACKEND, &tier).map(TierList::from),
+            (None, None) => Ok(TierList::from([TierKind::Memory, TierKind::File])),
+        }
     }
 }
 
@@ -103,8 +128,13 @@ impl Default for ServeArgs {
     }
 }
 
+fn value_of<T: FromStr<Err = String>>(variable: &str, value: &OsStr) -> Result<T> {
+    let wrong = |why: &str| Error::new(ErrorKind::Invalid, format!("the value of {variable} is wrong: {why}"));
+    value.to_str().ok_or_else(|| wrong("it is no text"))?.parse().map_err(|why: String| wrong(&why))
+}
+
 /// The server has no access control, so it is not for other machines.
-fn loopback(text: &str) -> Result<SocketAddr, String> {
+fn loopback(text: &str) -> std::result::Result<SocketAddr, String> {
     let address: SocketAddr =
         text.parse().map_err(|_| "not an address: write for example 127.0.0.1:7878".to_owned())?;
     if address.ip().is_loopback() { Ok(address) } else { Err("not a loopback address, such as 127.0.0.1".to_owned()) }
@@ -160,13 +190,31 @@ mod tests {
     fn tiers_are_memory_and_file_unless_named() {
         let tiers = |words: &[&str]| {
             let cli = Cli::try_parse_from([&["reelcache"], words].concat())?;
-            Ok::<_, clap::Error>(cli.cache.tier_list().iter().map(TierKind::name).collect::<Vec<_>>().join(","))
+            let chosen = cli.cache.tiers_from(|_| None).unwrap();
+            Ok::<_, clap::Error>(chosen.iter().map(TierKind::name).collect::<Vec<_>>().join(","))
         };
         assert_eq!(tiers(&[]).unwrap(), "memory,file");
         assert_eq!(tiers(&["--backend", "sqlite"]).unwrap(), "sqlite");
         assert_eq!(tiers(&["--tiers", "memory,redis,s3"]).unwrap(), "memory,redis,s3");
         assert!(tiers(&["--tiers", "memory", "--backend", "file"]).is_err());
         assert!(tiers(&["--backend", "disk"]).unwrap_err().to_string().contains("memory, file, sqlite, redis, s3"));
+    }
+
+    #[test]
+    fn a_flag_wins_over_both_variables_and_two_of_a_sort_are_an_error() {
+        let tiers = |words: &[&str], set: &[(&str, &str)]| {
+            let cli = Cli::try_parse_from([&["reelcache"], words].concat()).unwrap();
+            let value = |name: &str| set.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
+            let chosen = cli.cache.tiers_from(value).map_err(|error| error.to_string())?;
+            Ok::<_, String>(chosen.iter().map(TierKind::name).collect::<Vec<_>>().join(","))
+        };
+        let both = [(TIERS, "memory,s3"), (BACKEND, "sqlite")];
+        assert_eq!(tiers(&["--backend", "memory"], &both).unwrap(), "memory");
+        assert_eq!(tiers(&["--tiers", "memory,redis"], &both).unwrap(), "memory,redis");
+        assert_eq!(tiers(&[], &both[..1]).unwrap(), "memory,s3");
+        assert_eq!(tiers(&[], &both[1..]).unwrap(), "sqlite");
+        assert!(tiers(&[], &both).unwrap_err().contains("CACHE_TIERS and CACHE_BACKEND are both set"));
+        assert!(tiers(&[], &[(TIERS, "memory,disk")]).unwrap_err().contains("CACHE_TIERS"));
     }
 
     #[test]

@@ -43,9 +43,9 @@ impl Plan {
     /// What `args` say.
     ///
     /// # Errors
-    /// `Invalid` when an address is none, or missing.
+    /// `Invalid` when an address is none, or missing, and when variables do not say which tiers.
     pub(crate) fn of(args: &CacheArgs) -> Result<Self> {
-        args.tier_list().iter().map(|kind| Planned::of(kind, args)).collect::<Result<_>>().map(Self)
+        args.tier_list()?.iter().map(|kind| Planned::of(kind, args)).collect::<Result<_>>().map(Self)
     }
 
     /// Opens the tiers. Redis and object stores need not answer yet: a stack starts during their outages.
@@ -134,10 +134,12 @@ async fn make_folder_of(path: &Path) -> Result<()> {
 
 /// A URL without what may be secret in it: who logs in, and all options.
 fn public(url: &str) -> String {
-    let url = url.split(['?', '#']).next().unwrap_or_default();
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
-    let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
-    format!("{scheme}://{place}")
+    let (place, _options) = rest.split_at(rest.find(['?', '#']).unwrap_or(rest.len()));
+    let (before, place) = place.rsplit_once('@').unwrap_or(("", place));
+    // A password with a `?` or a `/` in it, not written as it should be, ends where an option or a path seems to.
+    let is_unclear = rest.rsplit_once('@').is_some_and(|(all, _)| all.len() > before.len() || before.contains('/'));
+    if is_unclear && scheme != "file" { format!("{scheme}://…") } else { format!("{scheme}://{place}") }
 }
 
 #[cfg(test)]
@@ -149,6 +151,11 @@ mod tests {
         assert_eq!(public("redis://me:hush@host:6379/2?prefix=a"), "redis://host:6379/2");
         assert_eq!(public("redis://:h@sh@host"), "redis://host");
         assert_eq!(public("s3://bucket/films?secret_access_key=hush"), "s3://bucket/films");
-        assert_eq!(public("redis://host?x=@y"), "redis://host");
+        for unclear in
+            ["redis://host?x=@y", "redis://u:12?3@h", "redis://u:12#3@h", "redis://u:12/3@h", "redis://u:1@2?3@h"]
+        {
+            assert_eq!(public(unclear), "redis://…");
+        }
+        assert_eq!(public("file:///a?b@c"), "file:///a");
     }
 }

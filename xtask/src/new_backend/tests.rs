@@ -28,15 +28,35 @@ fn cargo(folder: &Path, args: &[&str]) -> Command {
 fn names_that_cannot_be_crates_are_refused() {
     assert_eq!(name("cache-json-dir"), name("json-dir"));
     assert_eq!((name("json-dir").in_types(), name("json-dir").in_paths()), ("JsonDir".into(), "json_dir".into()));
-    for text in ["", "Json", "1s", "a b", "a--b", "a-", "-a", "../a", "a_b", &"a".repeat(25)] {
+    for text in
+        ["core", "cache-core", "testkit", "", "Json", "1s", "a b", "a--b", "a-", "-a", "../a", "a_b", &"a".repeat(25)]
+    {
         assert_eq!(Name::parse(text).unwrap_err().code(), 2, "{text:?}");
     }
 }
 
+/// In types this one is `NAME`.
+#[test]
+fn a_name_that_spells_a_placeholder_is_filled_in_once() {
+    let filled = name("n-a-m-e").fill("pub struct TYPEBackend; // cache-NAME, cache_CRATE, MODULE");
+    assert_eq!(filled, "pub struct NAMEBackend; // cache-n-a-m-e, cache_n_a_m_e, n_a_m_e_backend");
+    let filled = name("t-y-p-e").fill("TYPE NAME");
+    assert_eq!(filled, "TYPE t-y-p-e");
+}
+
+/// What the crate is built from is what its manifest names.
+#[test]
+fn the_crates_that_a_new_one_is_built_from_are_known() {
+    let ours =
+        FILES[0].1.lines().filter_map(|line| line.strip_prefix("cache-")).filter_map(|line| line.split('.').next());
+    let ours: Vec<_> = ours.filter(|name| !name.contains("NAME")).collect();
+    assert_eq!(ours, BUILT_FROM);
+}
+
 #[test]
 fn a_crate_that_is_there_is_left_alone() {
-    let failure = inside(&workspace::root(), &name("core")).unwrap_err();
-    assert!(failure.to_string().contains("cache-core"), "{failure}");
+    let failure = inside(&workspace::root(), &name("mem")).unwrap_err();
+    assert!(failure.to_string().contains("cache-mem"), "{failure}");
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! Several writers: in one process, and in two that share a store.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
-use cache_core::{Backend, BackendExt, Entry, Key, KeyPrefix, ManualClock, Meta, Stamp, Timestamp};
+use cache_core::{Backend, BackendExt, Entry, Key, KeyPrefix, ManualClock, Meta, Role, Stamp, Timestamp};
 use cache_s3::{ObjectBackend, ObjectConfig};
-use cache_testkit::body_of;
+use cache_testkit::{body_of, eventually};
 
 use crate::fake::Fake;
 
@@ -84,4 +86,43 @@ async fn a_sweep_drops_nothing_that_was_put_meanwhile() {
         }
         backend.remove_prefix(&KeyPrefix::all()).await.unwrap();
     }
+}
+
+/// Between the look of a sweep that found it expired and the delete, another process puts a tombstone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sweep_looks_again_before_it_deletes_what_another_process_may_have_written() {
+    let fake = Fake::start().await;
+    let clock = Arc::new(ManualClock::new(Timestamp::EPOCH));
+    let config = || ObjectConfig::parse(&fake.url()).unwrap().clock(clock.clone());
+    let one = Arc::new(ObjectBackend::open(config()).await.unwrap());
+    let two = ObjectBackend::open(config()).await.unwrap();
+    let (mut old, mut tombstone, now) = (entry(1), entry(5), Timestamp::from_millis(1_000));
+    old.meta.stale_until = now;
+    tombstone.meta.role = Role::Tombstone;
+    one.put(&key(), old).await.unwrap();
+    clock.set(now);
+    // The first look tells how it was, late.
+    let looks = Arc::new(AtomicUsize::new(0));
+    let is_put = Arc::new(AtomicBool::new(false));
+    let (count, may_go) = (looks.clone(), is_put.clone());
+    fake.fault(move |request, answer| {
+        if request.headers.contains_key("range") && count.fetch_add(1, Ordering::SeqCst) == 0 {
+            let wait = || {
+                while !may_go.load(Ordering::SeqCst) {
+                    std::thread::park_timeout(Duration::from_millis(2));
+                }
+            };
+            tokio::task::block_in_place(wait);
+        }
+        answer
+    });
+    let sweep = tokio::spawn({
+        let one = one.clone();
+        async move { one.sweep(now, 1_000).await }
+    });
+    assert!(eventually(Duration::from_secs(5), || async { looks.load(Ordering::SeqCst) > 0 }).await);
+    two.put(&key(), tombstone.clone()).await.unwrap();
+    is_put.store(true, Ordering::SeqCst);
+    assert_eq!(sweep.await.unwrap().unwrap().expired, 0);
+    assert_eq!(two.get(&key()).await.unwrap(), Some(tombstone));
 }

@@ -4,9 +4,10 @@ use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use cache_core::{Backend, ErrorKind};
+use cache_core::{Backend, Entry, ErrorKind, Role};
 use cache_sqlite::{Origin, SqliteBackend};
 use rusqlite::Connection;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::support::{aside, config, entry, file, fill, is_whole, key, mixed, open};
 
@@ -81,12 +82,40 @@ async fn an_empty_file_becomes_a_database() {
     is_whole(&backend, 5).await;
 }
 
+/// Two versions that share a path would move each other's file aside in turn.
 #[tokio::test]
-async fn a_newer_schema_is_moved_aside() {
+async fn the_database_of_a_newer_version_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     closed_database(dir.path()).await;
-    Connection::open(file(dir.path())).unwrap().pragma_update(None, "user_version", 2).unwrap();
-    starts_anew(dir.path()).await;
+    let newer = Connection::open(file(dir.path())).unwrap();
+    newer.pragma_update(None, "user_version", 2).unwrap();
+    newer.close().unwrap();
+    let before = fs::read(file(dir.path())).unwrap();
+    let error = SqliteBackend::open(config(dir.path())).await.unwrap_err();
+    assert_eq!((error.kind(), error.operation()), (ErrorKind::Invalid, Some("open")));
+    assert!(error.to_string().contains("newer version"), "{error}");
+    assert_eq!(fs::read(file(dir.path())).unwrap(), before);
+    assert!(aside(dir.path()).is_empty());
+}
+
+#[tokio::test]
+async fn a_version_that_no_program_wrote_is_moved_aside() {
+    for version in [0, -1, 129, 1 << 20] {
+        let dir = tempfile::tempdir().unwrap();
+        closed_database(dir.path()).await;
+        Connection::open(file(dir.path())).unwrap().pragma_update(None, "user_version", version).unwrap();
+        starts_anew(dir.path()).await;
+    }
+}
+
+#[tokio::test]
+async fn what_analyze_writes_costs_no_entry() {
+    let dir = tempfile::tempdir().unwrap();
+    closed_database(dir.path()).await;
+    Connection::open(file(dir.path())).unwrap().execute_batch("ANALYZE").unwrap();
+    let backend = open(dir.path()).await;
+    assert_eq!(backend.report().origin, Origin::Found, "{:?}", backend.report());
+    is_whole(&backend, 20).await;
 }
 
 #[tokio::test]
@@ -151,6 +180,63 @@ async fn one_damaged_entry_is_dropped_and_counted_and_the_others_stay() {
     assert!(backend.remove(&key(3)).await.unwrap());
     let usage = backend.usage().await.unwrap();
     assert_eq!((usage.corrupt, usage.entries, usage.bytes), (5, 0, 0));
+}
+
+fn mark(stamp: u64) -> Entry {
+    let mut mark = entry(stamp, 0);
+    mark.meta.role = Role::Mark;
+    mark
+}
+
+async fn ten_entries_stay_apart(backend: &SqliteBackend, from: usize) {
+    for number in from..from + 10 {
+        backend.put(&key(number), mixed(number)).await.unwrap();
+    }
+    for number in from..from + 10 {
+        assert_eq!(backend.get(&key(number)).await.unwrap(), Some(mixed(number)), "key {number}");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_entry_beside_a_mark_costs_no_other_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let backend = open(dir.path()).await;
+    backend.put(&key(1000), mark(1)).await.unwrap();
+    backend.put(&key(0), entry(1, 100)).await.unwrap();
+    let raw = Connection::open(file(dir.path())).unwrap();
+    raw.execute("UPDATE entries SET record = zeroblob(length(record)) WHERE key = 'test:0'", []).unwrap();
+    assert_eq!(backend.get(&key(0)).await.unwrap(), None);
+    ten_entries_stay_apart(&backend, 1).await;
+    backend.close().await.unwrap();
+    ten_entries_stay_apart(&open(dir.path()).await, 21).await;
+    assert_eq!(open(dir.path()).await.get(&key(1000)).await.unwrap(), Some(mark(1)));
+}
+
+/// The last turn before those of marks: the next ones would be the turns of marks.
+#[tokio::test]
+async fn a_file_that_saved_the_last_turn_is_put_right_when_it_is_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    closed_database(dir.path()).await;
+    let last: i64 = (1 << 62) - 1;
+    let raw = Connection::open(file(dir.path())).unwrap();
+    raw.execute("DELETE FROM bodies WHERE id IN (SELECT body FROM entries WHERE key IN ('test:1', 'test:6'))", [])
+        .unwrap();
+    raw.execute("INSERT INTO bodies VALUES (?1, x'00')", [last]).unwrap();
+    let shared = "UPDATE entries SET body = ?1, turn = ?1 WHERE key IN ('test:1', 'test:6')";
+    assert_eq!(raw.execute(shared, [last]).unwrap(), 2);
+    assert_eq!(raw.execute("UPDATE entries SET turn = ?1 WHERE key = 'test:2'", [last]).unwrap(), 1);
+    let read = |at| raw.query_row("SELECT entries, bytes FROM state", [], |row| row.get::<_, i64>(at)).unwrap();
+    let sums = [read(0), read(1), last].map(i64::to_le_bytes);
+    let seal = xxh3_64(sums.as_flattened()).cast_signed();
+    raw.execute("UPDATE state SET turn = ?1, seal = ?2", [last, seal]).unwrap();
+    let backend = open(dir.path()).await;
+    for number in (0..20).filter(|number| ![1, 6].contains(number)) {
+        assert_eq!(backend.get(&key(number)).await.unwrap(), Some(mixed(number)), "key {number}");
+    }
+    assert_eq!(backend.usage().await.unwrap().entries, 18);
+    ten_entries_stay_apart(&backend, 1).await;
+    let most: i64 = raw.query_row("SELECT max(turn) FROM entries", [], |row| row.get(0)).unwrap();
+    assert!(most < 1_000, "turn {most}");
 }
 
 /// Overwrites pages of the open file behind the back of SQLite, header excepted or not.

@@ -54,6 +54,26 @@ fn a_redis_that_is_away_is_no_reason_to_fail() {
 }
 
 #[test]
+fn a_flag_wins_over_the_environment() {
+    let home = Home::new();
+    let clip = home.clip("clip.mp4", 1);
+    for (variable, value, flag) in
+        [("CACHE_TIERS", "file", ["--backend", "memory"]), ("CACHE_BACKEND", "file", ["--tiers", "memory"])]
+    {
+        let run =
+            home.reelcache().env(variable, value).args(flag).arg("process").args([&clip, &clip]).output().unwrap();
+        assert!(run.status.success(), "{}", stderr(&run));
+        assert_eq!(origin(&run, "keyframes", 1), "memory");
+    }
+    assert!(!home.path("cache").exists());
+    let mut command = home.reelcache();
+    let run =
+        command.env("CACHE_TIERS", "memory").env("CACHE_BACKEND", "memory").args(["process", "none.mp4"]).output();
+    let run = run.unwrap();
+    assert_eq!((run.status.code(), stderr(&run).contains("both set")), (Some(2), true), "{}", stderr(&run));
+}
+
+#[test]
 fn nonsense_is_a_usage_error_that_keeps_secrets() {
     let home = Home::new();
     let cases: [(&[&str], &str); 5] = [

@@ -1,10 +1,13 @@
 //! Faults of listings: what scans, counts and sweeps live on.
 
+use std::time::Instant;
+
 use cache_core::{Backend, BackendExt, ErrorKind, KeyPrefix, Timestamp};
 use cache_s3::{ObjectBackend, ObjectConfig};
+use cache_testkit::eventually;
 use futures_util::StreamExt;
 
-use super::{LIMIT, World};
+use super::{LIMIT, SLACK, World};
 use crate::fake::{Answer, End};
 
 fn listed(more: &str) -> Answer {
@@ -82,6 +85,39 @@ async fn a_hanging_list_is_a_timeout() {
     let first = world.backend.scan(&KeyPrefix::all()).next().await.unwrap();
     assert_eq!(first.unwrap_err().kind(), ErrorKind::Timeout);
     assert_eq!(world.backend.sweep(Timestamp::EPOCH, 10).await.unwrap_err().kind(), ErrorKind::Timeout);
+}
+
+/// Pages that arrive one by one, each slower than the call may take three of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_count_that_takes_longer_than_a_call_goes_on_with_the_next_one() {
+    let world = World::with(|request, answer| {
+        if !request.target.contains("list-type=2") {
+            return answer;
+        }
+        let begin = Instant::now();
+        tokio::task::block_in_place(|| {
+            while begin.elapsed() < LIMIT * 2 / 5 {
+                std::thread::park_timeout(LIMIT / 20);
+            }
+        });
+        let of = request.target.split("continuation-token=t").nth(1);
+        let page: usize = of.map_or(0, |rest| rest.split('&').next().unwrap().parse().unwrap());
+        let name = format!("x/{page:08x}/00/{:062x}", 0);
+        let next = format!("<NextContinuationToken>t{}</NextContinuationToken>", page + 1);
+        listed(&format!(
+            "<Contents><Key>{name}</Key><LastModified>2026-01-01T00:00:00Z</LastModified><Size>9</Size><ETag>x</ETag>\
+             </Contents>{}<IsTruncated>{}</IsTruncated>",
+            if page < 4 { &*next } else { "" },
+            page < 4
+        ))
+    })
+    .await;
+    let begin = Instant::now();
+    let error = world.backend.usage().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    assert!(begin.elapsed() < LIMIT + SLACK, "{:?}", begin.elapsed());
+    let counted = || async { world.backend.usage().await.is_ok_and(|usage| usage.entries == 5) };
+    assert!(eventually(LIMIT * 20, counted).await);
 }
 
 #[tokio::test]

@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use cache_core::{Backend, ErrorKind, Retry};
+use cache_core::{Backend, ErrorKind, Key, Retry};
 use cache_testkit::servers::free_port;
 
-use super::{LEN, LIMIT, SLACK, World, assert_tells_no_secret, open};
+use super::{LEN, LIMIT, SLACK, World, assert_tells_no_secret, entry, open};
 use crate::fake::{Answer, End};
 
 #[tokio::test]
@@ -205,8 +205,8 @@ async fn what_is_no_entry_is_corrupt() {
 #[tokio::test]
 async fn the_object_of_another_key_is_corrupt() {
     let world = World::new().await;
-    let other = cache_core::Key::of("video").part("b").build().unwrap();
-    world.backend.put(&other, super::entry(2, 100)).await.unwrap();
+    let other = Key::of("video").part("b").build().unwrap();
+    world.backend.put(&other, entry(2, 100)).await.unwrap();
     let kept = std::sync::Mutex::new(Vec::new());
     world.fake.fault(move |_, mut answer| {
         let mut kept = kept.lock().unwrap();
@@ -249,4 +249,16 @@ async fn an_endless_answer_ends_at_the_limit() {
     let world = World::with(|_, answer| answer.ends(End::Endless)).await;
     let error = world.backend.get(&world.key).await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::TooLarge), "{error}");
+}
+
+#[tokio::test]
+async fn calls_for_many_keys_end_soon_when_the_server_hangs() {
+    let world = World::with(|_, answer| answer.ends(End::Silent)).await;
+    let keys: Vec<Key> = (0..320).map(|number| Key::of("many").part(number).build().unwrap()).collect();
+    let begin = Instant::now();
+    let read = world.backend.get_many(&keys).await;
+    let written = world.backend.put_many(keys.iter().map(|key| (key.clone(), entry(1, 10))).collect()).await;
+    assert!(begin.elapsed() < LIMIT * 2 + SLACK, "{:?}", begin.elapsed());
+    assert!(read.iter().all(|answer| answer.as_ref().unwrap_err().kind() == ErrorKind::Timeout));
+    assert!(written.iter().all(|answer| answer.as_ref().unwrap_err().kind() == ErrorKind::Timeout));
 }

@@ -21,6 +21,35 @@ async fn a_put_whose_answer_is_lost_is_in_effect_once_and_succeeds() {
     assert_eq!(world.backend.usage().await.unwrap().entries, 1);
 }
 
+/// The first write takes effect, and its answer is lost.
+async fn with_a_lost_answer() -> World {
+    let world = World::new().await;
+    assert_eq!(world.backend.usage().await.unwrap().entries, 1);
+    let is_first = AtomicBool::new(true);
+    world.fake.fault(move |request, answer| {
+        let fails = request.method == "PUT" && is_first.swap(false, Ordering::SeqCst);
+        if fails { Answer::error(500, "InternalError") } else { answer }
+    });
+    world
+}
+
+#[tokio::test]
+async fn a_put_whose_answer_is_lost_is_counted_once() {
+    let world = with_a_lost_answer().await;
+    let other = cache_core::Key::parse("other").unwrap();
+    world.backend.put(&other, entry(1, 100)).await.unwrap();
+    assert_eq!(world.backend.usage().await.unwrap().entries, 2);
+    assert_eq!(world.fake.requests(), 4, "a look, the lost one, the refused one, a look");
+}
+
+#[tokio::test]
+async fn a_renewal_whose_answer_is_lost_says_that_it_took_effect() {
+    let world = with_a_lost_answer().await;
+    let meta = entry(2, 0).meta;
+    assert!(world.backend.renew(&world.key, world.entry.meta.stamp, meta.clone()).await.unwrap());
+    assert_eq!(world.backend.stat(&world.key).await.unwrap(), Some(meta));
+}
+
 #[tokio::test]
 async fn a_put_that_hangs_is_a_timeout_and_frees_its_key() {
     let world =
@@ -36,11 +65,14 @@ async fn a_put_that_hangs_is_a_timeout_and_frees_its_key() {
 
 #[tokio::test]
 async fn a_put_that_others_always_outrun_ends() {
-    let world = World::with(
-        |request, answer| {
-            if request.method == "PUT" { Answer::error(412, "PreconditionFailed") } else { answer }
-        },
-    )
+    let world = World::with(|request, mut answer| {
+        if request.method == "PUT" {
+            return Answer::error(412, "PreconditionFailed");
+        }
+        // What is there is never what was put.
+        answer.body[42] ^= 1;
+        answer
+    })
     .await;
     let error = world.backend.put(&world.key, entry(2, 100)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
