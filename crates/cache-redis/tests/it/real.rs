@@ -5,6 +5,7 @@ mod conformance;
 mod failover;
 mod fleet;
 mod leases;
+mod older;
 mod opening;
 mod outages;
 mod support;
