@@ -120,7 +120,7 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// An error item may be followed by further items. After `close` the first item is the error.
     fn scan(&self, prefix: &KeyPrefix) -> BoxStream<'_, Result<(Key, Meta)>>;
 
-    /// What is held now. Exact, or said to be an estimate in the backend's own documentation.
+    /// What is held now. Exact, or [said](Usage::exact) to be an estimate.
     async fn usage(&self) -> Result<Usage>;
 
     /// Drops up to `limit` entries that have expired at `now`; bounded work.

@@ -13,6 +13,8 @@ pub struct Usage {
     pub entries: u64,
     /// Weight of the entries, in bytes of the medium.
     pub bytes: u64,
+    /// Whether `entries` and `bytes` are counted, not estimated.
+    pub exact: bool,
     /// Budget for `bytes`; `None` when the backend has no bound of its own.
     pub capacity: Option<u64>,
     /// Budget for `entries`.

@@ -93,6 +93,7 @@ impl Shared {
             usage.entries = live.catalog.len() as u64;
             usage.bytes = live.catalog.weight();
         }
+        usage.exact = true;
         usage.capacity = Some(self.config.capacity);
         usage.max_entries = Some(self.config.entries);
         usage.evicted = self.counters.evicted.load(Ordering::Relaxed);

@@ -204,6 +204,7 @@ impl Backend for MemBackend {
         let mut usage = Usage::default();
         usage.entries = stats.entries;
         usage.bytes = stats.weight;
+        usage.exact = true;
         usage.capacity = Some(self.limits.weight);
         usage.max_entries = (self.limits.entries != u64::MAX).then_some(self.limits.entries);
         usage.evicted = stats.evicted;

@@ -1,29 +1,38 @@
 //! `RedisBackend`: the contract over a store, with every error named.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use cache_core::{
     Backend, BackendInfo, Backplane, Entry, Error, Key, KeyPrefix, Leases, Meta, Result, Stamp, Swept, Timestamp, Usage,
 };
 use futures_util::stream::{BoxStream, StreamExt};
+use tokio::time::timeout;
 
 use crate::backplane::RedisBackplane;
+use crate::error::overdue;
 use crate::leases::RedisLeases;
 use crate::options::RedisOptions;
 use crate::store::{Names, Store};
 
+/// A call for this many keys is given the limit of a command once more.
+const BATCH: usize = 64;
+
 /// A shared [`Backend`] on Redis 6.2 or later, or Valkey: one server, a cluster, or what sentinels name.
 ///
 /// Entries are kept under the prefix and their key, and the server drops them by itself at the end of their lifetime.
-/// Every call is bounded by the limits of the options. None waits for a connection: while there is none, calls fail at
-/// once as `Unavailable`, and the backend connects again by itself, for ever, with pauses of 50 ms to 2 s. A read or a
+/// Every call is bounded by the limits of the options; [`get_many`](Backend::get_many) and
+/// [`put_many`](Backend::put_many) take three times the limit of a command at most, and once more for every 64 keys. None
+/// waits for a connection: while there is none, calls fail at once as `Unavailable`, and the backend connects again by
+/// itself, for ever, with pauses of 50 ms to 2 s. A read or a
 /// put whose connection is lost before the reply is tried once more, within its limit. Such a put may take effect twice,
 /// and so undo a [`remove`](Backend::remove) by another process in between. What must stay gone is covered by a
 /// tombstone or a mark, whose newer stamp wins over both, as `Tiered` does it when it invalidates.
 ///
 /// [`usage`](Backend::usage) counts a record and its key. Entries are exact while a server has at most 100,000 keys,
-/// bytes while 10,000 of them are ours; beyond, they are estimates from as many, which the server picks by hash.
+/// bytes while 10,000 of them are ours; beyond, they are [said](Usage::exact) to be estimates, from as many, which the
+/// server picks by hash.
 /// [`scan`](Backend::scan) holds 8 bytes of memory for each key that it has seen. [`sweep`](Backend::sweep) finds what
 /// the server has not dropped yet; it looks at 32,000 keys at most and goes on there the next time, saying `more`.
 ///
@@ -33,8 +42,10 @@ use crate::store::{Names, Store};
 /// Its [`leases`](Backend::leases) end by the server's clock. A token stays behind for 10 minutes, so that the next one
 /// is newer: some 200 bytes for each key. Its [`backplane`](Backend::backplane) is one stream of the newest
 /// [`backplane_marks`](RedisOptions::backplane_marks). Each subscription has a connection of its own; one that finds the
-/// stream trimmed, lost, begun anew or continued by a replica that was behind hears of a gap, within half the limit of a
-/// command when nothing is told meanwhile. What the server loses or evicts of these costs no wrong answer as long as the
+/// stream trimmed, lost or begun anew, or the server another one than before (started again, a replica that has taken
+/// over, another node of a cluster), hears of a gap, within half the limit of a command when nothing is told meanwhile: a
+/// server may come back with less than it had acknowledged. That takes a user who may call `INFO`; without, marks go
+/// unnoticed that server and listener have lost both. What the server loses or evicts of these costs no wrong answer as long as the
 /// clocks of the processes agree: a lost stream is a gap, a lost lease a second load.
 ///
 /// What was acknowledged survives what the server's own persistence and replication survive. Needs tokio with its timer
@@ -63,6 +74,12 @@ impl RedisBackend {
         let leases = RedisLeases::new(store.link(), names(), store.options().name.clone());
         let backplane = RedisBackplane::new(store.link(), names().backplane(), store.options().clone());
         Ok(Self { store: Arc::new(store), leases, backplane })
+    }
+
+    /// How long a call for `keys` keys may take: waiting for a turn and two attempts of a command, and more for more.
+    fn limit_of_many(&self, keys: usize) -> Duration {
+        let batches = u32::try_from(keys / BATCH).unwrap_or(u32::MAX);
+        self.store.options().command_timeout.saturating_mul(batches.saturating_add(3))
     }
 
     fn named<'a>(&'a self, operation: &'static str, key: &'a Key) -> impl Fn(Error) -> Error + 'a {
@@ -94,7 +111,11 @@ impl Backend for RedisBackend {
     }
 
     async fn get_many(&self, keys: &[Key]) -> Vec<Result<Option<Entry>>> {
-        let mut answers = self.store.get_many(keys).await;
+        let limit = self.limit_of_many(keys.len());
+        let mut answers = match timeout(limit, self.store.get_many(keys)).await {
+            Ok(answers) => answers,
+            Err(_) => keys.iter().map(|_| Err(overdue(limit))).collect(),
+        };
         for (answer, key) in answers.iter_mut().zip(keys) {
             if let Err(error) = answer {
                 *error = self.named("get_many", key)(error.clone());
@@ -108,7 +129,11 @@ impl Backend for RedisBackend {
     }
 
     async fn put_many(&self, entries: Vec<(Key, Entry)>) -> Vec<Result<()>> {
-        let mut answers = self.store.put_many(&entries).await;
+        let limit = self.limit_of_many(entries.len());
+        let mut answers = match timeout(limit, self.store.put_many(&entries)).await {
+            Ok(answers) => answers,
+            Err(_) => entries.iter().map(|_| Err(overdue(limit))).collect(),
+        };
         for (answer, (key, _)) in answers.iter_mut().zip(&entries) {
             if let Err(error) = answer {
                 *error = self.named("put_many", key)(error.clone());

@@ -1,6 +1,7 @@
 //! What goes wrong between here and Redis, as errors of the contract.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use cache_core::{Error, ErrorKind, Retry};
 use fred::error::{Error as FredError, ErrorKind as FredKind};
@@ -79,6 +80,13 @@ pub(crate) fn late() -> Error {
 /// Options that make no sense.
 pub(crate) fn invalid(message: impl Into<Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::Invalid, message).with_retry(Retry::Never)
+}
+
+/// A call for many keys that has used up its time.
+pub(crate) fn overdue(limit: Duration) -> Error {
+    let message =
+        format!("Redis has not answered for all keys within {limit:?}: see whether it works, or ask for fewer at once");
+    Error::new(ErrorKind::Timeout, message)
 }
 
 /// A server may put anything into an error.

@@ -82,7 +82,8 @@ impl RedisOptions {
     /// percent-encoded.
     ///
     /// # Errors
-    /// `Invalid` when it is no such URL. The error does not repeat the URL.
+    /// `Invalid` when it is no such URL, or has an option that those of its kind do not have. The error does not repeat
+    /// the URL.
     pub fn from_url(url: &str) -> Result<Self> {
         let parsed = address::parse(url)?;
         let mut options = Self::at(parsed.address);

@@ -210,6 +210,8 @@ impl Engine {
         let mut usage = Usage::default();
         usage.entries = entries;
         usage.bytes = bytes;
+        // Other processes may have put and removed since.
+        usage.exact = false;
         usage.expired = self.expired.load(Ordering::Relaxed);
         usage.corrupt = self.corrupt.load(Ordering::Relaxed);
         Ok(usage)

@@ -120,6 +120,7 @@ impl Shared {
         let mut usage = Usage::default();
         usage.entries = state.entries;
         usage.bytes = state.bytes;
+        usage.exact = true;
         usage.capacity = Some(self.config.capacity);
         usage.max_entries = Some(self.config.entries);
         usage.evicted = self.evicted.load(Ordering::Relaxed);

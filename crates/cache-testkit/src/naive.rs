@@ -97,6 +97,7 @@ impl Backend for NaiveModel {
             let mut usage = Usage::default();
             usage.entries = state.entries.len() as u64;
             usage.bytes = state.entries.iter().map(|(key, entry)| weight(key, entry)).sum();
+            usage.exact = true;
             usage.expired = state.expired;
             usage
         })

@@ -18,6 +18,7 @@ mod read;
 mod recover;
 mod remove;
 mod replay;
+mod restore;
 mod scan;
 mod stats;
 mod suspects;
@@ -117,6 +118,11 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(30);
 /// that was missed, the older is served until its end. [`stat`](Backend::stat) does not know the length of a body, and
 /// reports an entry that is too long for the shared tiers only once a read has cleared it. Scans and previews report
 /// what has still to be confirmed.
+///
+/// A server may come back with less than it had acknowledged. When that may be, a shared tier is given back the marks
+/// that it lacks, and tombstones in place of entries that have come back, as far as this process knows of them: of
+/// single keys, the 4,096 newest that it has written, removed or heard of, in the tier with the backplane. What was put
+/// back is told again. That begins within half a second, in the background.
 ///
 /// A stack that is a tier of another one tells what it is given, also what a cache above has loaded; and a write through
 /// both is told by both. That costs other processes copies that were still good, nothing else. Only the outer stack
@@ -316,7 +322,12 @@ impl Backend for Tiered {
     async fn usage(&self) -> Result<Usage> {
         self.check_open("usage")?;
         match self.0.tiers.last() {
-            Some(deepest) => deepest.usage().await,
+            Some(deepest) => {
+                let mut usage = deepest.usage().await?;
+                // Marks and tombstones are among them.
+                usage.exact &= !deepest.is_lasting();
+                Ok(usage)
+            }
             None => Ok(Usage::default()),
         }
     }

@@ -1,4 +1,4 @@
-//! `Place`: an entry of the stream, known by its id and its tag; and what stands there.
+//! `Place`: an entry of the stream, known by its id and its tag, on one run of a server; and what stands there.
 
 use bytes::Bytes;
 use cache_core::{Mark, Position, Result};
@@ -6,14 +6,17 @@ use cache_core::{Mark, Position, Result};
 use crate::error::unexpected;
 use crate::link::Reply;
 
-/// An entry of the stream.
+/// An entry of the stream, and the run of the server that is read.
 ///
 /// The id says where to read on, the tag that it is this very entry: a stream that was lost and begun anew, or continued
-/// by a replica that was behind, may use the id again.
+/// by a replica that was behind, may use the id again. When reader and server are equally far behind, only the run tells
+/// that the server may have told more before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) id: Id,
     tag: u64,
+    /// The first 16 digits of the server's name for its run; zero where it may not be asked.
+    run: u64,
 }
 
 /// The id of an entry: the server's milliseconds and a number.
@@ -32,24 +35,36 @@ pub(super) struct Told {
 
 impl Place {
     pub(super) fn of(position: &Position) -> Option<Self> {
-        let (id, tag) = position.as_str().split_once('.')?;
-        Some(Self { id: Id::read(id)?, tag: read(tag)? })
+        let mut parts = position.as_str().splitn(3, '.');
+        let (id, tag, run) = (parts.next()?, parts.next()?, parts.next()?);
+        Some(Self { id: Id::read(id)?, tag: read(tag)?, run: read(run)? })
     }
 
     pub(super) fn position(self) -> Position {
-        Position::new(format!("{}.{:016x}", self.id.written(), self.tag))
+        Position::new(format!("{}.{:016x}.{:x}", self.id.written(), self.tag, self.run))
     }
 
     /// What the script answers.
     pub(super) fn answered(reply: Reply) -> Result<Self> {
         let mut parts = reply.many()?.into_iter();
         let mut next = || parts.next().ok_or_else(unexpected).and_then(Reply::bytes);
-        let (id, tag) = (next()?, next()?);
-        Self::of_parts(&id, &tag).ok_or_else(unexpected)
+        let (id, tag, run) = (next()?, next()?, next()?);
+        Self::of_parts(&id, &tag, &run).ok_or_else(unexpected)
     }
 
-    fn of_parts(id: &[u8], tag: &[u8]) -> Option<Self> {
-        Some(Self { id: Id::read(std::str::from_utf8(id).ok()?)?, tag: read(std::str::from_utf8(tag).ok()?)? })
+    /// Whether the server is the one that it was, since it was started.
+    pub(super) fn is_of_run_of(self, other: Self) -> bool {
+        self.run == other.run
+    }
+
+    /// The same entry, read from the server that has told `other`.
+    pub(super) fn on_run_of(self, other: Self) -> Self {
+        Self { run: other.run, ..self }
+    }
+
+    fn of_parts(id: &[u8], tag: &[u8], run: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8;
+        Some(Self { id: Id::read(text(id).ok()?)?, tag: read(text(tag).ok()?)?, run: read(text(run).ok()?)? })
     }
 }
 
@@ -102,12 +117,12 @@ fn entry(reply: Reply) -> Result<Option<Told>> {
     let id = parts.next().ok_or_else(unexpected)?.bytes()?;
     let fields = parts.next().ok_or_else(unexpected)?.many()?;
     let fields: Vec<Bytes> = fields.into_iter().map(Reply::bytes).collect::<Result<_>>()?;
-    let [t, tag, p, before, m, mark] = &fields[..] else { return Ok(None) };
-    if (&**t, &**p, &**m) != (b"t", b"p", b"m") {
+    let [t, tag, p, before, r, run, m, mark] = &fields[..] else { return Ok(None) };
+    if (&**t, &**p, &**r, &**m) != (b"t", b"p", b"r", b"m") {
         return Ok(None);
     }
     let before = std::str::from_utf8(before).ok().and_then(read);
-    Ok(Place::of_parts(&id, tag).map(|at| Told { at, before, mark: mark.clone() }))
+    Ok(Place::of_parts(&id, tag, run).map(|at| Told { at, before, mark: mark.clone() }))
 }
 
 #[cfg(test)]
@@ -116,9 +131,9 @@ mod tests {
 
     #[test]
     fn a_position_is_the_place_that_it_was_made_from() {
-        let place = Place { id: Id(1_700_000_000_000, 7), tag: u64::MAX };
+        let place = Place { id: Id(1_700_000_000_000, 7), tag: u64::MAX, run: 0x0123_4567_89ab_cdef };
         assert_eq!(Place::of(&place.position()), Some(place));
-        for other in ["", "7", "7-1", "7-1.", "7-1.xyz", "a-b.1", "-.1"] {
+        for other in ["", "7", "7-1", "7-1.", "7-1.1", "7-1.1.", "7-1.xyz.1", "7-1.1.1.1", "a-b.1.1", "-.1.1"] {
             assert_eq!(Place::of(&Position::new(other)), None, "{other}");
         }
     }
@@ -134,8 +149,16 @@ mod tests {
         let of = |fields: &[&'static str]| {
             entry(Reply::Many(vec![bytes("7-1"), Reply::Many(fields.iter().copied().map(bytes).collect())])).unwrap()
         };
-        assert!(of(&["t", "1f", "p", "", "m", ""]).is_some_and(|told| told.before.is_none()));
-        for fields in [&["a", "b"][..], &["t", "zz", "p", "", "m", ""], &["t", "1", "x", "", "m", ""], &[]] {
+        assert!(of(&["t", "1f", "p", "", "r", "2", "m", ""]).is_some_and(|told| told.before.is_none()));
+        let others = [
+            &["a", "b"][..],
+            &["t", "zz", "p", "", "r", "2", "m", ""],
+            &["t", "1", "p", "", "r", "zz", "m", ""],
+            &["t", "1", "x", "", "r", "2", "m", ""],
+            &["t", "1", "p", "", "m", ""],
+            &[],
+        ];
+        for fields in others {
             assert!(of(fields).is_none(), "{fields:?}");
         }
     }

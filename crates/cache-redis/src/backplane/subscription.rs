@@ -18,8 +18,9 @@ const AT_ONCE: u64 = 128;
 
 /// A reader of the stream, over a connection of its own.
 ///
-/// Ids order the entries, and tags say whether one is missing between two. What neither shows, that a stream was lost and
-/// its successor has nothing newer, is looked for at the beginning and whenever nothing was told for a while.
+/// Ids order the entries, tags say whether one is missing between two, and runs whether another server has told the later
+/// one, which may have begun with less than there was. What none of them shows, that a stream was lost and its successor
+/// has nothing newer, is looked for at the beginning and whenever nothing was told for a while.
 #[derive(Debug)]
 pub(super) struct Subscription {
     /// The connections of the backend, which ends its subscriptions.
@@ -96,6 +97,9 @@ impl Subscription {
     fn take_in(&mut self, mut after: Place, told: Vec<Option<Told>>) -> bool {
         for told in told {
             let Some(told) = told.filter(|told| told.follows(after)) else { return false };
+            if !told.at.is_of_run_of(after) {
+                self.heard.push_back(Heard::Gap(after.on_run_of(told.at).position()));
+            }
             after = told.at;
             let position = after.position();
             // One that cannot be read may be about anything.

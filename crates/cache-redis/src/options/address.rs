@@ -69,6 +69,11 @@ impl fmt::Debug for Address {
     }
 }
 
+/// What follows the `?` of a URL.
+const PREFIX: &str = "prefix";
+const NODE: &str = "node";
+const SENTINELS: [&str; 3] = ["sentinelServiceName", "sentinelUsername", "sentinelPassword"];
+
 /// Reads a URL. No part of it is in the error: it may be the password.
 pub(super) fn parse(url: &str) -> Result<Parsed> {
     let wrong = || {
@@ -77,14 +82,12 @@ pub(super) fn parse(url: &str) -> Result<Parsed> {
              redis-sentinel://host:port?sentinelServiceName=name or redis+unix:///path",
         )
     };
-    let scheme = url.split("://").next().unwrap_or_default();
-    let base = scheme.strip_prefix("redis").or_else(|| scheme.strip_prefix("valkey"));
-    let kind = base.map(|rest| rest.strip_prefix('s').map_or((false, rest), |rest| (true, rest)));
-    let Some((encrypted, "" | "-cluster" | "-sentinel" | "+unix")) = kind else { return Err(wrong()) };
+    let (scheme, rest) = url.split_once("://").ok_or_else(wrong)?;
+    let base = scheme.strip_prefix("redis").or_else(|| scheme.strip_prefix("valkey")).ok_or_else(wrong)?;
+    let (encrypted, kind) = base.strip_prefix('s').map_or((false, base), |kind| (true, kind));
+    check_options(url, kind)?.ok_or_else(wrong)?;
     // The certificates are loaded when the backend is opened.
-    let plain =
-        if encrypted { url.replacen("rediss", "redis", 1).replacen("valkeys", "valkey", 1) } else { url.to_owned() };
-    let config = Config::from_url(&plain).map_err(|_| wrong())?;
+    let config = Config::from_url(&format!("redis{kind}://{rest}")).map_err(|_| wrong())?;
     let node = |server: &Server| (server.host.to_string(), server.port);
     let address = match config.server {
         ServerConfig::Centralized { server } => Address::Single(node(&server)),
@@ -97,17 +100,34 @@ pub(super) fn parse(url: &str) -> Result<Parsed> {
         },
         ServerConfig::Unix { path } => Address::Unix(path),
     };
-    let prefix = match query(url, "prefix") {
-        Some(text) => Some(percent_decoded(text).ok_or_else(wrong)?),
+    let prefix = match options(url).find(|(name, _)| *name == PREFIX) {
+        Some((_, text)) => Some(percent_decoded(text).ok_or_else(wrong)?),
         None => None,
     };
     let (user, password) = (config.username, config.password);
     Ok(Parsed { address, user, password, database: config.database, encrypted, prefix })
 }
 
-fn query<'a>(url: &'a str, name: &str) -> Option<&'a str> {
-    let (_, query) = url.split_once('?')?;
-    query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+/// Refuses options that a URL of this `kind` does not have, which would be ignored; `None` for a kind that nobody knows.
+fn check_options(url: &str, kind: &str) -> Result<Option<()>> {
+    let [service, user, password] = SENTINELS;
+    let known: &[&str] = match kind {
+        "" | "+unix" => &[PREFIX],
+        "-cluster" => &[NODE, PREFIX],
+        "-sentinel" => &[NODE, PREFIX, service, user, password],
+        _ => return Ok(None),
+    };
+    if options(url).all(|(name, _)| known.contains(&name)) {
+        return Ok(Some(()));
+    }
+    let known = known.join(", ");
+    Err(invalid(format!("this URL of Redis has an option that is none of its kind: it may have {known}")))
+}
+
+fn options(url: &str) -> impl Iterator<Item = (&str, &str)> {
+    let (_, query) = url.split_once('?').unwrap_or_default();
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")))
 }
 
 fn percent_decoded(text: &str) -> Option<String> {

@@ -43,6 +43,38 @@ fn a_wrong_url_is_invalid_and_not_repeated() {
 }
 
 #[test]
+fn the_other_name_of_a_scheme_is_left_alone_in_the_rest_of_a_url() {
+    let host = |url| match options(url).address {
+        Address::Single((host, _)) => host,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(host("rediss://my-valkeys.example"), "my-valkeys.example");
+    assert_eq!(host("valkeys://rediss.example"), "rediss.example");
+    assert_eq!(host("redis://rediss"), "rediss");
+    assert_eq!(options("rediss://me:valkeys@h").password.as_deref(), Some("valkeys"));
+}
+
+#[test]
+fn an_option_that_is_none_is_invalid_and_the_error_lists_those_that_are() {
+    let refusals = [
+        ("redis://h?prefx=secret:", "prefix"),
+        ("redis://h?prefix=a:&node=secret:1", "prefix"),
+        ("redis+unix:///run/redis.sock?secret", "prefix"),
+        ("redis-cluster://h?node=b:1&timeout=secret", "node, prefix"),
+        ("redis-sentinel://h?sentinelServiceName=a&sentinelPasswort=secret", "sentinelUsername, sentinelPassword"),
+    ];
+    for (url, known) in refusals {
+        let error = RedisOptions::from_url(url).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{url}");
+        assert!(error.message().contains(known) && !error.message().contains("secret"), "{error}");
+    }
+    assert_eq!(
+        &*options("redis-sentinel://h?sentinelServiceName=a&sentinelUsername=b&prefix=c:&node=d:1").prefix,
+        "c:"
+    );
+}
+
+#[test]
 fn no_secret_is_shown() {
     let options = options("redis-sentinel://me:secret@a:1?sentinelServiceName=films&sentinelPassword=secret");
     assert!(!format!("{options:?}").contains("secret"), "{options:?}");

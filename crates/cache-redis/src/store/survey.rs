@@ -23,14 +23,18 @@ struct Survey {
     entries: u64,
     weighed: u64,
     bytes: u64,
+    /// Whether every key was seen.
+    whole: bool,
 }
 
 impl Store {
     pub(crate) async fn usage(&self) -> Result<Usage> {
         let mut usage = Usage::default();
+        usage.exact = true;
         for node in self.nodes()? {
             let survey = self.survey(node).await?;
             usage.entries += survey.entries;
+            usage.exact &= survey.whole && survey.weighed == survey.entries;
             usage.bytes += scaled(survey.bytes, survey.entries, survey.weighed);
         }
         usage.corrupt = self.corrupt.load(Ordering::Relaxed);
@@ -59,7 +63,10 @@ impl Store {
                     survey.entries = scaled(survey.entries, total, seen);
                     return Ok(survey);
                 }
-                None => return Ok(survey),
+                None => {
+                    survey.whole = true;
+                    return Ok(survey);
+                }
             }
         }
     }

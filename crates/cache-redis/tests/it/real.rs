@@ -9,6 +9,7 @@ mod leases;
 mod load;
 mod lost_replies;
 mod many_keys;
+mod older;
 mod opening;
 mod outages;
 mod support;

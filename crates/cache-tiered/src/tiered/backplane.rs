@@ -16,6 +16,7 @@ use super::doubt::Doubt;
 use super::marking::{name_of, told_as};
 use super::promote::Job;
 use super::recover::Op;
+use super::restore::Recent;
 use super::tier::Tier;
 use super::{Inner, Tiered};
 use crate::marks::Whose;
@@ -46,6 +47,7 @@ pub(super) struct Fleet {
     pub(super) doubt: Doubt,
     /// Marks that this process has told and not heard yet.
     told: Mutex<HashSet<Mark>>,
+    pub(super) recent: Recent,
     /// Ends the listening when it is true or dropped.
     left: watch::Sender<bool>,
 }
@@ -103,6 +105,7 @@ impl Tiered {
             }
             told.insert(mark.clone());
         }
+        self.0.fleet.recent.note(mark);
         let work = async {
             match tier.backend.backplane() {
                 Some(backplane) => backplane.publish(mark).await,
@@ -131,17 +134,30 @@ impl Tiered {
         self.0.ready.store(true, Ordering::Release);
     }
 
+    /// The marks that this process has told and not heard: who has lost what was told since may have lost them.
+    pub(super) fn unheard(&self) -> HashSet<Mark> {
+        self.0.fleet.told.lock().clone()
+    }
+
     /// Takes in what another process has told, or this one itself.
     fn hear(&self, mark: &Mark) {
-        let common = &self.0.common;
         // What this process has told itself was carried out by whoever told it.
         if self.0.fleet.told.lock().remove(mark) {
             return;
         }
-        if !common.stamps.observe(mark.stamp) {
+        if !self.stamps().observe(mark.stamp) {
             self.restamp(mark, None);
             return;
         }
+        // Told again for those who have missed it: here it is in force, and what was made since is not out of date.
+        if self.0.fleet.recent.note(mark) {
+            self.take_in(mark);
+        }
+    }
+
+    /// Puts a mark in force that this process may have begun to miss before.
+    pub(super) fn take_in(&self, mark: &Mark) {
+        let common = &self.0.common;
         // A key is dropped at once, so nothing is left to write down.
         let name = if matches!(mark.selector, Selector::Key(_)) { None } else { name_of(mark).ok() };
         // Before the mark itself: whoever sees its epoch sees this.
@@ -158,11 +174,13 @@ impl Tiered {
         }
     }
 
-    /// Marks may have been missed: what is not shared is in doubt, and the marks in shared tiers are read again.
+    /// Marks may have been missed, or lost by a server: what is not shared is in doubt, and the marks in shared tiers are
+    /// read again, and put back where they are not.
     async fn catch_up(&self) {
         self.begin_doubt();
         let shared = self.0.tiers.iter().filter(|tier| tier.info.shared);
         join_all(shared.map(|tier| self.reread_marks(tier))).await;
+        self.begin_restoring();
     }
 
     /// Looks after the marks: those of shared tiers are read again, those that tiers have lost are put back, and up to
@@ -173,7 +191,8 @@ impl Tiered {
         join_all(lasting.map(async |tier| {
             let known = tier.is_read() || self.reread_marks(tier).await;
             if known && tier.info.shared {
-                self.restore_marks(tier).await;
+                // Who fails is looked after again by the next sweep.
+                let _ = self.restore_marks(tier).await;
             }
         }))
         .await;

@@ -73,18 +73,24 @@ impl Tiered {
         }
     }
 
-    /// Puts back the marks that a tier has lost.
-    pub(super) async fn restore_marks(&self, tier: &Tier) {
-        let Ok(found) = fetch(tier).await else { return };
+    /// Puts back the marks that a tier has lost; those of more than a key.
+    pub(super) async fn restore_marks(&self, tier: &Tier) -> Result<Vec<Mark>> {
+        let found = fetch(tier).await?;
         let present: HashSet<Key> = found.iter().map(|(name, _)| name.clone()).collect();
         for (name, mark) in found {
             self.absorb(name, mark);
         }
+        let mut lost = Vec::new();
         for (name, mark) in self.0.common.marks.named() {
-            if !present.contains(&name) && self.mark_tier(tier, &name, &mark, &[]).await.is_err() {
-                return;
+            if present.contains(&name) {
+                continue;
+            }
+            self.mark_tier(tier, &name, &mark, &[]).await?;
+            if !matches!(mark.selector, Selector::Key(_)) {
+                lost.push(mark);
             }
         }
+        Ok(lost)
     }
 
     /// Takes a mark in that was found in a tier.

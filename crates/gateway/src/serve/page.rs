@@ -36,8 +36,9 @@ fn write_contents(page: &mut String, snapshot: &Snapshot) -> fmt::Result {
         write!(page, "<tr><th scope=\"row\">{}</th>", Escaped(&tier.name))?;
         match &tier.usage {
             Some(usage) => {
-                cell(page, usage.entries)?;
-                cell(page, ByteCount(usage.bytes))?;
+                let about = if usage.exact { "" } else { "about " };
+                cell(page, format_args!("{about}{}", usage.entries))?;
+                cell(page, format_args!("{about}{}", ByteCount(usage.bytes)))?;
                 cell(page, usage.capacity.map_or_else(|| "none".to_owned(), |bytes| ByteCount(bytes).to_string()))?;
                 cell(page, usage.evicted)?;
                 cell(page, usage.expired)?;

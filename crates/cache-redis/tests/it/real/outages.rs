@@ -9,7 +9,7 @@ use cache_redis::{RedisBackend, RedisOptions};
 use cache_testkit::proxy::{Proxy, Weather};
 use cache_testkit::{eventually, writer_of};
 
-use tokio::time::MissedTickBehavior;
+use tokio::time::{MissedTickBehavior, timeout};
 
 use super::support::{BOUND, COMMAND, LIMIT, assert_outage, entry, hasty, key, open, recovered, timed};
 use crate::servers::Redis;
@@ -168,7 +168,7 @@ async fn a_hung_network_fails_many_calls_as_fast_as_one() {
     let keys: Vec<Key> = (0..500).map(key).collect();
     let (gets, puts) = tokio::join!(
         timed(backend.get_many(&keys)),
-        timed(async { tokio::time::timeout(BOUND, backend.put(&puts[0].0, puts[0].1.clone())).await.unwrap() })
+        timed(async { timeout(BOUND, backend.put(&puts[0].0, puts[0].1.clone())).await.unwrap() })
     );
     gets.iter().for_each(assert_outage);
     assert_outage(&puts);
@@ -217,4 +217,24 @@ async fn entries_that_the_server_evicts_are_misses() {
     }
     println!("allkeys-lru: {found} of 200 entries are left, no call failed, none was wrong");
     assert!((1..200).contains(&found), "{found} of 200 are left");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_for_many_take_no_longer_than_their_number_allows_while_the_server_hangs() {
+    let redis = Redis::start(&[]);
+    let proxy = Proxy::to(redis.addr()).await.unwrap();
+    let backend = open(RedisOptions::single("127.0.0.1", proxy.addr().port())).await;
+    backend.put(&key(0), entry(0, 1, 10)).await.unwrap();
+    proxy.set(Weather::Hang);
+    let count = 1_000;
+    let limit = COMMAND * (3 + 1_000 / 64) + Duration::from_secs(1);
+    let keys: Vec<Key> = (0..count).map(key).collect();
+    let read = timeout(limit, backend.get_many(&keys)).await.unwrap();
+    assert!(
+        read.len() == keys.len() && read.iter().all(|answer| answer.as_ref().is_err_and(|error| error.key().is_some()))
+    );
+    let entries = (0..count).map(|number| (key(number), entry(number, 1, 10))).collect();
+    let put = timeout(limit, backend.put_many(entries)).await.unwrap();
+    assert_eq!(put.len(), keys.len());
+    put.iter().for_each(assert_outage);
 }

@@ -41,7 +41,7 @@ async fn a_position_of_nobody_is_a_gap() {
     tell(&backend, 0..3).await;
     let known = Ear::new(&backend).await.at.unwrap();
     let (id, _) = known.as_str().split_once('.').unwrap();
-    let positions = ["", "here", "0-0.0", "1-1.00000000000000ff", "99999999999999-0.1", &format!("{id}.1")];
+    let positions = ["", "here", "0-0.0.0", "1-1.00000000000000ff.1", "99999999999999-0.1.1", &format!("{id}.1.1")];
     for position in positions {
         let mut ear = Ear::after(&backend, Some(Position::new(position)));
         ear.gap().await;
@@ -105,7 +105,7 @@ async fn ids_that_went_back_are_a_gap() {
     let hour = 3_600_000;
     let ahead = now().as_millis() + hour;
     // As by a server whose clock was ahead.
-    redis.raw().say(&format!("XADD reelcache:=backplane {ahead}-0 t 00000000000000aa p x m x"));
+    redis.raw().say(&format!("XADD reelcache:=backplane {ahead}-0 t 00000000000000aa p x r 0 m x"));
     let mut ear = Ear::new(&backend).await;
     assert!(ear.at.as_ref().unwrap().as_str().starts_with(&ahead.to_string()));
     let away = ear.at.clone();
@@ -122,8 +122,9 @@ async fn a_mark_in_an_unknown_form_is_a_gap_and_does_not_stop_the_others() {
     let redis = Redis::start(&[]);
     let backend = open(redis.options()).await;
     let mut ear = Ear::new(&backend).await;
-    let (_, tag) = ear.at.as_ref().unwrap().as_str().split_once('.').unwrap();
-    redis.raw().say(&format!("XADD reelcache:=backplane * t 00000000000000aa p {tag} m unknown"));
+    let at = ear.at.as_ref().unwrap();
+    let [_, tag, run] = at.as_str().splitn(3, '.').collect::<Vec<_>>()[..] else { panic!("{at:?}") };
+    redis.raw().say(&format!("XADD reelcache:=backplane * t 00000000000000aa p {tag} r {run} m unknown"));
     tell(&backend, [1]).await;
     ear.gap().await;
     ear.marks([1]).await;
@@ -131,4 +132,54 @@ async fn a_mark_in_an_unknown_form_is_a_gap_and_does_not_stop_the_others() {
     ear.gap().await;
     tell(&backend, [2]).await;
     ear.marks([2]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mark_that_its_server_has_lost_is_a_gap_for_who_had_not_heard_it() {
+    let mut redis = Redis::start(&[]);
+    let backend = open(redis.options()).await;
+    let (mut away, mut here) = (Ear::new(&backend).await, Ear::new(&backend).await);
+    tell(&backend, [1]).await;
+    away.marks([1]).await;
+    here.marks([1]).await;
+    let at = away.at.clone();
+    drop(away);
+    redis.raw().say("SAVE");
+    // Acknowledged, and lost with the server: its listeners are as far behind as it is.
+    tell(&backend, [2]).await;
+    redis.server.kill().unwrap();
+    redis.start_again();
+    recovered(&backend).await;
+    tell(&backend, [3]).await;
+    let mut back = Ear::after(&backend, at);
+    assert_eq!(back.until(&backend, 3).await, (vec![3], 1), "a gap");
+    let (marks, gaps) = here.until(&backend, 3).await;
+    assert!(gaps == 1 && marks.ends_with(&[3]), "{marks:?}, {gaps} gaps");
+}
+
+#[tokio::test]
+async fn another_run_of_the_server_is_a_gap_although_nothing_is_told() {
+    let mut redis = Redis::start(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let backend = open(redis.options()).await;
+    let ear = Ear::new(&backend).await;
+    redis.server.kill().unwrap();
+    redis.start_again();
+    recovered(&backend).await;
+    let mut ear = Ear::after(&backend, ear.at);
+    ear.gap().await;
+    tell(&backend, [1]).await;
+    ear.marks([1]).await;
+}
+
+#[tokio::test]
+async fn who_may_not_ask_for_the_run_hears_every_mark_all_the_same() {
+    let redis = Redis::start(&[]);
+    redis.raw().say("ACL SETUSER films on >secret ~* +@all -info");
+    let backend = open(redis.options().login("films", "secret")).await;
+    let mut ear = Ear::new(&backend).await;
+    tell(&backend, 0..200).await;
+    ear.marks(0..200).await;
+    let mut again = Ear::after(&backend, ear.at);
+    tell(&backend, [200]).await;
+    again.marks([200]).await;
 }
