@@ -83,6 +83,14 @@ impl<P: Provider> CachedProvider<P> {
         &self.0.provider
     }
 
+    /// The key that the links of `request` are cached under, as it is shown in errors. The request remembers it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](cache_core::ErrorKind::Invalid) when account and parameters are too long for a key.
+    pub fn key(&self, request: &LinkRequest) -> Result<Key> {
+        request.key_in(&self.0.namespace)
+    }
+
     /// The links of `request`: from the nearest tier that has them, else from the provider, asked once for all who wait.
     ///
     /// Cancelling it disturbs nobody else.

@@ -5,12 +5,12 @@ pub(crate) mod percent;
 mod query;
 mod sites;
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use cache_core::{Error, ErrorKind, Result};
 use url::{Host, Position, Url};
 
-use crate::SourceType;
+use crate::{SourceType, validity};
 
 /// The longest identity that is kept as text: with a provider's name, an account and parameters it has to fit into a
 /// key, where some characters take three bytes.
@@ -69,19 +69,16 @@ impl Canonical {
             return Ok(Self { source_type: SourceType::Spotify, id: id.into() });
         }
         let url = parsed(url)?;
-        if !url.username().is_empty() || url.password().is_some() {
-            return Ok(Self { source_type: by_extension(url.path()), id: hashed(&url[..Position::AfterQuery]) });
+        let (path, query) = (percent::normal(url.path()), percent::normal(url.query().unwrap_or_default()));
+        let has_password = !url.username().is_empty() || url.password().is_some();
+        if has_password || validity::is_signed(&query) {
+            return Ok(Self { source_type: by_extension(&path), id: hashed(&url[..Position::AfterQuery]) });
         }
-        if query::is_signed(url.query()) {
-            return Ok(Self { source_type: by_extension(url.path()), id: hashed(&url[..Position::AfterQuery]) });
-        }
-        if let Some((source_type, id)) = url.host_str().and_then(|host| sites::identity(host, &url)) {
+        if let Some((source_type, id)) = sites::identity(&url, &path, &query) {
             return Ok(Self { source_type, id: short(id) });
         }
-        Ok(Self {
-            source_type: sites::by_host(&url).unwrap_or_else(|| by_extension(url.path())),
-            id: short(generic(&url)),
-        })
+        let source_type = sites::by_host(&url).unwrap_or_else(|| by_extension(&path));
+        Ok(Self { source_type, id: short(generic(&url, &path, &query)) })
     }
 
     /// Of something that has no address: an identifier in the provider's own terms, kept as it is.
@@ -155,20 +152,21 @@ fn parsed(text: &str) -> Result<Url> {
 }
 
 /// The canonical address of a page of a site that is not known.
-fn generic(url: &Url) -> String {
+fn generic(url: &Url, path: &str, query: &str) -> String {
     let mut text = String::with_capacity(url.as_str().len() + 16);
     text.push_str(url.scheme());
     text.push_str("://");
     text.push_str(url.host_str().unwrap_or_default().trim_end_matches('.'));
     if let Some(port) = url.port() {
-        text.push_str(&format!(":{port}"));
+        // Writing to a string does not fail.
+        _ = write!(text, ":{port}");
     }
-    percent::push_normal(&mut text, url.path());
-    query::push_canonical(&mut text, url.query().unwrap_or_default());
+    text.push_str(path);
+    query::push_canonical(&mut text, query);
     // Routes of applications that run in the page.
     if let Some(route) = url.fragment().filter(|fragment| fragment.starts_with(['!', '/'])) {
         text.push('#');
-        percent::push_normal(&mut text, route);
+        text.push_str(&percent::normal(route));
     }
     text
 }

@@ -105,14 +105,16 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Store<V> {
         L: FnOnce(Load) -> F + Send + 'static,
         F: Future<Output = Result<V>> + Send + 'static,
     {
-        if let Ok(Some(hit)) = self.cache.get(key).await
-            && (!is_bad(&hit.value) || hit.age < gap)
-        {
-            return Ok(hit.into());
-        }
-        // Even when a tier fails to remove it, this process does not serve it any more.
-        if let Err(error) = self.cache.remove(key).await {
-            tracing::warn!(%key, %error, "a bad link was not removed from every tier");
+        match self.cache.get(key).await {
+            Ok(Some(hit)) if !is_bad(&hit.value) || hit.age < gap => return Ok(hit.into()),
+            // A load that is under way began after the value had gone: it counts.
+            Ok(None) => {}
+            // Even when a tier fails to remove it, this process does not serve it any more.
+            Ok(Some(_)) | Err(_) => {
+                if let Err(error) = self.cache.remove(key).await {
+                    tracing::warn!(%key, %error, "a bad link was not removed from every tier");
+                }
+            }
         }
         self.get(key, loader).await
     }

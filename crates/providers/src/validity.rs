@@ -81,7 +81,7 @@ impl Default for Validity {
 /// and its API (`told`) say, less a margin.
 ///
 /// The text is asked for the expiry parameters of signed links: `expire`, `exp`, `X-Amz-Expires`, `se`, `ex`, `oe`,
-/// CloudFront's `Policy`, Akamai's `~exp=`, JSON web tokens, and so on. One counts only next to a signature, or bound
+/// the `Policy` of `CloudFront`, Akamai's `~exp=`, JSON web tokens, and so on. One counts only next to a signature, or bound
 /// into one, and when it is less than a day past and less than 400 days ahead. A link that must not be stored, by its
 /// headers, is handed out [once](Validity::once). Header names count in any case.
 ///

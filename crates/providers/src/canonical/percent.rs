@@ -1,4 +1,4 @@
-//! Percent-encoding: its normal form, and off.
+//! Percent-encoding: its normal form, and text without it.
 
 use std::borrow::Cow;
 
@@ -23,27 +23,28 @@ pub(crate) fn decoded(text: &str) -> Cow<'_, str> {
     Cow::Owned(String::from_utf8_lossy(&plain).into_owned())
 }
 
-/// Adds `text` to `to` in normal form (RFC 3986, 6.2.2): unreserved characters plain, other escapes with capital digits,
-/// and what needs an escape with one.
-pub(super) fn push_normal(to: &mut String, text: &str) {
+/// `text` in normal form (RFC 3986, 6.2.2): unreserved characters plain, other escapes with capital digits, and what needs
+/// an escape with one. That of a normal form is itself.
+pub(super) fn normal(text: &str) -> Cow<'_, str> {
     // Everything but these passes as it is, mostly in one piece.
     let is_plain =
         |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'%' | b'"' | b'<' | b'>' | b'`' | b'{' | b'}');
-    let (bytes, mut at) = (text.as_bytes(), 0);
-    while at < bytes.len() {
-        let end = bytes[at..].iter().position(|byte| !is_plain(byte)).map_or(bytes.len(), |plain| at + plain);
-        // All that is plain is ASCII, so no character is cut; within one, there is nothing plain.
-        to.push_str(text.get(at..end).unwrap_or_default());
-        at = end;
-        if let Some(byte) = bytes.get(at..).and_then(escape) {
-            push(to, byte, is_unreserved(byte));
+    let bytes = text.as_bytes();
+    let Some(mut at) = bytes.iter().position(|byte| !is_plain(byte)) else { return Cow::Borrowed(text) };
+    let mut to = String::with_capacity(text.len() + 16);
+    // All that is plain is ASCII, so no character is cut; within one, there is nothing plain.
+    to.push_str(text.get(..at).unwrap_or_default());
+    while let Some(byte) = bytes.get(at).copied() {
+        if let Some(byte) = escape(&bytes[at..]) {
+            push(&mut to, byte, is_unreserved(byte));
             at += 3;
-        } else if let Some(byte) = bytes.get(at) {
+        } else {
             // A percent sign that escapes nothing is escaped itself, or two texts would read the same.
-            push(to, *byte, false);
+            push(&mut to, byte, is_plain(&byte));
             at += 1;
         }
     }
+    Cow::Owned(to)
 }
 
 fn push(to: &mut String, byte: u8, plain: bool) {
@@ -73,12 +74,6 @@ fn hex(digit: u8) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn normal(text: &str) -> String {
-        let mut to = String::new();
-        push_normal(&mut to, text);
-        to
-    }
 
     #[test]
     fn one_text_has_one_normal_form() {

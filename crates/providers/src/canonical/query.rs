@@ -1,8 +1,5 @@
 //! Parameters of an address: which say nothing, and whose order says nothing.
 
-use super::percent::push_normal;
-use crate::validity;
-
 /// Parameters that say where a visitor comes from, in lower case.
 const TRACKING: &[&str] = &[
     "_ga",
@@ -34,12 +31,7 @@ const TRACKING: &[&str] = &[
     "yclid",
 ];
 
-/// Whether the address may only be used as it is.
-pub(super) fn is_signed(query: Option<&str>) -> bool {
-    query.is_some_and(validity::is_signed)
-}
-
-/// Adds what counts of `query` to `to`, in normal form, with a question mark before it.
+/// Adds what counts of `query`, which is in normal form, to `to`, with a question mark before it.
 pub(super) fn push_canonical(to: &mut String, query: &str) {
     let mut pairs: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty() && !is_tracking(name(pair))).collect();
     // One without a name and a value may be anything, so that its place may say something.
@@ -49,7 +41,7 @@ pub(super) fn push_canonical(to: &mut String, query: &str) {
     }
     for (at, pair) in pairs.into_iter().enumerate() {
         to.push(if at == 0 { '?' } else { '&' });
-        push_normal(to, pair);
+        to.push_str(pair);
     }
 }
 

@@ -2,17 +2,17 @@
 
 use url::Url;
 
-use super::percent::{decoded, push_normal};
+use super::percent::decoded;
 use super::query::value;
 use crate::SourceType;
 
 type Identity = Option<(SourceType, String)>;
 
-/// The source and identifier of an address, if its site and form are known.
-pub(super) fn identity(host: &str, url: &Url) -> Identity {
-    let host = host.trim_end_matches('.');
+/// The source and identifier of an address, if its site and form are known; `path` and `query` are its own in normal form.
+pub(super) fn identity(url: &Url, path: &str, query: &str) -> Identity {
+    let host = url.host_str()?.trim_end_matches('.');
     let host = host.strip_prefix("www.").unwrap_or(host);
-    let (path, query) = (url.path().trim_matches('/'), url.query().unwrap_or_default());
+    let path = path.trim_matches('/');
     let of = |source: SourceType, id: Option<String>| id.map(|id| (source, id));
     match host {
         "youtube.com" | "m.youtube.com" | "music.youtube.com" | "youtube-nocookie.com" => {
@@ -103,9 +103,7 @@ fn archive(path: &str) -> Option<String> {
     if rest.is_empty() || !matches!(kind, "details" | "embed" | "download" | "metadata") {
         return None;
     }
-    let mut id = String::new();
-    push_normal(&mut id, rest);
-    Some(id)
+    Some(rest.to_owned())
 }
 
 fn commons(path: &str) -> Option<String> {
