@@ -48,7 +48,7 @@ async fn main() -> Result<()> {
     for (name, url) in ADDRESSES {
         let request = LinkRequest::new(url)?;
         provider.get(&request).await?;
-        let key = Key::of("example").part("").part("").part(request.canonical().id()).build()?;
+        let key = Key::of("example").part("").part(request.canonical()).build()?;
         let load = |_: Load| async { Ok::<_, std::io::Error>(Links::default()) };
         bare.get_or_load(&key, load).await?;
 

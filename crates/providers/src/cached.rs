@@ -102,11 +102,9 @@ impl<P: Provider> CachedProvider<P> {
         let inner = &self.0;
         let key = request.key_in(&inner.namespace)?;
         let answer = inner.store.get(&key, self.loader(request)).await?;
-        let Some(checks) = inner.checks.as_ref().filter(|_| answer.was_cached()) else { return Ok(answer) };
-        match answer.value.links.first() {
-            Some(link) if checks.finds_bad(&key, link, inner.clock().now()).await => {
-                self.report_bad(request, &link.url).await
-            }
+        match &inner.checks {
+            // In a box, so that those who need none of it do not carry it around.
+            Some(checks) if answer.was_cached() => Box::pin(self.checked(checks, request, &key, answer)).await,
             _ => Ok(answer),
         }
     }
@@ -204,6 +202,22 @@ impl<P: Provider> CachedProvider<P> {
     /// As [`Cache::close`](cache_tiered::Cache::close).
     pub async fn close(&self) -> Result<()> {
         self.0.store.cache().close().await
+    }
+
+    /// What is handed out in place of a cached `answer`.
+    async fn checked(
+        &self,
+        checks: &Checks,
+        request: &LinkRequest,
+        key: &Key,
+        answer: Answer<Links>,
+    ) -> Result<Answer<Links>> {
+        match answer.value.links.first() {
+            Some(link) if checks.finds_bad(key, link, self.0.clock().now()).await => {
+                self.report_bad(request, &link.url).await
+            }
+            _ => Ok(answer),
+        }
     }
 
     fn loader(&self, request: &LinkRequest) -> impl FnOnce(Load) -> BoxFuture<'static, Result<Links>> + Send + 'static {

@@ -1,5 +1,6 @@
 //! `Canonical`: one text for all addresses of the same media.
 
+mod address;
 mod magnet;
 pub(crate) mod percent;
 mod query;
@@ -8,9 +9,9 @@ mod sites;
 use std::fmt::{self, Write};
 
 use cache_core::{Error, ErrorKind, Result};
-use url::{Host, Position, Url};
 
 use crate::{SourceType, validity};
+use address::Address;
 
 /// The longest identity that is kept as text: with a provider's name, an account and parameters it has to fit into a
 /// key, where some characters take three bytes.
@@ -68,17 +69,22 @@ impl Canonical {
         if let Some(id) = strip_scheme(url, "spotify:").and_then(sites::spotify_name) {
             return Ok(Self { source_type: SourceType::Spotify, id: id.into() });
         }
-        let url = parsed(url)?;
-        let (path, query) = (percent::normal(url.path()), percent::normal(url.query().unwrap_or_default()));
-        let has_password = !url.username().is_empty() || url.password().is_some();
-        if has_password || validity::is_signed(&query) {
-            return Ok(Self { source_type: by_extension(&path), id: hashed(&url[..Position::AfterQuery]) });
+        match Address::plain(url) {
+            Some(address) => Ok(Self::of_address(&address)),
+            None => address::parsed(url).map(|url| Self::of_address(&Address::of(&url))),
         }
-        if let Some((source_type, id)) = sites::identity(&url, &path, &query) {
-            return Ok(Self { source_type, id: short(id) });
+    }
+
+    fn of_address(address: &Address<'_>) -> Self {
+        let by_extension = || by_extension(&address.path);
+        if address.has_password || validity::is_signed(&address.query) {
+            return Self { source_type: by_extension(), id: hashed(address.whole) };
         }
-        let source_type = sites::by_host(&url).unwrap_or_else(|| by_extension(&path));
-        Ok(Self { source_type, id: short(generic(&url, &path, &query)) })
+        if let Some((source_type, id)) = sites::identity(address) {
+            return Self { source_type, id: short(id) };
+        }
+        let source_type = sites::by_host(address).unwrap_or_else(by_extension);
+        Self { source_type, id: short(generic(address)) }
     }
 
     /// Of something that has no address: an identifier in the provider's own terms, kept as it is.
@@ -127,46 +133,22 @@ pub(crate) fn shown(url: &str) -> String {
     }
 }
 
-fn parsed(text: &str) -> Result<Url> {
-    let url = match Url::parse(text) {
-        // "host/path", and "host:8080/path", whose host reads as a scheme.
-        Err(url::ParseError::RelativeUrlWithoutBase) => Url::parse(&format!("https://{text}")),
-        Ok(url) if url.cannot_be_a_base() && url.scheme().contains('.') => Url::parse(&format!("https://{text}")),
-        parsed => parsed,
-    };
-    let url = url.map_err(|error| invalid("the text is no address").with_source(error))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(invalid(format!(
-            "the scheme {} is none that media is fetched by: give http or https",
-            url.scheme()
-        )));
-    }
-    match url.host() {
-        // A word alone is more likely to be something to search for.
-        Some(Host::Domain(host)) if !host.contains('.') && host != "localhost" && !text.contains("://") => {
-            Err(invalid("the text is no address"))
-        }
-        Some(_) => Ok(url),
-        None => Err(invalid("the address has no host")),
-    }
-}
-
 /// The canonical address of a page of a site that is not known.
-fn generic(url: &Url, path: &str, query: &str) -> String {
-    let mut text = String::with_capacity(url.as_str().len() + 16);
-    text.push_str(url.scheme());
+fn generic(address: &Address<'_>) -> String {
+    let mut text = String::with_capacity(address.whole.len() + 16);
+    text.push_str(address.scheme);
     text.push_str("://");
-    text.push_str(url.host_str().unwrap_or_default().trim_end_matches('.'));
-    if let Some(port) = url.port() {
+    text.push_str(address.host);
+    if let Some(port) = address.port {
         // Writing to a string does not fail.
         _ = write!(text, ":{port}");
     }
-    text.push_str(path);
-    query::push_canonical(&mut text, query);
+    text.push_str(&address.path);
+    query::push_canonical(&mut text, &address.query);
     // Routes of applications that run in the page.
-    if let Some(route) = url.fragment().filter(|fragment| fragment.starts_with(['!', '/'])) {
+    if address.fragment.starts_with(['!', '/']) {
         text.push('#');
-        text.push_str(&percent::normal(route));
+        text.push_str(&percent::normal(address.fragment));
     }
     text
 }

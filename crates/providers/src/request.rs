@@ -119,8 +119,12 @@ impl LinkRequest {
         {
             return Ok(key.clone());
         }
-        let builder = namespace.base.child(&self.0.scope).part(self.0.canonical.source_type().name());
-        let builder = builder.part(self.0.canonical.id());
+        let canonical = &self.0.canonical;
+        let mut builder = namespace.base.child(format_args!("{}/{}", canonical.source_type(), canonical.id()));
+        // None has no part: parameters follow, and a part never reads as one.
+        if !self.0.scope.is_empty() {
+            builder = builder.part(&self.0.scope);
+        }
         let key = self.params().fold(builder, |builder, (name, value)| builder.param(name, value)).build()?;
         // Lost only when another namespace was first.
         _ = self.0.key.set((namespace.number, key.clone()));

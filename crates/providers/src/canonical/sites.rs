@@ -1,18 +1,16 @@
 //! Sites whose addresses are known: which identifier they name.
 
-use url::Url;
-
+use super::address::Address;
 use super::percent::decoded;
 use super::query::value;
 use crate::SourceType;
 
 type Identity = Option<(SourceType, String)>;
 
-/// The source and identifier of an address, if its site and form are known; `path` and `query` are its own in normal form.
-pub(super) fn identity(url: &Url, path: &str, query: &str) -> Identity {
-    let host = url.host_str()?.trim_end_matches('.');
-    let host = host.strip_prefix("www.").unwrap_or(host);
-    let path = path.trim_matches('/');
+/// The source and identifier of an address, if its site and form are known.
+pub(super) fn identity(address: &Address<'_>) -> Identity {
+    let host = address.host.strip_prefix("www.").unwrap_or(address.host);
+    let (path, query) = (address.path.trim_matches('/'), &*address.query);
     let of = |source: SourceType, id: Option<String>| id.map(|id| (source, id));
     match host {
         "youtube.com" | "m.youtube.com" | "music.youtube.com" | "youtube-nocookie.com" => {
@@ -24,14 +22,14 @@ pub(super) fn identity(url: &Url, path: &str, query: &str) -> Identity {
         "vimeo.com" | "player.vimeo.com" => of(SourceType::Vimeo, vimeo(path, query)),
         "archive.org" => of(SourceType::Archive, archive(path)),
         "commons.wikimedia.org" | "commons.m.wikimedia.org" => of(SourceType::Commons, commons(path)),
-        _ => of(SourceType::PeerTube, peertube(url, path)),
+        _ => of(SourceType::PeerTube, peertube(address, path)),
     }
 }
 
 /// The source of an address whose site is known, although its form is not.
-pub(super) fn by_host(url: &Url) -> Option<SourceType> {
-    let host = url.host_str()?.trim_end_matches('.');
-    let is = |domain: &str| host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+pub(super) fn by_host(address: &Address<'_>) -> Option<SourceType> {
+    let is =
+        |domain: &str| address.host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
     let sites = [
         ("youtube.com", SourceType::YouTube),
         ("youtu.be", SourceType::YouTube),
@@ -113,13 +111,13 @@ fn commons(path: &str) -> Option<String> {
 }
 
 /// The instance and the identifier, which may be written in two ways.
-fn peertube(url: &Url, path: &str) -> Option<String> {
+fn peertube(address: &Address<'_>, path: &str) -> Option<String> {
     let rest = ["w/", "videos/watch/", "videos/embed/"].iter().find_map(|start| path.strip_prefix(start))?;
     let list = rest.strip_prefix("p/").or_else(|| rest.strip_prefix("playlist/"));
     let (kind, id) = list.map_or(("", rest), |id| ("list=", id));
     let id = uuid(id)?;
-    let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
-    Some(format!("{}{port}/{kind}{id:032x}", url.host_str()?.trim_end_matches('.')))
+    let port = address.port.map_or_else(String::new, |port| format!(":{port}"));
+    Some(format!("{}{port}/{kind}{id:032x}", address.host))
 }
 
 /// The number that a UUID is, written with dashes or in the 58 digits of `short-uuid`.
