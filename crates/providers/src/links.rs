@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use cache_core::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::Link;
+use crate::{Link, Validity};
 
 /// What a provider knows of one page: its links, the best first, and what they are links of.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,14 +79,9 @@ impl Links {
         self.links.is_empty() && self.entries.is_empty()
     }
 
-    /// The instant from which on some link of it is not to be handed out any more.
-    pub fn valid_until(&self) -> Timestamp {
-        self.links.iter().map(|link| link.validity.until()).min().unwrap_or(Timestamp::NEVER)
-    }
-
-    /// The instant from which on some link of it does not work any more.
-    pub fn ends(&self) -> Timestamp {
-        self.links.iter().map(|link| link.validity.ends()).min().unwrap_or(Timestamp::NEVER)
+    /// Until when all links of it work.
+    pub fn validity(&self) -> Validity {
+        self.links.iter().fold(Validity::FOREVER, |all, link| all.and(link.validity))
     }
 
     /// Whether it has a link to exactly this address.

@@ -76,7 +76,7 @@ pub struct SongCache<R>(Arc<Inner<R>>);
 pub struct SongStats {
     /// Songs that were there already, whoever asked how.
     pub hits: u64,
-    /// Songs that were resolved.
+    /// Songs that were resolved, or are about to be.
     pub resolved: u64,
     /// Streams reported to be bad.
     pub reports: u64,

@@ -23,8 +23,7 @@ pub(crate) fn settle(load: &Load, provider: &str, mut links: Links, now: Timesta
     } else if links.extent == Extent::Partial {
         load.set_partial();
     }
-    let validity = links.links.iter().fold(Validity::FOREVER, |all, link| all.and(link.validity));
-    keep_within(load, validity, now);
+    keep_within(load, links.validity(), now);
     Ok(links)
 }
 

@@ -1,3 +1,5 @@
+//! Which addresses are one, and which are not.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -11,7 +11,7 @@ use crate::{Failure, Link, LinkKind, LinkRequest, Links, Provider, Reason};
 pub struct ProviderSongs<P>(P);
 
 impl<P: Provider> ProviderSongs<P> {
-    /// Songs of `provider`. One that is cached itself need not be: the songs are.
+    /// Songs of `provider` itself: one with a cache of its own would answer with a link that was reported to be bad.
     pub fn new(provider: P) -> Self {
         Self(provider)
     }

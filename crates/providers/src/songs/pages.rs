@@ -90,7 +90,7 @@ impl SavedPage {
     }
 
     fn request(self) -> Option<LinkRequest> {
-        let page = LinkRequest::new(self.url).ok()?.scope(&self.account);
+        let page = LinkRequest::new(&*self.url).or_else(|_| LinkRequest::of_id(&self.url)).ok()?.scope(&self.account);
         Some(self.params.iter().fold(page, |page, (name, value)| page.param(name, value)))
     }
 }

@@ -1,3 +1,5 @@
+//! Ends of links, collected and made up.
+
 use cache_core::HOUR;
 use proptest::prelude::*;
 use serde::Deserialize;
