@@ -32,7 +32,8 @@ use crate::{
 /// Whole answers live as long as the [options](CacheOptions) say, empty and partial ones shortly, failures not at all.
 /// No link is handed out from the end of its [validity](crate::Validity) on, whichever tier it comes from, and whatever
 /// stands in for what: the validity is that of the link that ends first. Links that work for less than their margin are
-/// given to those who wait for them, and not kept. Links that have ended when the provider gives them are left out.
+/// given to those who wait for them, and not kept. Links that have ended when the provider gives them, and addresses
+/// that nobody may be sent to, are left out.
 ///
 /// # Search
 /// Goes to the provider each time.

@@ -45,7 +45,7 @@ pub enum Reason {
     Malformed,
     /// The answer is longer than is read.
     TooLarge,
-    /// Every link of the answer had ended when it came.
+    /// What was answered had ended when it came.
     Expired,
 }
 

@@ -134,6 +134,13 @@ impl Link {
         self.bound_to == Binding::Anyone && self.headers.is_empty()
     }
 
+    /// Whether its address is one that may be handed out: of HTTP or a magnet link, without spaces and control characters.
+    pub fn is_fetchable(&self) -> bool {
+        let is = |scheme: &str| self.url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+        let is_clean = !self.url.contains(|c: char| c.is_control() || c.is_whitespace());
+        is_clean && ["https://", "http://", "magnet:?"].into_iter().any(is)
+    }
+
     /// Whether a player that begins at `now` can play `duration` of it, with the margin to spare.
     pub fn outlasts(&self, now: Timestamp, duration: Duration) -> bool {
         now < self.validity.until() && now.after(duration) < self.validity.ends()

@@ -16,6 +16,7 @@ use crate::{LinkRequest, Links, SearchPage, SearchQuery};
 ///   [`Failure`](crate::Failure), with its pause where the other side asked for one; an empty answer says that there is
 ///   nothing.
 /// * **An answer that lacks something says so**: [`Links::partial`](crate::Links::partial).
+/// * Links are addresses of HTTP or magnet links; others are [left out](crate::Link::is_fetchable).
 /// * **Links carry their [`Validity`](crate::Validity)**, from [`link_validity`](crate::link_validity), and the headers
 ///   that they need.
 /// * Dropping a future ends its work, child processes and connections included. Nothing blocks the runtime's threads,

@@ -288,9 +288,7 @@ impl<R: SongResolver> Inner<R> {
     async fn load(&self, load: &Load, page: &LinkRequest) -> Result<Song> {
         let song = self.resolver.song(page).await?;
         let now = self.songs.clock().now();
-        if song.stream.validity.ends() <= now {
-            return Err(song::ended(self.resolver.name()));
-        }
+        terms::usable(&song.stream, now).map_err(|failure| failure.into_error(self.resolver.name(), "song"))?;
         terms::keep_within(load, song.playable(), now);
         Ok(song)
     }

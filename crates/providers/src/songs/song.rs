@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use cache_core::Error;
 use serde::{Deserialize, Serialize};
 
-use crate::{Failure, Link, Reason, SourceType, Validity};
+use crate::{Link, SourceType, Validity};
 
 /// Something to listen to, ready to be played.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,10 +47,4 @@ impl Song {
     pub fn playable(&self) -> Validity {
         self.stream.validity.with_margin(self.duration.unwrap_or_default())
     }
-}
-
-/// The error of a song whose stream has ended when it comes.
-pub(super) fn ended(resolver: &str) -> Error {
-    let message = "the stream of the song has ended already: see whether the clock of this machine is right";
-    Failure::new(Reason::Expired, message).into_error(resolver, "song")
 }

@@ -169,6 +169,20 @@ async fn links_that_have_ended_are_left_out() {
 }
 
 #[tokio::test]
+async fn an_address_that_nobody_may_be_sent_to_is_neither_handed_out_nor_kept() {
+    let (bed, fake) = (Bed::new(), Fake::new("a"));
+    let provider = bed.provider(&fake);
+    let page = request("https://example.org/a");
+    for url in ["javascript:alert(1)", "file:///etc/passwd", "//host/a", "https://a.org/\r\nx: y", "data:,x", ""] {
+        fake.answers(move |_, _| Ok(Links::of([providers::Link::new(url, providers::LinkKind::Video)])));
+        let error = provider.get(&page).await.unwrap_err();
+        assert_eq!(Failure::of(&error).map(Failure::reason), Some(Reason::Malformed), "{url}");
+    }
+    bed.settle().await;
+    assert_eq!(bed.entries().await, [0, 0]);
+}
+
+#[tokio::test]
 async fn clear_counts_what_was_there_and_leaves_other_providers_alone() {
     let bed = Bed::new();
     let (one, other) = (Fake::new("a"), Fake::new("ab"));
