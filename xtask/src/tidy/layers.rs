@@ -15,6 +15,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("cache-testkit", &["cache-core"]),
     ("cache-tiered", &["cache-core", "cache-mem"]),
     ("pipeline", &["cache-core", "cache-tiered"]),
+    ("providers", &["cache-core", "cache-tiered"]),
     (
         "gateway",
         &[

@@ -1,0 +1,181 @@
+//! `Canonical`: one text for all addresses of the same media.
+
+mod address;
+mod magnet;
+pub(crate) mod percent;
+mod query;
+mod sites;
+
+use std::fmt::{self, Write};
+
+use cache_core::{Error, ErrorKind, Result};
+
+use crate::{SourceType, validity};
+use address::Address;
+
+/// The longest identity that is kept as text: with a provider's name, an account and parameters it has to fit into a
+/// key, where some characters take three bytes.
+const MAX_TEXT: usize = 200;
+/// The longest address, in bytes.
+const MAX_URL: usize = 16 << 10;
+/// Extensions of media files and playlists.
+const MEDIA: &[&str] = &[
+    "aac", "avi", "flac", "flv", "m3u8", "m4a", "m4v", "mka", "mkv", "mov", "mp3", "mp4", "mpd", "mpeg", "mpg", "oga",
+    "ogg", "ogv", "opus", "ts", "wav", "webm", "wmv",
+];
+
+/// What media is filed under: the same for all addresses that are known to name the same media, and different for all
+/// others. It is for keys only, never to be fetched.
+///
+/// * Sites that are known are reduced to their identifiers: `youtu.be/X`, `youtube.com/watch?v=X`, `…/shorts/X`,
+///   `…/embed/X`, `music.youtube.com` and `youtube-nocookie.com` are one.
+/// * Of others, the case of scheme and host, default ports, dot segments, fragments, percent-encoding and tracking
+///   parameters make no difference, nor does the order of parameters that are name and value.
+/// * A signed address keeps every byte. As a secret, it is filed under its hash; so is one with a password, and one too
+///   long for a key.
+/// * A magnet link is its info hash.
+///
+/// ```
+/// # use providers::{Canonical, SourceType};
+/// let video = Canonical::of("https://youtu.be/dQw4w9WgXcQ?si=abc")?;
+/// assert_eq!(video, Canonical::of("HTTPS://m.YouTube.com:443/watch?utm_source=x&v=dQw4w9WgXcQ#t=9")?);
+/// assert_eq!((video.source_type(), video.id()), (SourceType::YouTube, "dQw4w9WgXcQ"));
+///
+/// let page = Canonical::of("http://Example.org:80/a/../%7Eb?y=2&x=1&fbclid=z#top")?;
+/// assert_eq!(page.id(), "http://example.org/~b?x=1&y=2");
+/// # Ok::<(), cache_core::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Canonical {
+    source_type: SourceType,
+    id: Box<str>,
+}
+
+impl Canonical {
+    /// The canonical form of `url`, an address of HTTP, with or without its scheme, a magnet link, or a `spotify:` name.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] for anything else.
+    pub fn of(url: &str) -> Result<Self> {
+        let url = url.trim();
+        if url.len() > MAX_URL {
+            return Err(invalid(format!("an address of {} bytes exceeds the {MAX_URL} allowed", url.len())));
+        }
+        if let Some(query) = strip_scheme(url, "magnet:") {
+            let id =
+                magnet::identity(query).ok_or_else(|| invalid("the magnet link has no info hash (xt=urn:btih:…)"))?;
+            return Ok(Self { source_type: SourceType::Magnet, id: id.into() });
+        }
+        if let Some(id) = strip_scheme(url, "spotify:").and_then(sites::spotify_name) {
+            return Ok(Self { source_type: SourceType::Spotify, id: id.into() });
+        }
+        match Address::plain(url) {
+            Some(address) => Ok(Self::of_address(&address)),
+            None => address::parsed(url).map(|url| Self::of_address(&Address::of(&url))),
+        }
+    }
+
+    fn of_address(address: &Address<'_>) -> Self {
+        let by_extension = || by_extension(&address.path);
+        if address.has_password || validity::is_signed(&address.query) {
+            return Self { source_type: by_extension(), id: hashed(address.whole) };
+        }
+        if let Some((source_type, id)) = sites::identity(address) {
+            return Self { source_type, id: short(id) };
+        }
+        let source_type = sites::by_host(address).unwrap_or_else(by_extension);
+        Self { source_type, id: short(generic(address)) }
+    }
+
+    /// Of something that has no address: an identifier in the provider's own terms, kept as it is.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] when it is empty or longer than 16 KiB.
+    pub fn of_id(id: &str) -> Result<Self> {
+        if id.is_empty() || id.len() > MAX_URL {
+            return Err(invalid(format!("an identifier has 1 to {MAX_URL} bytes, this one {}", id.len())));
+        }
+        Ok(Self { source_type: SourceType::Unknown, id: short(format!("id/{id}")) })
+    }
+
+    /// Where the media comes from.
+    pub fn source_type(&self) -> SourceType {
+        self.source_type
+    }
+
+    /// Its identity among those of one source: an identifier, an address, or a hash of either. Free of secrets.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+/// The source, a colon, and the identity.
+impl fmt::Display for Canonical {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.source_type, self.id)
+    }
+}
+
+/// An address as it may be shown: without what may be secret in it.
+pub(crate) fn shown(url: &str) -> String {
+    if let Some((start, _)) = url.split_once(['?', '#']) {
+        return format!("{}?…", shown(start));
+    }
+    match url.split_once("://") {
+        Some((scheme, rest)) => {
+            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+            // Some sign in the path: a segment that long names nothing that people read.
+            let path: Vec<&str> = path.split('/').map(|part| if part.len() > 64 { "…" } else { part }).collect();
+            format!("{scheme}://{host}{}", path.join("/"))
+        }
+        None => url.chars().take(64).collect(),
+    }
+}
+
+/// The canonical address of a page of a site that is not known.
+fn generic(address: &Address<'_>) -> String {
+    let mut text = String::with_capacity(address.whole.len() + 16);
+    text.push_str(address.scheme);
+    text.push_str("://");
+    text.push_str(address.host);
+    if let Some(port) = address.port {
+        // Writing to a string does not fail.
+        _ = write!(text, ":{port}");
+    }
+    text.push_str(&address.path);
+    query::push_canonical(&mut text, &address.query);
+    // Routes of applications that run in the page.
+    if address.fragment.starts_with(['!', '/']) {
+        text.push('#');
+        text.push_str(&percent::normal(address.fragment));
+    }
+    text
+}
+
+fn by_extension(path: &str) -> SourceType {
+    let extension = path.rsplit('/').next().and_then(|name| name.rsplit_once('.')).map(|(_, extension)| extension);
+    let is_media = |extension: &str| MEDIA.iter().any(|media| extension.eq_ignore_ascii_case(media));
+    if extension.is_some_and(is_media) { SourceType::Direct } else { SourceType::Unknown }
+}
+
+fn short(id: String) -> Box<str> {
+    if id.len() <= MAX_TEXT { id.into() } else { hashed(&id) }
+}
+
+/// What stands for a text that is too long or secret: nobody finds two with the same.
+fn hashed(text: &str) -> Box<str> {
+    format!("blake3-{}", blake3::hash(text.as_bytes()).to_hex()).into()
+}
+
+fn strip_scheme<'a>(url: &'a str, scheme: &str) -> Option<&'a str> {
+    let (start, rest) = url.split_at_checked(scheme.len())?;
+    start.eq_ignore_ascii_case(scheme).then_some(rest)
+}
+
+fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::new(ErrorKind::Invalid, message)
+}
+
+#[cfg(test)]
+mod tests;

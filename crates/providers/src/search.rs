@@ -1,0 +1,57 @@
+//! `SearchPage`: what a search found.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::LinkKind;
+
+/// One page of what a search found, the best first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SearchPage {
+    /// What was found.
+    pub results: Vec<SearchResult>,
+    /// What [`SearchQuery::page`](crate::SearchQuery::page) takes for the next page, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// How much there is on all pages, if the provider says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<u64>,
+}
+
+impl SearchPage {
+    /// A page of `results`, the last one.
+    pub fn of(results: impl IntoIterator<Item = SearchResult>) -> Self {
+        Self { results: results.into_iter().collect(), ..Self::default() }
+    }
+}
+
+/// One thing that a search found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SearchResult {
+    /// Its title.
+    pub title: String,
+    /// Its page: what a [`LinkRequest`](crate::LinkRequest) is made from.
+    pub url: String,
+    /// A picture of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_url: Option<String>,
+    /// What it is, if the provider says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<LinkKind>,
+    /// How long it plays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration: Option<Duration>,
+    /// Who made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub creator: Option<String>,
+}
+
+impl SearchResult {
+    /// A result of which only title and page are known.
+    pub fn new(title: impl Into<String>, url: impl Into<String>) -> Self {
+        Self { title: title.into(), url: url.into(), ..Self::default() }
+    }
+}

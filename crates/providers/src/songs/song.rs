@@ -1,0 +1,50 @@
+//! `Song`: something to listen to, ready to be played.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Link, SourceType, Validity};
+
+/// Something to listen to, ready to be played.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Song {
+    /// Its page.
+    pub url: String,
+    /// What is played, with all that a player needs to know.
+    pub stream: Link,
+    /// Its title.
+    pub title: String,
+    /// Who made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub creator: Option<String>,
+    /// How long it plays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration: Option<Duration>,
+    /// A picture of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thumbnail: Option<String>,
+    /// Where it comes from.
+    #[serde(default)]
+    pub source_type: SourceType,
+}
+
+impl Song {
+    /// The song of the page `url` that `stream` plays.
+    pub fn new(url: impl Into<String>, title: impl Into<String>, stream: Link) -> Self {
+        let url = url.into();
+        let source_type = SourceType::of(&url);
+        Self { url, stream, title: title.into(), creator: None, duration: None, thumbnail: None, source_type }
+    }
+
+    /// The address that is played.
+    pub fn stream_url(&self) -> &str {
+        &self.stream.url
+    }
+
+    /// Until when it may be begun, so that it can be played to its end.
+    pub fn playable(&self) -> Validity {
+        self.stream.validity.with_margin(self.duration.unwrap_or_default())
+    }
+}

@@ -1,0 +1,60 @@
+//! How long an answer is kept: what a loader tells its cache.
+
+use std::time::Duration;
+
+use cache_core::{Result, Timestamp, ttl};
+use cache_tiered::Load;
+
+use crate::{Extent, Failure, Link, Links, Reason, Validity};
+
+/// Takes the links that cannot be handed out of what a provider answered at `now`, and tells `load` how long the rest is
+/// kept.
+pub(crate) fn settle(load: &Load, provider: &str, mut links: Links, now: Timestamp) -> Result<Links> {
+    let mut refused = None;
+    links.links.retain(|link| match usable(link, now) {
+        Ok(()) => true,
+        Err(failure) => {
+            refused = Some(failure);
+            false
+        }
+    });
+    if let Some(failure) = refused {
+        if links.is_empty() {
+            return Err(failure.into_error(provider, "links"));
+        }
+        links.extent = Extent::Partial;
+    }
+    if links.is_empty() {
+        load.set_empty();
+    } else if links.extent == Extent::Partial {
+        load.set_partial();
+    }
+    keep_within(load, links.validity(), now);
+    Ok(links)
+}
+
+/// Whether `link` may be handed out at `now`.
+pub(crate) fn usable(link: &Link, now: Timestamp) -> Result<(), Failure> {
+    if !link.is_fetchable() {
+        return Err(Failure::new(Reason::Malformed, "the answer has an address that nobody may be sent to"));
+    }
+    if link.validity.ends() <= now {
+        let message = "the link has ended already when it came: see whether the clock of this machine is right";
+        return Err(Failure::new(Reason::Expired, message));
+    }
+    Ok(())
+}
+
+/// Tells `load` that its value is kept as long as it may be handed out. What works only for a moment is given to those
+/// who wait for it, and to nobody after them.
+pub(crate) fn keep_within(load: &Load, validity: Validity, now: Timestamp) {
+    let end = if validity.until() <= now {
+        load.set_lifetime(ttl(Duration::ZERO));
+        validity.ends()
+    } else {
+        validity.until()
+    };
+    if end != Timestamp::NEVER {
+        load.set_valid_until(end);
+    }
+}

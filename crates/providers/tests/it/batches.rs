@@ -1,0 +1,96 @@
+//! Batches: one read of each tier, order, and one bad entry among good ones.
+
+use cache_core::ErrorKind;
+use providers::{Failure, LinkRequest, Links, ProviderSongs, Reason, SongCache};
+
+use crate::kit::{Bed, Fake, first, link, request};
+
+fn pages(n: usize) -> Vec<LinkRequest> {
+    (0..n).map(|page| request(&format!("https://example.org/{page}"))).collect()
+}
+
+#[tokio::test]
+async fn a_thousand_cached_links_take_one_read_of_one_tier() {
+    let (bed, fake) = (Bed::new(), Fake::new("a"));
+    let (provider, pages) = (bed.provider(&fake), pages(1000));
+    provider.get_many(&pages).await.into_iter().for_each(|answer| assert!(!answer.unwrap().was_cached()));
+    bed.settle().await;
+    let before = bed.reads();
+    let answers = provider.get_many(&pages).await;
+    assert!(answers.iter().all(|answer| answer.as_ref().unwrap().was_cached()));
+    assert_eq!(bed.reads(), [(before[0].0 + 1, before[0].1), before[1]], "only the near tier, once");
+    assert_eq!(fake.loads(), 1000);
+    assert_eq!(provider.stats().batch_hits, 1000);
+}
+
+#[tokio::test]
+async fn what_one_tier_lacks_takes_one_read_of_the_next() {
+    let (bed, fake) = (Bed::new(), Fake::new("a"));
+    let pages = pages(1000);
+    bed.provider(&fake).get_many(&pages).await;
+    bed.settle().await;
+    let bed = bed.restarted();
+    let before = bed.reads();
+    let answers = bed.provider(&fake).get_many(&pages).await;
+    assert!(answers.iter().all(|answer| answer.as_ref().unwrap().origin.name() == "far"));
+    let reads = bed.reads();
+    assert_eq!([reads[0].0 - before[0].0, reads[1].0 - before[1].0], [1, 1]);
+    assert_eq!([reads[0].1 - before[0].1, reads[1].1 - before[1].1], [0, 0], "none one by one");
+    assert_eq!(fake.loads(), 1000);
+}
+
+#[tokio::test]
+async fn a_thousand_cached_songs_take_one_read_of_a_tier() {
+    let (bed, fake) = (Bed::new(), Fake::new("a"));
+    let songs = SongCache::builder(ProviderSongs::new(fake.clone())).tiers(bed.tiers.clone()).build().unwrap();
+    let pages = pages(1000);
+    songs.get_many(&pages).await;
+    bed.settle().await;
+    let before = bed.reads();
+    for (page, song) in pages.iter().zip(songs.get_many(&pages).await) {
+        let (song, was_cached) = song.unwrap();
+        assert!(was_cached);
+        assert_eq!(song.url, page.url());
+    }
+    assert_eq!(bed.reads(), [(before[0].0 + 1, before[0].1), before[1]]);
+}
+
+#[tokio::test]
+async fn answers_keep_the_order_and_one_failure_leaves_the_others_alone() {
+    let (bed, fake) = (Bed::new(), Fake::new("a"));
+    fake.answers(|time, request| match request.url() {
+        "https://example.org/3" => {
+            Err(Failure::new(Reason::NotFound, "there is no such page").into_error("a", "links"))
+        }
+        url => Ok(Links::of([link(url, time)])),
+    });
+    let (provider, mut pages) = (bed.provider(&fake), pages(10));
+    provider.get(&pages[7]).await.unwrap();
+    pages.push(pages[0].clone());
+    let answers = provider.get_many(&pages).await;
+    assert_eq!(answers.len(), 11);
+    for (at, (page, answer)) in pages.iter().zip(&answers).enumerate() {
+        match answer {
+            Ok(answer) => assert_eq!(first(&answer.value), format!("{}?take=1", page.url())),
+            Err(error) => assert_eq!((at, error.kind()), (3, ErrorKind::Load)),
+        }
+    }
+    assert!(answers[7].as_ref().unwrap().was_cached());
+    assert_eq!(fake.loads(), 10, "each page once");
+}
+
+#[tokio::test]
+async fn an_empty_batch_asks_nobody() {
+    let (bed, fake) = (Bed::new(), Fake::new("a"));
+    assert!(bed.provider(&fake).get_many(&[]).await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_are_under_way_at_once_than_allowed() {
+    let (bed, fake) = (Bed::new(), Fake::new("a"));
+    *fake.pause.lock() = std::time::Duration::from_secs(1);
+    let provider = bed.provider_with(&fake, providers::CacheOptions::default().at_once(5));
+    let began = tokio::time::Instant::now();
+    assert!(provider.get_many(&pages(50)).await.iter().all(Result::is_ok));
+    assert_eq!(began.elapsed().as_secs(), 10);
+}

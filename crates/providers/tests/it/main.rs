@@ -1,0 +1,14 @@
+//! Tests of providers, their links and songs over tiers that count and fail.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod batches;
+mod cached;
+mod checks;
+mod crowd;
+mod kit;
+mod registry;
+mod reports;
+mod songs;
+mod validity;
+mod warming;

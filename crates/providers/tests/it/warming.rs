@@ -1,0 +1,94 @@
+//! What is popular: counted by hits, kept over restarts, warmed.
+
+use std::time::Duration;
+
+use cache_core::HOUR;
+use cache_file::{FileBackend, FileConfig};
+use cache_mem::MemBackend;
+use cache_tiered::{Tiered, WarmEnd, Warmer};
+use providers::{ProviderSongs, SongCache};
+
+use crate::kit::{Bed, Fake, request};
+use crate::songs::songs;
+
+fn page(n: u64) -> providers::LinkRequest {
+    request(&format!("https://example.org/{n}"))
+}
+
+fn fast() -> Warmer {
+    Warmer::new().rate(1000, Duration::from_secs(1))
+}
+
+#[tokio::test]
+async fn what_is_asked_for_most_is_popular_and_warmed_and_what_is_fresh_is_left_alone() {
+    let (bed, fake) = (Bed::new(), Fake::new("a"));
+    let cache = songs(&bed, &fake);
+    for n in 0..20 {
+        for _ in 0..=n {
+            cache.get(&page(n)).await.unwrap();
+        }
+    }
+    let popular = cache.popular(3);
+    let urls: Vec<&str> = popular.iter().map(|(page, _)| page.url()).collect();
+    assert_eq!(urls, ["https://example.org/19", "https://example.org/18", "https://example.org/17"]);
+    bed.clock.advance(2 * HOUR);
+    cache.get(&page(19)).await.unwrap();
+    let loads = fake.loads();
+    let report = cache.warm(&fast(), 10).unwrap().report().await;
+    assert_eq!((report.end, report.refreshed, report.skipped, report.failed), (WarmEnd::Complete, 9, 1, 0));
+    assert_eq!(fake.loads(), loads + 9);
+    assert!(cache.get(&page(10)).await.unwrap().1 && !cache.get(&page(9)).await.unwrap().1);
+}
+
+#[tokio::test]
+async fn songs_and_what_is_popular_outlive_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || async {
+        let file = FileBackend::open(FileConfig::new(dir.path()).capacity(16 << 20)).await.unwrap();
+        Tiered::builder().tier(MemBackend::new(4 << 20)).tier(file).build().unwrap()
+    };
+    let fake = Fake::new("a");
+    let start = |tiers: Tiered| SongCache::builder(ProviderSongs::new(fake.clone())).tiers(tiers).build().unwrap();
+
+    let tiers = open().await;
+    let cache = start(tiers.clone());
+    for n in [1, 2, 3, 2, 3, 3] {
+        cache.get(&page(n).scope("alice").param("quality", "high")).await.unwrap();
+    }
+    cache.save().await.unwrap();
+    cache.close().await.unwrap();
+    cache_core::Backend::close(&tiers).await.unwrap();
+
+    let tiers = open().await;
+    let cache = start(tiers.clone());
+    assert_eq!(cache.restore().await, 3);
+    let popular: Vec<String> = cache.popular(9).into_iter().map(|(page, _)| format!("{page:?}")).collect();
+    let expected = [3, 2, 1].map(|n| format!("{:?}", page(n).scope("alice").param("quality", "high")));
+    assert_eq!(popular, expected);
+    let report = cache.warm(&fast(), 9).unwrap().report().await;
+    assert_eq!((report.skipped, report.refreshed), (3, 0), "the songs are there as well");
+    assert!(cache.get(&page(2).scope("alice").param("quality", "high")).await.unwrap().1);
+    assert_eq!(fake.loads(), 3);
+    cache.close().await.unwrap();
+    cache_core::Backend::close(&tiers).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_start_without_anything_saved_is_a_start() {
+    let (bed, fake) = (Bed::new(), Fake::new("a"));
+    assert_eq!(songs(&bed, &fake).restore().await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_seconds_that_hits_save_are_those_that_songs_took() {
+    let (bed, fake) = (Bed::new(), Fake::new("a"));
+    *fake.pause.lock() = Duration::from_secs(4);
+    let cache = songs(&bed, &fake);
+    cache.get(&page(1)).await.unwrap();
+    assert!(cache.stats().seconds_saved < 0.1);
+    cache.get(&page(1)).await.unwrap();
+    cache.get_many(&[page(1)]).await.remove(0).unwrap();
+    let stats = cache.stats();
+    assert!((7.9..=8.1).contains(&stats.seconds_saved), "{}", stats.seconds_saved);
+    assert_eq!((stats.hits, stats.resolved, stats.batch_hits), (2, 1, 1));
+}
