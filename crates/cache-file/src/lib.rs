@@ -35,6 +35,7 @@ mod error;
 mod fs;
 mod index;
 mod lock;
+mod opening;
 mod queue;
 mod report;
 mod volume;

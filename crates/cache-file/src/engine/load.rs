@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::ops::Bound;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use cache_core::{Catalog, Cause, Key, Result, Stamp, Timestamp};
@@ -16,6 +17,7 @@ use crate::error::{IndexError, from_io};
 use crate::fs::OpenMode;
 use crate::index::Index;
 use crate::index::record::{self, Indexed};
+use crate::opening::Opening;
 use crate::report::{IndexOrigin, OpenReport};
 use crate::volume::record::BLOCK;
 use crate::volume::{Place, Volume, Volumes, has_header};
@@ -43,10 +45,10 @@ struct Survey {
 /// Loads a directory that the caller has locked. Entries get generations after `generation`.
 pub(super) fn load(config: &FileConfig, layout: &Layout, generation: &mut u64) -> Result<Loaded> {
     let mut volumes = open_volumes(config, layout)?;
-    let suspect = layout.begin_opening();
-    let found = find_index(config, layout, &mut volumes, suspect);
+    let opening = Opening::begin(layout);
+    let found = find_index(config, layout, &mut volumes, &opening);
     // An error is no crash: the next opening trusts the index as this one did.
-    layout.end_opening();
+    opening.end();
     let (mut index, mut report, survey) = found?;
     let mut dropped = survey.dropped;
     let catalog = admit(config, survey.entries, generation, &mut dropped, &mut report);
@@ -59,7 +61,7 @@ pub(super) fn load(config: &FileConfig, layout: &Layout, generation: &mut u64) -
         drop(index);
         let path = layout.index();
         let file = layout.fs.open(&path, OpenMode::Existing).map_err(|error| from_io(error, &path))?;
-        index = Index::open(file, config.durability).map_err(|error| error.into_error(&path))?;
+        index = Index::open(file, config.durability, Opening::unmarked()).map_err(|error| error.into_error(&path))?;
     }
     for (_, volume) in volumes.iter_mut() {
         volume.live = 0;
@@ -87,9 +89,9 @@ fn find_index(
     config: &FileConfig,
     layout: &Layout,
     volumes: &mut Volumes,
-    suspect: bool,
+    opening: &Arc<Opening>,
 ) -> Result<(Index, OpenReport, Survey)> {
-    match open_index(config, layout, volumes, suspect)? {
+    match open_index(config, layout, volumes, opening)? {
         Some((index, origin)) => survey_index(config, layout, index, origin, volumes),
         None => rebuilt(config, layout, volumes),
     }
@@ -100,7 +102,7 @@ fn open_index(
     config: &FileConfig,
     layout: &Layout,
     volumes: &Volumes,
-    suspect: bool,
+    opening: &Arc<Opening>,
 ) -> Result<Option<(Index, IndexOrigin)>> {
     let path = layout.index();
     let file = match layout.fs.open(&path, OpenMode::Existing) {
@@ -119,8 +121,8 @@ fn open_index(
             return Ok(None);
         }
     };
-    if !suspect {
-        match Index::open(file, config.durability) {
+    if !opening.suspect {
+        match Index::open(file, config.durability, opening.clone()) {
             Ok(index) => {
                 let origin = if index.recovered { IndexOrigin::Recovered } else { IndexOrigin::Opened };
                 return Ok(Some((index, origin)));

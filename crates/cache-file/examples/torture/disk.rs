@@ -1,0 +1,391 @@
+//! `Disk`: a file system in memory that keeps a log of all changes and fails when it is asked to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use cache_file::{Fs, FsFile, Listed, OpenMode};
+
+/// Unit of allocation.
+pub(crate) const PAGE: u64 = 4096;
+
+/// A page of a file; one that is absent reads as zeros and takes no space.
+type Page = Arc<[u8; PAGE as usize]>;
+
+/// One change of a disk.
+#[derive(Debug, Clone)]
+pub(crate) enum Op {
+    /// Makes the file or empties it.
+    Create { path: PathBuf, id: u64 },
+    MakeDir { path: PathBuf },
+    Rename { from: PathBuf, to: PathBuf },
+    Delete { path: PathBuf },
+    SyncDir { path: PathBuf },
+    Write { id: u64, offset: u64, bytes: Arc<[u8]> },
+    SetLen { id: u64, len: u64 },
+    Punch { id: u64, offset: u64, len: u64 },
+    Sync { id: u64 },
+}
+
+/// The contents of one file.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Contents {
+    pub(crate) len: u64,
+    pages: BTreeMap<u64, Page>,
+}
+
+/// What is on a disk.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Image {
+    pub(crate) dirs: BTreeSet<PathBuf>,
+    pub(crate) names: BTreeMap<PathBuf, u64>,
+    pub(crate) files: BTreeMap<u64, Contents>,
+    next: u64,
+}
+
+/// Which calls fail, and how.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fault {
+    pub(crate) errno: i32,
+    /// The first call to fail, from 1 on.
+    pub(crate) first: u64,
+    pub(crate) count: u64,
+    pub(crate) on: Calls,
+}
+
+/// The calls that can fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Calls {
+    /// All that change something, except for deleting and punching, which need no space.
+    Growing,
+    /// All that change something.
+    Changing,
+    /// Reads of contents.
+    Reading,
+    /// What opens a file or lists a directory.
+    Opening,
+    /// Syncs.
+    Syncing,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    image: Image,
+    log: Option<Vec<Op>>,
+    fault: Option<Fault>,
+    calls: u64,
+    /// Bytes of pages that fit.
+    room: Option<u64>,
+}
+
+/// A file system in memory. Clones are the same disk.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Disk(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct Handle {
+    disk: Disk,
+    id: u64,
+}
+
+impl Contents {
+    pub(crate) fn read(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        if offset + bytes.len() as u64 > self.len {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        for (at, page, inner, len) in pieces(offset, bytes.len()) {
+            let target = &mut bytes[at..at + len];
+            match self.pages.get(&page) {
+                Some(page) => target.copy_from_slice(&page[inner..inner + len]),
+                None => target.fill(0),
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8], offset: u64) {
+        for (at, page, inner, len) in pieces(offset, bytes.len()) {
+            let page = self.pages.entry(page).or_insert_with(|| Arc::new([0; PAGE as usize]));
+            Arc::make_mut(page)[inner..inner + len].copy_from_slice(&bytes[at..at + len]);
+        }
+        self.len = self.len.max(offset + bytes.len() as u64);
+    }
+
+    fn set_len(&mut self, len: u64) {
+        self.pages.split_off(&len.div_ceil(PAGE));
+        if let Some(page) = self.pages.get_mut(&(len / PAGE)) {
+            Arc::make_mut(page)[(len % PAGE) as usize..].fill(0);
+        }
+        self.len = len;
+    }
+
+    fn punch(&mut self, offset: u64, len: u64) {
+        let whole = offset.div_ceil(PAGE)..(offset + len) / PAGE;
+        self.pages.retain(|page, _| !whole.contains(page));
+        for (_, page, inner, len) in pieces(offset, len as usize) {
+            if let Some(page) = self.pages.get_mut(&page) {
+                Arc::make_mut(page)[inner..inner + len].fill(0);
+            }
+        }
+    }
+
+    pub(crate) fn allocated(&self) -> u64 {
+        self.pages.len() as u64 * PAGE
+    }
+
+    /// Offsets of the pages that take space.
+    pub(crate) fn pages(&self) -> impl Iterator<Item = u64> {
+        self.pages.keys().map(|page| page * PAGE)
+    }
+}
+
+impl Image {
+    /// Makes one change.
+    pub(crate) fn apply(&mut self, op: &Op) {
+        match op {
+            Op::Create { path, id } => {
+                self.names.insert(path.clone(), *id);
+                self.files.insert(*id, Contents::default());
+                self.next = self.next.max(id + 1);
+            }
+            Op::MakeDir { path } => drop(self.dirs.insert(path.clone())),
+            Op::Rename { from, to } => {
+                if let Some(id) = self.names.remove(from) {
+                    self.names.insert(to.clone(), id);
+                }
+            }
+            Op::Delete { path } => {
+                self.names.retain(|name, _| !name.starts_with(path));
+                self.dirs.retain(|dir| !dir.starts_with(path));
+            }
+            Op::Write { id, offset, bytes } => {
+                self.files.entry(*id).or_default().write(bytes, *offset);
+            }
+            Op::SetLen { id, len } => self.files.entry(*id).or_default().set_len(*len),
+            Op::Punch { id, offset, len } => self.files.entry(*id).or_default().punch(*offset, *len),
+            Op::Sync { .. } | Op::SyncDir { .. } => {}
+        }
+    }
+
+    /// The file at `path`.
+    pub(crate) fn file(&self, path: &Path) -> Option<&Contents> {
+        self.files.get(self.names.get(path)?)
+    }
+
+    pub(crate) fn file_mut(&mut self, path: &Path) -> Option<&mut Contents> {
+        self.files.get_mut(self.names.get(path)?)
+    }
+
+    /// Bytes that named files take, those whose names end in `suffix`.
+    pub(crate) fn allocated(&self, suffix: &str) -> u64 {
+        let named = self.names.iter().filter(|(path, _)| path.to_string_lossy().ends_with(suffix));
+        named.filter_map(|(_, id)| self.files.get(id)).map(Contents::allocated).sum()
+    }
+}
+
+impl Disk {
+    pub(crate) fn new(image: Image) -> Self {
+        let disk = Self::default();
+        disk.state().image = image;
+        disk
+    }
+
+    /// Begins to log.
+    pub(crate) fn record(&self) {
+        self.state().log = Some(Vec::new());
+    }
+
+    /// Changes logged so far.
+    pub(crate) fn position(&self) -> usize {
+        self.state().log.as_ref().map_or(0, Vec::len)
+    }
+
+    /// The log; logging ends.
+    pub(crate) fn take_log(&self) -> Vec<Op> {
+        self.state().log.take().unwrap_or_default()
+    }
+
+    pub(crate) fn image(&self) -> Image {
+        self.state().image.clone()
+    }
+
+    /// Lets calls fail, counted from now.
+    pub(crate) fn fail(&self, fault: Fault) {
+        let mut state = self.state();
+        (state.fault, state.calls) = (Some(fault), 0);
+    }
+
+    /// Ends all failures; whether there was one.
+    pub(crate) fn heal(&self) -> bool {
+        let mut state = self.state();
+        state.room = None;
+        let calls = state.calls;
+        state.fault.take().is_some_and(|fault| calls >= fault.first)
+    }
+
+    /// The disk is full at `bytes` of pages.
+    pub(crate) fn limit(&self, bytes: u64) {
+        self.state().room = Some(bytes);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, calls: &[Calls], op: Op) -> io::Result<()> {
+        let mut state = self.state();
+        state.check(calls)?;
+        state.make(op)
+    }
+}
+
+impl State {
+    /// Counts a call of these kinds; fails if that is its lot.
+    fn check(&mut self, calls: &[Calls]) -> io::Result<()> {
+        let Some(fault) = self.fault.filter(|fault| calls.contains(&fault.on)) else { return Ok(()) };
+        self.calls += 1;
+        if self.calls >= fault.first && self.calls - fault.first < fault.count {
+            return Err(io::Error::from_raw_os_error(fault.errno));
+        }
+        Ok(())
+    }
+
+    fn make(&mut self, op: Op) -> io::Result<()> {
+        if let (Some(room), Op::Write { id, .. }) = (self.room, &op) {
+            let before = self.image.files.get(id).cloned();
+            self.image.apply(&op);
+            let grown = self.image.files.get(id).map_or(0, Contents::allocated)
+                > before.as_ref().map_or(0, Contents::allocated);
+            if grown && self.image.allocated("") > room {
+                self.image.files.extend(before.map(|before| (*id, before)));
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+        } else {
+            self.image.apply(&op);
+        }
+        if let Some(log) = &mut self.log {
+            log.push(op);
+        }
+        Ok(())
+    }
+}
+
+impl Fs for Disk {
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn FsFile>> {
+        let mut state = self.state();
+        state.check(&[Calls::Opening])?;
+        let id = match (mode, state.image.names.get(path)) {
+            (OpenMode::Existing, None) if state.image.dirs.contains(path) => {
+                return Err(io::ErrorKind::IsADirectory.into());
+            }
+            (OpenMode::Existing, Some(id)) => *id,
+            (OpenMode::Create, found) => {
+                let id = found.copied().unwrap_or(state.image.next);
+                state.check(&[Calls::Growing, Calls::Changing])?;
+                state.make(Op::Create { path: path.to_owned(), id })?;
+                id
+            }
+            _ => return Err(io::ErrorKind::NotFound.into()),
+        };
+        Ok(Arc::new(Handle { disk: self.clone(), id }))
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<Listed>> {
+        let mut state = self.state();
+        state.check(&[Calls::Opening])?;
+        if !state.image.dirs.contains(dir) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let named = |path: &Path| path.parent().is_some_and(|parent| parent == dir);
+        let files = state.image.names.keys().filter(|path| named(path)).map(|path| (path, true));
+        let dirs = state.image.dirs.iter().filter(|path| named(path)).map(|path| (path, false));
+        let listed = files.chain(dirs);
+        Ok(listed.filter_map(|(path, is_file)| Some(Listed::new(path.file_name()?, is_file))).collect())
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        if self.state().image.names.contains_key(path) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        if self.state().image.dirs.contains(path) {
+            return Ok(());
+        }
+        self.change(&[Calls::Growing, Calls::Changing], Op::MakeDir { path: path.to_owned() })
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        if !self.state().image.names.contains_key(from) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let op = Op::Rename { from: from.to_owned(), to: to.to_owned() };
+        self.change(&[Calls::Growing, Calls::Changing], op)
+    }
+
+    fn delete(&self, path: &Path) -> io::Result<()> {
+        let there = |image: &Image| image.names.contains_key(path) || image.dirs.contains(path);
+        if !there(&self.state().image) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        self.change(&[Calls::Changing], Op::Delete { path: path.to_owned() })
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.change(&[Calls::Syncing, Calls::Changing], Op::SyncDir { path: dir.to_owned() })
+    }
+}
+
+impl FsFile for Handle {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.disk.state().image.files.get(&self.id).map_or(0, |file| file.len))
+    }
+
+    fn allocated(&self) -> io::Result<u64> {
+        Ok(self.disk.state().image.files.get(&self.id).map_or(0, Contents::allocated))
+    }
+
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        let mut state = self.disk.state();
+        state.check(&[Calls::Reading])?;
+        state.image.files.get(&self.id).ok_or(io::ErrorKind::UnexpectedEof)?.read(bytes, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let mut state = self.disk.state();
+        let op = |bytes: &[u8]| Op::Write { id: self.id, offset, bytes: bytes.into() };
+        if let Err(error) = state.check(&[Calls::Growing, Calls::Changing]) {
+            // A write that fails may have been carried out in part.
+            let part = bytes.len() / 2 / 512 * 512;
+            if part > 0 {
+                state.make(op(&bytes[..part]))?;
+            }
+            return Err(error);
+        }
+        state.make(op(bytes))
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.disk.change(&[Calls::Growing, Calls::Changing], Op::SetLen { id: self.id, len })
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.disk.change(&[Calls::Syncing, Calls::Changing], Op::Sync { id: self.id })
+    }
+
+    fn punch(&self, offset: u64, len: u64) -> io::Result<()> {
+        self.disk.change(&[Calls::Changing], Op::Punch { id: self.id, offset, len })
+    }
+}
+
+/// A range in pieces that lie in one page each: where in the range, which page, where in it, how long.
+fn pieces(offset: u64, len: usize) -> impl Iterator<Item = (usize, u64, usize, usize)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let place = offset + at as u64;
+        let inner = (place % PAGE) as usize;
+        let piece = (len - at).min(PAGE as usize - inner);
+        let found = (piece > 0).then_some((at, place / PAGE, inner, piece));
+        at += piece;
+        found
+    })
+}
