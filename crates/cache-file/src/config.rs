@@ -31,6 +31,7 @@ pub struct FileConfig {
     pub(crate) path: PathBuf,
     pub(crate) name: Arc<str>,
     pub(crate) capacity: u64,
+    pub(crate) free_floor: u64,
     pub(crate) entries: u64,
     pub(crate) policy: PolicyKind,
     pub(crate) durability: Durability,
@@ -47,6 +48,7 @@ impl FileConfig {
             path: path.into(),
             name: Arc::from("file"),
             capacity: 4 << 30,
+            free_floor: 0,
             entries: 1_000_000,
             policy: PolicyKind::S3Fifo,
             durability: Durability::default(),
@@ -73,6 +75,14 @@ impl FileConfig {
     #[must_use]
     pub fn capacity(mut self, bytes: u64) -> Self {
         self.capacity = bytes;
+        self
+    }
+
+    /// Bytes of the file system that are left to others: below them entries are evicted, then none is admitted. None
+    /// unless set.
+    #[must_use]
+    pub fn free_floor(mut self, bytes: u64) -> Self {
+        self.free_floor = bytes;
         self
     }
 

@@ -85,7 +85,8 @@ impl Writer {
         if self.broken || self.shared.index_failed() {
             self.recover()?;
         }
-        let prepared: Vec<_> = requests.iter().map(|request| self.prepare(request)).collect();
+        let inline_max = self.inline_max(requests);
+        let prepared: Vec<_> = requests.iter().map(|request| self.prepare(request, inline_max)).collect();
         let mut plan = Plan::default();
         let answers = {
             let now = self.shared.config.clock.now();
@@ -144,9 +145,9 @@ impl Writer {
         }
     }
 
-    fn prepare(&mut self, request: &Request) -> Result<Prepared> {
+    fn prepare(&mut self, request: &Request, inline_max: u64) -> Result<Prepared> {
         self.generation += 1;
-        Prepared::new(request, self.generation, self.shared.config.inline_max, |key| self.shared.read_index(key))
+        Prepared::new(request, self.generation, inline_max, |key| self.shared.read_index(key))
     }
 
     /// Brings a plan to disk and shows it to readers, or takes it back.
@@ -155,8 +156,7 @@ impl Writer {
             plan.count(&self.shared);
             return Ok(());
         }
-        let room = self.shared.config.capacity.saturating_sub(self.shared.disk().total());
-        if plan.incoming() > room {
+        if plan.incoming() > self.room() {
             self.make_room(&mut plan)?;
         }
         let mark = self.volumes.mark();
