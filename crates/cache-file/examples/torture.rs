@@ -8,6 +8,14 @@ mod child;
 mod cuts;
 #[path = "torture/disk.rs"]
 mod disk;
+#[path = "torture/life.rs"]
+mod life;
+#[path = "torture/index.rs"]
+mod index;
+#[path = "torture/errors.rs"]
+mod errors;
+#[path = "torture/damage.rs"]
+mod damage;
 #[path = "torture/kills.rs"]
 mod kills;
 #[path = "torture/loss.rs"]
@@ -41,6 +49,7 @@ struct Plan {
 fn main() -> ExitCode {
     let done = match std::env::args().nth(1).as_deref() {
         Some("--child") => child::run().map(|()| true),
+        Some("--index") => index::child().map(|()| true),
         _ => parent(),
     };
     match done {

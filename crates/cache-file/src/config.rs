@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cache_core::{Clock, Error, ErrorKind, Key, Limits, PolicyKind, Result, SystemClock};
+use cache_core::{Clock, Error, ErrorKind, Key, PolicyKind, Result, SystemClock};
 
 use crate::fs::{Fs, RealFs};
 use crate::volume::record;
@@ -140,10 +140,6 @@ impl FileConfig {
     pub fn fs(mut self, fs: Arc<dyn Fs>) -> Self {
         self.fs = fs;
         self
-    }
-
-    pub(crate) fn limits(&self) -> Limits {
-        Limits::weight(self.capacity).and_entries(self.entries)
     }
 
     pub(crate) fn validate(&self) -> Result<()> {

@@ -7,6 +7,7 @@ mod read;
 mod rebuild;
 mod reclaim;
 mod scan;
+mod shelves;
 mod sparse;
 mod write;
 
@@ -15,11 +16,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use cache_core::{Catalog, Error, Key, Limits, Meta, Offer, PolicyKind, Role, Stamp, Timestamp, Usage};
+use cache_core::{Error, Key, Meta, Offer, PolicyKind, Role, Stamp, Timestamp, Usage};
 use parking_lot::{Mutex, RwLock};
 
 pub(crate) use group::{Answer, Request};
 pub(crate) use read::Found;
+use shelves::{Shelf, Shelves};
 pub(crate) use write::Writer;
 
 use crate::config::FileConfig;
@@ -49,7 +51,7 @@ pub(crate) struct Shared {
 /// What is served now.
 #[derive(Debug)]
 struct Live {
-    catalog: Catalog<Key, Ref>,
+    catalog: Shelves,
     /// Entries that stand in for those of the same key which the running group writes.
     shadows: HashMap<Key, Ref>,
     files: HashMap<u32, Arc<dyn FsFile>>,
@@ -91,7 +93,7 @@ impl Shared {
         {
             let live = self.live.read();
             usage.entries = live.catalog.len() as u64;
-            usage.bytes = live.catalog.weight();
+            usage.bytes = live.catalog.total();
         }
         usage.capacity = Some(self.config.capacity);
         usage.max_entries = Some(self.config.entries);
@@ -140,7 +142,7 @@ impl Shared {
 
 impl Live {
     fn empty() -> Self {
-        let catalog = Catalog::new(Limits::weight(0), PolicyKind::Fifo);
+        let catalog = Shelves::new(0, 0, PolicyKind::Fifo);
         Self { catalog, shadows: HashMap::new(), files: HashMap::new() }
     }
 
@@ -148,7 +150,7 @@ impl Live {
     fn seen(&self, key: &Key, now: Timestamp) -> Option<&Ref> {
         match self.shadows.get(key) {
             Some(shadow) => (now < shadow.expires).then_some(shadow),
-            None => self.catalog.get(key.hash64(), key, now),
+            None => self.catalog.get(key, now),
         }
     }
 }
@@ -168,6 +170,10 @@ impl Ref {
             Some(Spot::Volume(place) | Spot::Renewed(place)) => Some(*place),
             Some(Spot::Inline) | None => None,
         }
+    }
+
+    fn shelf(&self) -> Shelf {
+        if self.place().is_some() { Shelf::Volumes } else { Shelf::Index }
     }
 
     fn offer(self, key: Key, weight: u64) -> Offer<Key, Self> {

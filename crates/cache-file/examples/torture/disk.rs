@@ -112,7 +112,7 @@ impl Contents {
         self.len = self.len.max(offset + bytes.len() as u64);
     }
 
-    fn set_len(&mut self, len: u64) {
+    pub(crate) fn set_len(&mut self, len: u64) {
         self.pages.split_off(&len.div_ceil(PAGE));
         if let Some(page) = self.pages.get_mut(&(len / PAGE)) {
             Arc::make_mut(page)[(len % PAGE) as usize..].fill(0);
@@ -120,13 +120,21 @@ impl Contents {
         self.len = len;
     }
 
-    fn punch(&mut self, offset: u64, len: u64) {
+    pub(crate) fn punch(&mut self, offset: u64, len: u64) {
         let whole = offset.div_ceil(PAGE)..(offset + len) / PAGE;
         self.pages.retain(|page, _| !whole.contains(page));
         for (_, page, inner, len) in pieces(offset, len as usize) {
             if let Some(page) = self.pages.get_mut(&page) {
                 Arc::make_mut(page)[inner..inner + len].fill(0);
             }
+        }
+    }
+
+    /// Flips bits of one byte.
+    pub(crate) fn flip(&mut self, offset: u64, mask: u8) {
+        let mut byte = [0];
+        if self.read(&mut byte, offset).is_ok() {
+            self.write(&[byte[0] ^ mask], offset);
         }
     }
 
@@ -222,6 +230,18 @@ impl Disk {
         state.room = None;
         let calls = state.calls;
         state.fault.take().is_some_and(|fault| calls >= fault.first)
+    }
+
+    /// Flips bits of byte `at` of the record that was written last, with a body of `len` bytes; whether it is so long.
+    pub(crate) fn flip(&self, len: u64, at: u64, mask: u8) -> bool {
+        let mut state = self.state();
+        let image = &mut state.image;
+        let volume = image.names.iter().rfind(|(path, _)| path.extension().is_some_and(|name| name == "vol"));
+        let Some(file) = volume.map(|(_, id)| *id).and_then(|id| image.files.get_mut(&id)) else { return false };
+        // Records begin with a page, and what comes before the body is shorter than one.
+        let offset = (file.len - len) / PAGE * PAGE + at;
+        file.flip(offset, mask);
+        offset < file.len
     }
 
     /// The disk is full at `bytes` of pages.

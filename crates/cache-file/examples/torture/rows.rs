@@ -6,7 +6,7 @@ use std::time::Instant;
 use cache_file::Durability;
 
 use crate::story::Tally;
-use crate::{Outcome, cuts, kills};
+use crate::{Outcome, cuts, damage, errors, index, kills, life};
 
 /// How much is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,17 @@ pub(crate) const ROWS: &[(&str, &str)] = &[
     ("f1", "killed at every change of the disk"),
     ("f2", "killed at random while writing"),
     ("f3", "power lost at every change of the disk"),
+    ("f4", "every byte of the index flipped"),
+    ("f5", "every byte of a record flipped"),
+    ("f6", "parts of files cut, zeroed, exchanged"),
+    ("f7", "disk full from every call on"),
+    ("f8", "disk broken from every call on"),
+    ("f9", "no file handles from every call on"),
+    ("f11", "a second opening of one directory"),
+    ("f12", "jumps of the clock"),
+    ("f15", "an index that ends the process"),
+    ("f16", "very many entries opened"),
+    ("f17", "volumes deleted and strangers added"),
 ];
 
 impl Pace {
@@ -49,6 +60,18 @@ impl From<Tally> for Found {
     }
 }
 
+impl Found {
+    /// Of damage to whole files; what they held may be lost.
+    fn of_damage(tally: &Tally) -> Self {
+        Self { clean: tally.wrong + tally.unopenable == 0, ..tally.clone().into() }
+    }
+
+    fn of_errors((tally, more): (Tally, String)) -> Self {
+        let found = Self::from(tally);
+        Self { figures: format!("{} {more}", found.figures), ..found }
+    }
+}
+
 /// Runs a row and prints its figures; whether all was as promised.
 pub(crate) fn run(name: &str, dir: &Path, pace: Pace, seed: u64) -> Outcome<bool> {
     let root = dir.join(name);
@@ -66,6 +89,20 @@ pub(crate) fn run(name: &str, dir: &Path, pace: Pace, seed: u64) -> Outcome<bool
             (" process", runtime.block_on(cuts::power(&root, pace, seed, Durability::Process))?.into()),
             (" power", runtime.block_on(cuts::power(&root, pace, seed, Durability::Power))?.into()),
         ],
+        "f4" => {
+            let flips = index::run(&root, pace, seed)?;
+            vec![("", Found { clean: flips.is_clean(), figures: flips.to_string() })]
+        }
+        "f5" => vec![("", runtime.block_on(damage::flips(&root, pace, seed))?.into())],
+        "f6" => vec![("", Found::of_damage(&runtime.block_on(damage::parts(&root, pace, seed))?))],
+        "f7" => vec![("", Found::of_errors(runtime.block_on(errors::sweep(&root, pace, seed, errors::FULL))?))],
+        "f8" => vec![("", Found::of_errors(runtime.block_on(errors::sweep(&root, pace, seed, errors::BROKEN))?))],
+        "f9" => vec![("", Found::of_errors(runtime.block_on(errors::sweep(&root, pace, seed, errors::HANDLES))?))],
+        "f11" => vec![("", runtime.block_on(life::in_use(&root))?)],
+        "f12" => vec![("", runtime.block_on(life::clocks(&root))?)],
+        "f15" => vec![("", runtime.block_on(life::crash_loop(&root, seed))?)],
+        "f16" => vec![("", runtime.block_on(life::many(&root, pace))?)],
+        "f17" => vec![("", runtime.block_on(life::drift(&root, pace, seed))?)],
         _ => return Err(format!("there is no row {name}").into()),
     };
     let about = ROWS.iter().find(|row| row.0 == name).map_or("", |row| row.1);

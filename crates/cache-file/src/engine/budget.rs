@@ -1,16 +1,16 @@
 //! The budget: what is on disk stays within the capacity, index and scattered blocks included.
 
-use cache_core::Limits;
 use tracing::warn;
 
-use super::Writer;
+use super::{Shelf, Writer};
 use super::group::{Plan, Request};
 use crate::index::record::inline_charge;
 use crate::report::DiskUsage;
+use crate::volume::record::BLOCK;
 
 /// How often entries are evicted for what the disk shows before the next write goes on.
 const ROUNDS: u32 = 6;
-/// The index may take one part in so many of the capacity before short entries go to volumes as well.
+/// The index may take one part in so many of the capacity.
 ///
 /// Its file gives nothing back while it is used, and compacting it stops all writes: what it takes is lost to volumes.
 const INDEX_SHARE: u64 = 4;
@@ -21,13 +21,13 @@ const MARGIN_MAX: u64 = 2 << 20;
 impl Writer {
     /// Measures the disk and evicts until it is within the capacity.
     ///
-    /// The catalog knows the weight of entries, the disk shows what they really take: pages of the index are not full,
-    /// and file systems without holes keep dead records. The limit of the catalog is what is left of the capacity.
+    /// The catalogs know the weight of entries, the disk shows what they really take: pages of the index are not full,
+    /// and file systems without holes keep dead records. The limits of the catalogs follow what is left.
     pub(super) fn fit(&mut self) {
         for _ in 0..ROUNDS {
             let disk = self.measure();
             let excess = self.excess(disk);
-            if excess > 0 && self.is_bloated(disk) {
+            if excess > 0 && disk.index > self.target() / 2 && self.loosened >= disk.index / 8 {
                 self.compact();
             }
             let plan = self.cut(disk, excess);
@@ -44,21 +44,24 @@ impl Writer {
 
     /// Bytes that a group may add to disk before something has to go.
     pub(super) fn room(&self) -> u64 {
-        let disk = self.shared.disk();
-        self.target().saturating_sub(disk.total()).min(self.spare())
+        self.target().saturating_sub(self.shared.disk().total()).min(self.spare())
     }
 
     /// The longest envelope that is kept in the index when `requests` are carried out.
+    ///
+    /// When the index has its share, short entries go to volumes as well: to their free space at first, then as many as
+    /// there are entries, so that both age alike.
     pub(super) fn inline_max(&self, requests: &[Request]) -> u64 {
-        let config = &self.shared.config;
-        let short = requests.iter().filter(|request| request.len() <= config.inline_max);
-        let incoming: u64 = short.map(|request| inline_charge(&[], request.len())).sum();
-        let share = config.capacity / INDEX_SHARE;
-        let disk = self.shared.disk();
-        let named = self.shared.live.read().catalog.weight().saturating_sub(disk.records);
-        // It may grow into its share; later there are free pages as long as half of it is not needed.
-        let fits = disk.index + 2 * incoming <= share || named + incoming <= share / 2;
-        if fits { config.inline_max } else { 0 }
+        let longest = self.shared.config.inline_max;
+        let lens = requests.iter().map(Request::len).filter(|len| *len <= longest);
+        let (count, bytes) = lens.fold((0, 0), |(count, bytes), len| (count + 1, bytes + inline_charge(&[], len)));
+        let live = self.shared.live.read();
+        let [short, all] = [live.catalog.count(Shelf::Index), live.catalog.len() as u64];
+        let weight = live.catalog.weight(Shelf::Index);
+        drop(live);
+        let is_full = weight + bytes > self.index_bound.1 && count > 0;
+        let in_volumes = is_full && (self.room() > count * 2 * BLOCK || self.turn() % all.max(1) >= short);
+        if in_volumes { 0 } else { longest }
     }
 
     /// What the disk may take after a group.
@@ -88,32 +91,45 @@ impl Writer {
         above.max(missing)
     }
 
-    /// Takes out of the catalog what has to go for `excess` bytes, and limits it to what is there and what is free.
+    /// Takes out of the catalogs what has to go for `excess` bytes, and limits them to what is there and what is free.
     fn cut(&mut self, disk: DiskUsage, excess: u64) -> Plan {
-        let (config, now) = (&self.shared.config, self.shared.config.clock.now());
-        let mut live = self.shared.live.write();
-        let mut plan = Plan::default();
+        let now = self.shared.config.clock.now();
         let free = self.target().saturating_sub(disk.total()).min(self.spare());
-        let limits = |weight: u64| Limits::weight(weight.min(config.capacity)).and_entries(config.entries);
-        if excess == 0 {
-            let weight = live.catalog.weight();
-            plan.depart_all(live.catalog.resize(limits(weight.saturating_add(free)), now));
-            return plan;
-        }
-        // Pages of the index come back for its own use alone: bodies in volumes have to go.
-        let mut freed = 0;
-        while freed < excess && !live.catalog.is_empty() {
-            let weight = live.catalog.weight().saturating_sub(excess - freed);
-            let left = live.catalog.resize(limits(weight), now);
-            freed += left.iter().filter_map(|departure| departure.value.place()).map(|place| place.space()).sum::<u64>();
-            plan.depart_all(left);
-        }
+        let shared = self.shared.clone();
+        let mut live = shared.live.write();
+        let [short, long] = [Shelf::Index, Shelf::Volumes].map(|shelf| live.catalog.weight(shelf));
+        // What volumes cannot give the index has to, once there is enough of it to be compacted.
+        let missing = excess.saturating_sub(long);
+        let most = self.bound_index(disk.index, short, free).min(short.saturating_add(free));
+        let most = if missing > 0 { most.min(short.saturating_sub(missing.max(disk.index / 8))) } else { most };
+        let mut plan = Plan::default();
+        plan.depart_all(live.catalog.bound(Shelf::Index, most, now));
+        let most = if excess > 0 { long.saturating_sub(excess) } else { long.saturating_add(free) };
+        plan.depart_all(live.catalog.bound(Shelf::Volumes, most.min(shared.config.capacity), now));
         plan
     }
 
-    /// Whether there is so little besides the index that it has to be compacted.
-    fn is_bloated(&self, disk: DiskUsage) -> bool {
-        disk.index > self.target() / 2 && self.loosened >= disk.index / 8
+    /// What entries in the index of `weight` may weigh, when its file takes `taken` bytes.
+    ///
+    /// Into its share of the capacity it may grow. Then it holds as much as it has been seen to hold, and less each time
+    /// when that made it grow all the same.
+    fn bound_index(&mut self, taken: u64, weight: u64, free: u64) -> u64 {
+        let share = self.shared.config.capacity / INDEX_SHARE;
+        let (before, bound) = self.index_bound;
+        let bound = if taken < share {
+            weight.saturating_add((share - taken).min(free))
+        } else if before == 0 {
+            // Just opened: nobody knows how many of its pages are free.
+            weight.max(share / 2)
+        } else if before < share {
+            weight - weight / 16
+        } else if taken > before {
+            bound.min(weight).saturating_sub((taken - before) / 2).max(share / 4)
+        } else {
+            bound
+        };
+        self.index_bound = (taken, bound);
+        bound
     }
 
     fn compact(&mut self) {

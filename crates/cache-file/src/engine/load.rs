@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::io;
 use std::ops::Bound;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use cache_core::{Catalog, Cause, Key, Result, Stamp, Timestamp};
+use cache_core::{Cause, Key, Meta, Result, Role, Stamp, Timestamp};
 use rustix::io::Errno;
 use tracing::warn;
 
-use super::{Live, Ref, Spot, rebuild};
+use super::{Live, Ref, Shelves, Spot, rebuild};
 use crate::config::{Durability, FileConfig};
 use crate::dir::Layout;
 use crate::error::{IndexError, from_io};
@@ -24,6 +25,9 @@ use crate::volume::{Place, Volume, Volumes, has_header};
 
 /// Records read from the index at once.
 const PAGE: usize = 1024;
+
+/// How far ahead the clock of whoever made a value may have been.
+const SKEW: Duration = Duration::from_hours(24);
 
 /// What is in a directory.
 pub(super) struct Loaded {
@@ -219,7 +223,7 @@ fn survey(
                 Indexed::Volume(place, _) => (Spot::Volume(*place), charge.saturating_add(place.space())),
                 Indexed::Renewed(place, _) => (Spot::Renewed(*place), charge.saturating_add(place.space())),
             };
-            if meta.is_expired(now) {
+            if meta.is_expired(now) || is_ahead(meta, now) {
                 report.expired += 1;
                 survey.dropped.push(bytes);
             } else if matches!(spot, Spot::Volume(place) | Spot::Renewed(place) if !is_there(place, &bytes, volumes, check_headers))
@@ -240,14 +244,14 @@ fn admit(
     generation: &mut u64,
     dropped: &mut Vec<Bytes>,
     report: &mut OpenReport,
-) -> Catalog<Key, Ref> {
+) -> Shelves {
     entries.sort_unstable_by(|one, other| (one.0, &one.1).cmp(&(other.0, &other.1)));
     let now = config.clock.now();
-    let mut catalog = Catalog::new(config.limits(), config.policy);
+    let mut catalog = Shelves::new(config.capacity, config.entries, config.policy);
     for (_, key, mut entry, weight) in entries {
         *generation += 1;
         entry.generation = *generation;
-        for left in catalog.insert(entry.offer(key, weight), now) {
+        for left in catalog.insert(entry.shelf(), entry.offer(key, weight), now) {
             match left.cause {
                 Cause::Expired => report.expired += 1,
                 _ => report.evicted += 1,
@@ -256,6 +260,13 @@ fn admit(
         }
     }
     catalog
+}
+
+/// Whether a value was made so long after `now` that a clock must have been set back: its deadlines mean nothing then.
+///
+/// Marks and tombstones only keep from being served, so they stay.
+fn is_ahead(meta: &Meta, now: Timestamp) -> bool {
+    meta.role == Role::Value && meta.created.since(now) > SKEW
 }
 
 fn is_there(place: Place, key: &[u8], volumes: &Volumes, check_header: bool) -> bool {

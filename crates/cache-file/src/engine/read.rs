@@ -28,7 +28,7 @@ impl Shared {
     /// Whether `key` could be served at `now`, without input or output.
     pub(crate) fn may_hold(&self, key: &Key, now: Timestamp) -> bool {
         let live = self.live.read();
-        live.shadows.contains_key(key) || live.catalog.peek(key.hash64(), key, now).is_some()
+        live.shadows.contains_key(key) || live.catalog.peek(key, now).is_some()
     }
 
     /// The entry of `key`.

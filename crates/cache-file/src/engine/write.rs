@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use cache_core::{Limits, Result};
+use cache_core::Result;
 use tracing::warn;
 
 use super::group::{Answer, Departed, Plan, Prepared, Request};
-use super::{Counters, Shared, load, reclaim};
+use super::{Counters, Shared, Shelf, load, reclaim};
 use crate::config::FileConfig;
 use crate::dir::Layout;
 use crate::error::{IndexError, from_io, is_full};
@@ -34,6 +34,8 @@ pub(crate) struct Writer {
     pub(super) loosened: u64,
     /// Bytes on disk of what is in quarantine.
     pub(super) quarantined: u64,
+    /// What the index took when its share was bounded last, and the bound on the weight of what is in it.
+    pub(super) index_bound: (u64, u64),
 }
 
 impl Writer {
@@ -53,7 +55,7 @@ impl Writer {
         };
         let shared = Arc::new(shared);
         let mut writer =
-            Self { shared, volumes: loaded.volumes, generation, broken: false, loosened: 0, quarantined: 0 };
+            Self { shared, volumes: loaded.volumes, generation, broken: false, loosened: 0, quarantined: 0, index_bound: (0, 0) };
         let report = writer.settle_in(loaded.report, Volumes::renumber);
         Ok((writer, report))
     }
@@ -104,20 +106,27 @@ impl Writer {
         committed.map(|()| answers)
     }
 
+    /// A number for decisions by lot, another one for each group.
+    pub(super) const fn turn(&self) -> u64 {
+        self.generation.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32
+    }
+
     /// Makes room for `incoming` bytes and some more on a disk that is full; whether that worked.
     ///
     /// The index needs space to forget something, so here space comes first: should the commit fail, the index names
     /// places where nothing is, which reads as absent, as evicted entries may.
     fn relieve(&mut self, incoming: u64) -> bool {
-        let limits = {
-            let live = self.shared.live.read();
-            let weight = live.catalog.weight();
-            let room = incoming.saturating_mul(2).max(weight / 32).max(RELIEF);
-            Limits { weight: weight.saturating_sub(room), ..live.catalog.limits() }
-        };
         let mut plan = Plan::default();
-        let now = self.shared.config.clock.now();
-        plan.depart_all(self.shared.live.write().catalog.resize(limits, now));
+        {
+            let now = self.shared.config.clock.now();
+            let mut live = self.shared.live.write();
+            let mut room = incoming.saturating_mul(2).max(live.catalog.total() / 32).max(RELIEF);
+            for shelf in [Shelf::Volumes, Shelf::Index] {
+                let weight = live.catalog.weight(shelf);
+                plan.depart_all(live.catalog.bound(shelf, weight.saturating_sub(room), now));
+                room = room.saturating_sub(weight);
+            }
+        }
         if plan.is_empty() {
             return false;
         }

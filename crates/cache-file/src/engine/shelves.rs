@@ -1,0 +1,116 @@
+//! `Shelves`: what is served, in two catalogs, since the index and the volumes give space back each to their own.
+
+use cache_core::{Catalog, Departure, Key, Limits, Offer, PolicyKind, Timestamp};
+
+use super::Ref;
+
+/// Where the body of an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shelf {
+    Index,
+    Volumes,
+}
+
+/// Two catalogs; a key is in one of them at most. The bound on entries is one on their sum.
+#[derive(Debug)]
+pub(super) struct Shelves {
+    index: Catalog<Key, Ref>,
+    volumes: Catalog<Key, Ref>,
+    entries: u64,
+}
+
+/// What left a catalog.
+pub(super) type Left = Departure<Key, Ref>;
+
+impl Shelves {
+    /// Empty ones, with `weight` for each.
+    pub(super) fn new(weight: u64, entries: u64, policy: PolicyKind) -> Self {
+        let index = Catalog::new(Limits::weight(weight).and_entries(entries), policy);
+        let volumes = index.successor();
+        Self { index, volumes, entries }
+    }
+
+    pub(super) fn get(&self, key: &Key, now: Timestamp) -> Option<&Ref> {
+        let hash = key.hash64();
+        self.volumes.get(hash, key, now).or_else(|| self.index.get(hash, key, now))
+    }
+
+    pub(super) fn peek(&self, key: &Key, now: Timestamp) -> Option<&Ref> {
+        let hash = key.hash64();
+        self.volumes.peek(hash, key, now).or_else(|| self.index.peek(hash, key, now))
+    }
+
+    /// Offers an entry; what left for it.
+    pub(super) fn insert(&mut self, shelf: Shelf, offer: Offer<Key, Ref>, now: Timestamp) -> Vec<Left> {
+        let (mine, other) = match shelf {
+            Shelf::Index => (&mut self.index, &mut self.volumes),
+            Shelf::Volumes => (&mut self.volumes, &mut self.index),
+        };
+        let mut left: Vec<Left> = other.remove(offer.hash, &offer.key, now).into_iter().collect();
+        let room = self.entries.saturating_sub(other.len() as u64);
+        let limits = mine.limits();
+        if mine.len() as u64 >= room.min(limits.entries) && limits.entries != room {
+            left.extend(mine.resize(limits.and_entries(room), now));
+        }
+        if room == 0 {
+            // The other one has all entries that there may be.
+            let limits = other.limits();
+            left.extend(other.resize(limits.and_entries(self.entries.saturating_sub(1)), now));
+            left.extend(mine.resize(mine.limits().and_entries(self.entries.min(1)), now));
+        }
+        left.extend(mine.insert(offer, now));
+        left
+    }
+
+    pub(super) fn remove(&mut self, key: &Key, now: Timestamp) -> Option<Left> {
+        let hash = key.hash64();
+        self.volumes.remove(hash, key, now).or_else(|| self.index.remove(hash, key, now))
+    }
+
+    pub(super) fn expire(&mut self, now: Timestamp, limit: usize) -> Vec<Left> {
+        let mut left = self.volumes.expire(now, limit);
+        left.extend(self.index.expire(now, limit.saturating_sub(left.len())));
+        left
+    }
+
+    pub(super) fn is_overdue(&mut self, now: Timestamp) -> bool {
+        self.volumes.is_overdue(now) || self.index.is_overdue(now)
+    }
+
+    pub(super) fn iter(&self, now: Timestamp) -> impl Iterator<Item = (&Key, &Ref)> {
+        self.volumes.iter(now).chain(self.index.iter(now))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.volumes.len() + self.index.len()
+    }
+
+    pub(super) fn count(&self, shelf: Shelf) -> u64 {
+        match shelf {
+            Shelf::Index => self.index.len() as u64,
+            Shelf::Volumes => self.volumes.len() as u64,
+        }
+    }
+
+    /// Weight of both.
+    pub(super) const fn total(&self) -> u64 {
+        self.volumes.weight() + self.index.weight()
+    }
+
+    pub(super) const fn weight(&self, shelf: Shelf) -> u64 {
+        match shelf {
+            Shelf::Index => self.index.weight(),
+            Shelf::Volumes => self.volumes.weight(),
+        }
+    }
+
+    /// Bounds the weight on one of them; what left for it.
+    pub(super) fn bound(&mut self, shelf: Shelf, weight: u64, now: Timestamp) -> Vec<Left> {
+        let mine = match shelf {
+            Shelf::Index => &mut self.index,
+            Shelf::Volumes => &mut self.volumes,
+        };
+        let limits = Limits { weight, ..mine.limits() };
+        if limits == mine.limits() { Vec::new() } else { mine.resize(limits, now).into_iter().collect() }
+    }
+}
