@@ -49,6 +49,11 @@ impl Layout {
         self.root.join("quarantine")
     }
 
+    /// The list of what was read lately.
+    pub(crate) fn recent(&self) -> PathBuf {
+        self.root.join("recent")
+    }
+
     /// The mark of an opening.
     pub(crate) fn opening(&self) -> PathBuf {
         self.root.join("opening")

@@ -2,6 +2,7 @@
 
 mod budget;
 mod group;
+mod heat;
 mod load;
 mod read;
 mod rebuild;
@@ -20,6 +21,7 @@ use cache_core::{Error, Key, Meta, Offer, PolicyKind, Role, Stamp, Timestamp, Us
 use parking_lot::{Mutex, RwLock};
 
 pub(crate) use group::{Answer, Request};
+use heat::Seen;
 pub(crate) use read::Found;
 use shelves::{Shelf, Shelves};
 pub(crate) use write::Writer;
@@ -44,6 +46,8 @@ pub(crate) struct Shared {
     index: RwLock<Option<Index>>,
     counters: Counters,
     disk: Mutex<DiskUsage>,
+    /// Reads that found something.
+    hits: AtomicU64,
     /// Set by readers that saw the index fail.
     suspect: AtomicBool,
 }
@@ -66,6 +70,7 @@ struct Ref {
     expires: Timestamp,
     cost: Duration,
     pinned: bool,
+    seen: Seen,
     /// Set when the index has it.
     spot: OnceLock<Spot>,
 }
@@ -158,7 +163,7 @@ impl Live {
 impl Ref {
     fn new(generation: u64, meta: &Meta) -> Self {
         let (stamp, expires, cost, pinned) = (meta.stamp, meta.expires(), meta.cost, meta.role == Role::Mark);
-        Self { generation, stamp, expires, cost, pinned, spot: OnceLock::new() }
+        Self { generation, stamp, expires, cost, pinned, seen: Seen::default(), spot: OnceLock::new() }
     }
 
     fn at(self, spot: Spot) -> Self {

@@ -1,5 +1,6 @@
 //! `Index`: the persistent map from keys to records; its library's errors and panics end here.
 
+mod overlay;
 pub(crate) mod record;
 mod storage;
 
@@ -16,6 +17,7 @@ use crate::config::Durability;
 use crate::error::IndexError;
 use crate::fs::FsFile;
 use crate::opening::Opening;
+use overlay::Overlay;
 use storage::{Failure, Storage};
 
 /// Keys are bytes, not text: the library panics over text that is not UTF-8.
@@ -41,6 +43,12 @@ impl Index {
     /// A new index in an empty file.
     pub(crate) fn create(file: Arc<dyn FsFile>, durability: Durability) -> Result<Self, IndexError> {
         Self::start(file, durability, Opening::unmarked())
+    }
+
+    /// Opens the index in `file` for reading: what the library writes stays in memory.
+    pub(crate) fn open_for_reading(file: Arc<dyn FsFile>) -> Result<Self, IndexError> {
+        let overlay = Overlay::new(file).map_err(IndexError::Io)?;
+        Self::start(Arc::new(overlay), Durability::Process, Opening::unmarked())
     }
 
     /// Opens the index in `file` and verifies all of its pages, step by step of `opening`.

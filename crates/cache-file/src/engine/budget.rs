@@ -148,6 +148,7 @@ impl Writer {
         disk.records = self.volumes.live();
         disk.index = index.unwrap_or(disk.index);
         disk.quarantine = self.quarantined;
+        disk.recent = self.recent;
         *disk
     }
 }

@@ -19,6 +19,7 @@ use crate::fs::OpenMode;
 use crate::index::Index;
 use crate::index::record::{self, Indexed};
 use crate::opening::Opening;
+use crate::recent;
 use crate::report::{IndexOrigin, OpenReport};
 use crate::volume::record::BLOCK;
 use crate::volume::{Place, Volume, Volumes, has_header};
@@ -35,6 +36,8 @@ pub(super) struct Loaded {
     pub(super) live: Live,
     pub(super) volumes: Volumes,
     pub(super) report: OpenReport,
+    /// The last moment at which an entry was read.
+    pub(super) moment: u32,
 }
 
 /// What the index says, before the catalog has been asked.
@@ -55,7 +58,9 @@ pub(super) fn load(config: &FileConfig, layout: &Layout, generation: &mut u64) -
     opening.end();
     let (mut index, mut report, survey) = found?;
     let mut dropped = survey.dropped;
-    let catalog = admit(config, survey.entries, generation, &mut dropped, &mut report);
+    let recent = recent::read(layout);
+    let moment = recent.values().copied().max().unwrap_or(0);
+    let catalog = admit(config, survey.entries, &recent, generation, &mut dropped, &mut report);
     let changes = dropped.iter().map(|key| (&**key, None));
     if !dropped.is_empty()
         && let Err(error) = index.apply(changes)
@@ -74,7 +79,7 @@ pub(super) fn load(config: &FileConfig, layout: &Layout, generation: &mut u64) -
         volumes.claim(entry.place());
     }
     let files = volumes.files();
-    Ok(Loaded { index, live: Live { catalog, shadows: HashMap::new(), files }, volumes, report })
+    Ok(Loaded { index, live: Live { catalog, shadows: HashMap::new(), files }, volumes, report, moment })
 }
 
 fn open_volumes(config: &FileConfig, layout: &Layout) -> Result<Volumes> {
@@ -237,10 +242,17 @@ fn survey(
     }
 }
 
-/// Offers what was found to the catalog, oldest first.
+/// The index, as it can be read while the disk cannot be written.
+pub(super) fn open_for_reading(config: &FileConfig, layout: &Layout) -> Option<Index> {
+    let opened = layout.fs.open(&layout.index(), OpenMode::Existing).map_err(IndexError::Io);
+    opened.and_then(Index::open_for_reading).inspect_err(|error| warn!(?error, name = %config.name, "no reads")).ok()
+}
+
+/// Offers what was found to the catalog, oldest first; then what was read lately counts as read again.
 fn admit(
     config: &FileConfig,
     mut entries: Vec<(Stamp, Key, Ref, u64)>,
+    recent: &HashMap<u64, u32>,
     generation: &mut u64,
     dropped: &mut Vec<Bytes>,
     report: &mut OpenReport,
@@ -248,8 +260,13 @@ fn admit(
     entries.sort_unstable_by(|one, other| (one.0, &one.1).cmp(&(other.0, &other.1)));
     let now = config.clock.now();
     let mut catalog = Shelves::new(config.capacity, config.entries, config.policy);
+    let mut read = Vec::new();
     for (_, key, mut entry, weight) in entries {
         *generation += 1;
+        if let Some(moment) = recent.get(&key.hash64()) {
+            read.push((*moment, key.clone()));
+            entry.seen.set(*moment);
+        }
         entry.generation = *generation;
         for left in catalog.insert(entry.shelf(), entry.offer(key, weight), now) {
             match left.cause {
@@ -258,6 +275,10 @@ fn admit(
             }
             dropped.push(Bytes::copy_from_slice(left.key.as_str().as_bytes()));
         }
+    }
+    read.sort_unstable();
+    for (_, key) in read {
+        catalog.get(&key, now);
     }
     catalog
 }

@@ -65,7 +65,9 @@ impl Shared {
     fn attempt<T>(&self, key: &Key, fetch: impl Fn(&Ref, Option<&Live>) -> Result<Option<T>>) -> Result<Found<T>> {
         let now = self.config.clock.now();
         let current = || self.live.read().seen(key, now).cloned();
-        let Some(mut seen) = current() else { return Ok(Found::Absent) };
+        let Some(mut seen) = self.live.read().seen(key, now).inspect(|entry| self.heat(entry)).cloned() else {
+            return Ok(Found::Absent);
+        };
         for _ in 0..FREE_ATTEMPTS {
             if let Some(whole) = fetch(&seen, None)? {
                 return Ok(Found::Whole(whole));

@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::Instant;
 
 use cache_core::Result;
 use tracing::warn;
@@ -13,6 +14,7 @@ use crate::config::FileConfig;
 use crate::dir::Layout;
 use crate::error::{IndexError, from_io, is_full};
 use crate::index::Change;
+use crate::recent;
 use crate::report::OpenReport;
 use crate::volume::Volumes;
 
@@ -36,6 +38,10 @@ pub(crate) struct Writer {
     pub(super) quarantined: u64,
     /// What the index took when its share was bounded last, and the bound on the weight of what is in it.
     pub(super) index_bound: (u64, u64),
+    /// When the list of what was read lately was written, and after how many hits.
+    pub(super) remembered: Option<(Instant, u64)>,
+    /// Bytes on disk of that list.
+    pub(super) recent: u64,
 }
 
 impl Writer {
@@ -51,11 +57,22 @@ impl Writer {
             index: Some(loaded.index).into(),
             counters: Counters::default(),
             disk: parking_lot::Mutex::default(),
+            hits: AtomicU64::default(),
             suspect: AtomicBool::new(false),
         };
         let shared = Arc::new(shared);
-        let mut writer =
-            Self { shared, volumes: loaded.volumes, generation, broken: false, loosened: 0, quarantined: 0, index_bound: (0, 0) };
+        shared.heat_after(loaded.moment);
+        let mut writer = Self {
+            recent: recent::allocated(&shared.layout),
+            shared,
+            volumes: loaded.volumes,
+            generation,
+            broken: false,
+            loosened: 0,
+            quarantined: 0,
+            index_bound: (0, 0),
+            remembered: None,
+        };
         let report = writer.settle_in(loaded.report, Volumes::renumber);
         Ok((writer, report))
     }
@@ -101,6 +118,7 @@ impl Writer {
         if committed.is_ok() {
             self.fit();
             self.thin_out();
+            self.remember(false);
         }
         self.mend();
         committed.map(|()| answers)
@@ -247,7 +265,14 @@ impl Writer {
         let loaded = {
             let mut index = self.shared.index.write();
             drop(index.take());
-            let loaded = load::load(&self.shared.config, &self.shared.layout, &mut self.generation)?;
+            let loaded = match load::load(&self.shared.config, &self.shared.layout, &mut self.generation) {
+                Ok(loaded) => loaded,
+                Err(error) => {
+                    // What it held when it failed can still be read.
+                    *index = load::open_for_reading(&self.shared.config, &self.shared.layout);
+                    return Err(error);
+                }
+            };
             *index = Some(loaded.index);
             (loaded.live, loaded.volumes, loaded.report)
         };
