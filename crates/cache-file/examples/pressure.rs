@@ -82,7 +82,12 @@ async fn measure(dir: &Path, capacity: u64, len: u64) -> Result<(), Box<dyn Erro
 }
 
 /// Puts `writes` entries from each task.
-async fn write(backend: &Arc<FileBackend>, next: &Arc<AtomicU64>, len: u64, writes: u64) -> Result<Run, Box<dyn Error>> {
+async fn write(
+    backend: &Arc<FileBackend>,
+    next: &Arc<AtomicU64>,
+    len: u64,
+    writes: u64,
+) -> Result<Run, Box<dyn Error>> {
     let start = Instant::now();
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..WRITERS {
@@ -107,11 +112,11 @@ async fn write(backend: &Arc<FileBackend>, next: &Arc<AtomicU64>, len: u64, writ
     }
     let seconds = start.elapsed().as_secs_f64();
     pauses.sort_unstable();
-    let at = |share: f64| pauses.get((pauses.len() as f64 * share) as usize).copied().unwrap_or_default();
+    let at = |thousandths: usize| pauses.get(pauses.len() * thousandths / 1000).copied().unwrap_or_default();
     Ok(Run {
         mib_per_second: (pauses.len() as u64 * len) as f64 / f64::from(1 << 20) / seconds,
-        middle: at(0.5),
-        rare: at(0.999),
+        middle: at(500),
+        rare: at(999),
         longest: pauses.last().copied().unwrap_or_default(),
     })
 }

@@ -6,18 +6,20 @@
 mod child;
 #[path = "torture/cuts.rs"]
 mod cuts;
-#[path = "torture/disk.rs"]
-mod disk;
-#[path = "torture/life.rs"]
-mod life;
-#[path = "torture/index.rs"]
-mod index;
-#[path = "torture/errors.rs"]
-mod errors;
 #[path = "torture/damage.rs"]
 mod damage;
+#[path = "torture/disk.rs"]
+mod disk;
+#[path = "torture/errors.rs"]
+mod errors;
+#[path = "torture/image.rs"]
+mod image;
+#[path = "torture/index.rs"]
+mod index;
 #[path = "torture/kills.rs"]
 mod kills;
+#[path = "torture/life.rs"]
+mod life;
 #[path = "torture/loss.rs"]
 mod loss;
 #[path = "torture/rows.rs"]

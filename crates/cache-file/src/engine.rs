@@ -23,7 +23,7 @@ use parking_lot::{Mutex, RwLock};
 pub(crate) use group::{Answer, Request};
 use heat::Seen;
 pub(crate) use read::Found;
-use shelves::{Shelf, Shelves};
+use shelves::{Shelves, Side};
 pub(crate) use write::Writer;
 
 use crate::config::FileConfig;
@@ -177,8 +177,8 @@ impl Ref {
         }
     }
 
-    fn shelf(&self) -> Shelf {
-        if self.place().is_some() { Shelf::Volumes } else { Shelf::Index }
+    fn side(&self) -> Side {
+        if self.place().is_some() { Side::Volumes } else { Side::Index }
     }
 
     fn offer(self, key: Key, weight: u64) -> Offer<Key, Self> {

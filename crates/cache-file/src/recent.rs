@@ -49,7 +49,9 @@ pub(crate) fn write(layout: &Layout, hashes: &[u64]) -> io::Result<u64> {
     let mut bytes = BytesMut::with_capacity(FRONT + hashes.len() * HASH);
     bytes.put_slice(&MAGIC);
     bytes.put_u64_le(0);
-    hashes.iter().for_each(|hash| bytes.put_u64_le(*hash));
+    for hash in hashes {
+        bytes.put_u64_le(*hash);
+    }
     let checksum = xxh3_64(&bytes[FRONT..]);
     bytes[HASH..FRONT].copy_from_slice(&checksum.to_le_bytes());
     // Half of a list does not verify, and costs no more than that.

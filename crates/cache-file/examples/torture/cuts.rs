@@ -6,7 +6,8 @@ use cache_core::Backend;
 use cache_file::{Durability, FileBackend};
 
 use crate::Outcome;
-use crate::disk::{Disk, Image};
+use crate::disk::Disk;
+use crate::image::Image;
 use crate::loss::{Loss, Walk};
 use crate::rows::Pace;
 use crate::script::{Arena, Rng};
@@ -26,6 +27,7 @@ pub(crate) async fn kills(root: &Path, pace: Pace, seed: u64) -> Outcome<Tally> 
         let mut walk = Walk::new(story.start.clone(), &story.log);
         for at in 0..=story.log.len() {
             walk.advance(at);
+            story.weigh(&walk.whole, at, &mut tally);
             let what = format!("killed at change {at} of {} with room for {capacity}", story.log.len());
             let torn = walk.torn_by_kill(&mut rng);
             for image in [Some(walk.whole.clone()), torn].into_iter().flatten() {

@@ -7,7 +7,8 @@ use cache_core::{Backend, Entry};
 use cache_file::{FileBackend, FileConfig};
 
 use crate::Outcome;
-use crate::disk::{Disk, Image, PAGE};
+use crate::disk::Disk;
+use crate::image::{Image, PAGE};
 use crate::rows::Pace;
 use crate::script::{self, Rng};
 use crate::story::Tally;
@@ -109,9 +110,9 @@ pub(crate) async fn parts(root: &Path, pace: Pace, seed: u64) -> Outcome<Tally> 
                 zeroed.file_mut(path).into_iter().for_each(|file| file.punch(at, PAGE));
                 compare(root, zeroed, seed, &format!("{name} without page {at}"), &mut tally).await?;
                 let mut exchanged = image.clone();
-                let (from, mut page) = (rng.below(file.len / PAGE) * PAGE, vec![0; PAGE as usize]);
-                if file.read(&mut page, from).is_ok() {
-                    exchanged.file_mut(path).into_iter().for_each(|file| file.write(&page, at));
+                let (from, mut bytes) = (rng.below(file.len / PAGE) * PAGE, vec![0; PAGE as usize]);
+                if file.read(&mut bytes, from).is_ok() {
+                    exchanged.file_mut(path).into_iter().for_each(|file| file.write(&bytes, at));
                     compare(root, exchanged, seed, &format!("{name} with page {from} at {at}"), &mut tally).await?;
                 }
             }
@@ -122,7 +123,8 @@ pub(crate) async fn parts(root: &Path, pace: Pace, seed: u64) -> Outcome<Tally> 
                 let mut swapped = image.clone();
                 if let (Some(one), Some(two)) = (image.names.get(path), image.names.get(other)) {
                     swapped.names.extend([(path.clone(), *two), (other.clone(), *one)]);
-                    compare(root, swapped, seed, &format!("{name} and {} exchanged", other.display()), &mut tally).await?;
+                    compare(root, swapped, seed, &format!("{name} and {} exchanged", other.display()), &mut tally)
+                        .await?;
                 }
                 let mut copied = image.clone();
                 copied.file_mut(other).into_iter().for_each(|other| *other = file.clone());

@@ -124,12 +124,11 @@ async fn one(
     for version in 2..2 + WRITES {
         let number = rng.below(BASE + 4);
         let key = script::key(number)?;
-        let (value, done) = match rng.below(4) {
-            0 => (None, backend.remove(&key).await.is_ok()),
-            _ => {
-                let entry = script::entry(seed, number, version);
-                (Some(entry.clone()), backend.put(&key, entry).await.is_ok())
-            }
+        let (value, done) = if rng.below(4) == 0 {
+            (None, backend.remove(&key).await.is_ok())
+        } else {
+            let entry = script::entry(seed, number, version);
+            (Some(entry.clone()), backend.put(&key, entry).await.is_ok())
         };
         possible.wrote(number, value, done);
         if fault.errno == ENOSPC {

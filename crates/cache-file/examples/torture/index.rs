@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::Outcome;
 use crate::damage::{self, ENTRIES};
-use crate::disk::PAGE;
+use crate::image::PAGE;
 use crate::rows::Pace;
 use crate::story::Tally;
 

@@ -38,7 +38,7 @@ pub(crate) async fn clocks(root: &Path) -> Outcome<Found> {
     for jump in [HOUR, -HOUR, 10 * YEAR, -10 * YEAR, -start, 4_300_000_000_000 - start] {
         for reopened in [false, true] {
             let disk = Disk::default();
-            let clock = Arc::new(ManualClock::new(Timestamp::from_millis(start as u64)));
+            let clock = Arc::new(ManualClock::new(Timestamp::from_millis(start.cast_unsigned())));
             let open = || FileBackend::open(damage::config(root, &disk).clock(clock.clone()));
             let mut backend = open().await?;
             let lifetime = cache_core::ttl(Duration::from_mins(10));
@@ -46,7 +46,7 @@ pub(crate) async fn clocks(root: &Path) -> Outcome<Found> {
             for number in 0..4 {
                 backend.put(&script::key(number)?, Entry::new(meta(), vec![1; 3_000])).await?;
             }
-            clock.set(Timestamp::from_millis((start + jump).max(0) as u64));
+            clock.set(Timestamp::from_millis((start + jump).max(0).cast_unsigned()));
             if reopened {
                 backend.close().await?;
                 backend = open().await?;

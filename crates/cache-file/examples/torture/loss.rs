@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::disk::{Image, Op, PAGE};
+use crate::image::{Image, Op, PAGE};
 use crate::script::Rng;
 
 /// What a disk writes at once.
@@ -66,7 +66,6 @@ impl<'a> Walk<'a> {
             }
         }
     }
-
 
     /// What a kill in the middle of the next change leaves, if that can be carried out in part.
     pub(crate) fn torn_by_kill(&self, rng: &mut Rng) -> Option<Image> {

@@ -10,7 +10,8 @@ use cache_file::{Durability, FileBackend, FileConfig, IndexOrigin, OpenReport};
 use futures_util::StreamExt;
 
 use crate::Outcome;
-use crate::disk::{Disk, Image, Op, PAGE};
+use crate::disk::Disk;
+use crate::image::{Image, Op, PAGE};
 use crate::script::{self, Rng};
 
 /// Keys of a story.
@@ -67,6 +68,8 @@ pub(crate) struct Tally {
     pub(crate) wrong: u64,
     pub(crate) leaked: u64,
     pub(crate) over_budget: u64,
+    /// Bytes beyond the capacity at any moment, writes under way included.
+    pub(crate) most_beyond: u64,
     pub(crate) rebuilt: u64,
     pub(crate) dangling: u64,
     /// The first violations, in words.
@@ -77,7 +80,8 @@ impl Story {
     /// Lets a backend write under `root`, which is a real directory for its lock alone.
     pub(crate) async fn record(root: &Path, setting: Setting) -> Outcome<Self> {
         let disk = Disk::default();
-        let mut story = Self { setting, root: root.to_owned(), start: disk.image(), log: Vec::new(), steps: Vec::new() };
+        let mut story =
+            Self { setting, root: root.to_owned(), start: disk.image(), log: Vec::new(), steps: Vec::new() };
         disk.record();
         let backend = FileBackend::open(story.config(&disk)).await?;
         let mut rng = Rng::new(setting.seed);
@@ -121,7 +125,8 @@ impl Story {
                 for number in &group {
                     done.push((*number, Some(script::entry(self.setting.seed, *number, *version))));
                 }
-                let entries = done.iter().filter_map(|(number, entry)| Some((script::key(*number).ok()?, entry.clone()?)));
+                let entries =
+                    done.iter().filter_map(|(number, entry)| Some((script::key(*number).ok()?, entry.clone()?)));
                 for answer in backend.put_many(entries.collect()).await {
                     answer?;
                 }
@@ -157,6 +162,18 @@ impl Story {
             allowed.push(None);
         }
         allowed
+    }
+
+    /// Compares what is on disk in the middle of everything with the capacity and the writes under way.
+    pub(crate) fn weigh(&self, image: &Image, at: usize, tally: &mut Tally) {
+        let under_way = self.steps.iter().filter(|step| step.begun < at && step.acknowledged > at);
+        let bodies: u64 = under_way.filter_map(|step| step.after.as_ref()).map(|entry| entry.len() + PAGE).sum();
+        let over = image.allocated("").saturating_sub(self.setting.capacity + FIXTURES);
+        tally.most_beyond = tally.most_beyond.max(over);
+        if over > bodies {
+            tally.over_budget = tally.over_budget.max(over - bodies);
+            tally.complain(format!("at change {at}: {over} bytes beyond the capacity, {bodies} under way"));
+        }
     }
 
     /// Opens a disk as it was after the first `at` changes, more or less, and compares.
@@ -260,11 +277,11 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { tried, unopenable, lost, wrong, leaked, over_budget, rebuilt, dangling, .. } = self;
+        let Self { tried, unopenable, lost, wrong, leaked, over_budget, most_beyond, rebuilt, dangling, .. } = self;
         write!(
             f,
             "tried={tried} unopenable={unopenable} lost={lost} wrong={wrong} leaked_bytes={leaked} \
-             over_budget_bytes={over_budget} dangling={dangling} indexes_rebuilt={rebuilt}"
+             over_budget_bytes={over_budget} most_beyond_capacity_bytes={most_beyond} dangling={dangling} indexes_rebuilt={rebuilt}"
         )
     }
 }

@@ -2,8 +2,8 @@
 
 use tracing::warn;
 
-use super::{Shelf, Writer};
 use super::group::{Plan, Request};
+use super::{Side, Writer};
 use crate::index::record::inline_charge;
 use crate::report::DiskUsage;
 use crate::volume::record::BLOCK;
@@ -56,8 +56,8 @@ impl Writer {
         let lens = requests.iter().map(Request::len).filter(|len| *len <= longest);
         let (count, bytes) = lens.fold((0, 0), |(count, bytes), len| (count + 1, bytes + inline_charge(&[], len)));
         let live = self.shared.live.read();
-        let [short, all] = [live.catalog.count(Shelf::Index), live.catalog.len() as u64];
-        let weight = live.catalog.weight(Shelf::Index);
+        let [short, all] = [live.catalog.count(Side::Index), live.catalog.len() as u64];
+        let weight = live.catalog.weight(Side::Index);
         drop(live);
         let is_full = weight + bytes > self.index_bound.1 && count > 0;
         let in_volumes = is_full && (self.room() > count * 2 * BLOCK || self.turn() % all.max(1) >= short);
@@ -97,15 +97,15 @@ impl Writer {
         let free = self.target().saturating_sub(disk.total()).min(self.spare());
         let shared = self.shared.clone();
         let mut live = shared.live.write();
-        let [short, long] = [Shelf::Index, Shelf::Volumes].map(|shelf| live.catalog.weight(shelf));
+        let [short, long] = [Side::Index, Side::Volumes].map(|side| live.catalog.weight(side));
         // What volumes cannot give the index has to, once there is enough of it to be compacted.
         let missing = excess.saturating_sub(long);
         let most = self.bound_index(disk.index, short, free).min(short.saturating_add(free));
         let most = if missing > 0 { most.min(short.saturating_sub(missing.max(disk.index / 8))) } else { most };
         let mut plan = Plan::default();
-        plan.depart_all(live.catalog.bound(Shelf::Index, most, now));
+        plan.depart_all(live.catalog.bound(Side::Index, most, now));
         let most = if excess > 0 { long.saturating_sub(excess) } else { long.saturating_add(free) };
-        plan.depart_all(live.catalog.bound(Shelf::Volumes, most.min(shared.config.capacity), now));
+        plan.depart_all(live.catalog.bound(Side::Volumes, most.min(shared.config.capacity), now));
         plan
     }
 

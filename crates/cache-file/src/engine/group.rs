@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use cache_core::{Cause, Departure, Entry, Key, Meta, Result, Role, Stamp, Swept, Timestamp};
 
-use super::{Live, Ref, Shared, Shelf, Spot};
+use super::{Live, Ref, Shared, Side, Spot};
 use crate::index::record::{self, Indexed};
 use crate::volume::{Place, record as volume_record};
 
@@ -168,10 +168,10 @@ impl Body {
         }
     }
 
-    const fn shelf(&self) -> Shelf {
+    const fn side(&self) -> Side {
         match self.form {
-            Form::Inline(_) => Shelf::Index,
-            Form::Volume { .. } | Form::Renewed { .. } => Shelf::Volumes,
+            Form::Inline(_) => Side::Index,
+            Form::Volume { .. } | Form::Renewed { .. } => Side::Volumes,
         }
     }
 
@@ -248,10 +248,10 @@ impl Plan {
         if live.catalog.peek(key, now).is_some_and(|present| entry.stamp < present.stamp) {
             return false;
         }
-        let shelf = body.shelf();
+        let side = body.side();
         let offer = entry.offer(key.clone(), body.weight);
         self.bodies.insert(key.clone(), body);
-        self.depart_all(live.catalog.insert(shelf, offer, now));
+        self.depart_all(live.catalog.insert(side, offer, now));
         self.bodies.contains_key(key)
     }
 
@@ -335,7 +335,7 @@ impl Plan {
         live.shadows = HashMap::new();
         let mut whole = true;
         for (key, Departed { entry, weight }) in self.before {
-            whole &= live.catalog.insert(entry.shelf(), entry.offer(key, weight), now).is_empty();
+            whole &= live.catalog.insert(entry.side(), entry.offer(key, weight), now).is_empty();
         }
         whole
     }

@@ -268,7 +268,7 @@ fn admit(
             entry.seen.set(*moment);
         }
         entry.generation = *generation;
-        for left in catalog.insert(entry.shelf(), entry.offer(key, weight), now) {
+        for left in catalog.insert(entry.side(), entry.offer(key, weight), now) {
             match left.cause {
                 Cause::Expired => report.expired += 1,
                 _ => report.evicted += 1,
@@ -278,6 +278,8 @@ fn admit(
     }
     read.sort_unstable();
     for (_, key) in read {
+        // Twice: one hit is too little for some policies.
+        catalog.get(&key, now);
         catalog.get(&key, now);
     }
     catalog

@@ -6,7 +6,7 @@ use super::Ref;
 
 /// Where the body of an entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shelf {
+pub(super) enum Side {
     Index,
     Volumes,
 }
@@ -41,10 +41,10 @@ impl Shelves {
     }
 
     /// Offers an entry; what left for it.
-    pub(super) fn insert(&mut self, shelf: Shelf, offer: Offer<Key, Ref>, now: Timestamp) -> Vec<Left> {
-        let (mine, other) = match shelf {
-            Shelf::Index => (&mut self.index, &mut self.volumes),
-            Shelf::Volumes => (&mut self.volumes, &mut self.index),
+    pub(super) fn insert(&mut self, side: Side, offer: Offer<Key, Ref>, now: Timestamp) -> Vec<Left> {
+        let (mine, other) = match side {
+            Side::Index => (&mut self.index, &mut self.volumes),
+            Side::Volumes => (&mut self.volumes, &mut self.index),
         };
         let mut left: Vec<Left> = other.remove(offer.hash, &offer.key, now).into_iter().collect();
         let room = self.entries.saturating_sub(other.len() as u64);
@@ -85,10 +85,10 @@ impl Shelves {
         self.volumes.len() + self.index.len()
     }
 
-    pub(super) fn count(&self, shelf: Shelf) -> u64 {
-        match shelf {
-            Shelf::Index => self.index.len() as u64,
-            Shelf::Volumes => self.volumes.len() as u64,
+    pub(super) fn count(&self, side: Side) -> u64 {
+        match side {
+            Side::Index => self.index.len() as u64,
+            Side::Volumes => self.volumes.len() as u64,
         }
     }
 
@@ -97,18 +97,18 @@ impl Shelves {
         self.volumes.weight() + self.index.weight()
     }
 
-    pub(super) const fn weight(&self, shelf: Shelf) -> u64 {
-        match shelf {
-            Shelf::Index => self.index.weight(),
-            Shelf::Volumes => self.volumes.weight(),
+    pub(super) const fn weight(&self, side: Side) -> u64 {
+        match side {
+            Side::Index => self.index.weight(),
+            Side::Volumes => self.volumes.weight(),
         }
     }
 
     /// Bounds the weight on one of them; what left for it.
-    pub(super) fn bound(&mut self, shelf: Shelf, weight: u64, now: Timestamp) -> Vec<Left> {
-        let mine = match shelf {
-            Shelf::Index => &mut self.index,
-            Shelf::Volumes => &mut self.volumes,
+    pub(super) fn bound(&mut self, side: Side, weight: u64, now: Timestamp) -> Vec<Left> {
+        let mine = match side {
+            Side::Index => &mut self.index,
+            Side::Volumes => &mut self.volumes,
         };
         let limits = Limits { weight, ..mine.limits() };
         if limits == mine.limits() { Vec::new() } else { mine.resize(limits, now).into_iter().collect() }

@@ -9,7 +9,7 @@ use cache_core::Result;
 use tracing::warn;
 
 use super::group::{Answer, Departed, Plan, Prepared, Request};
-use super::{Counters, Shared, Shelf, load, reclaim};
+use super::{Counters, Shared, Side, load, reclaim};
 use crate::config::FileConfig;
 use crate::dir::Layout;
 use crate::error::{IndexError, from_io, is_full};
@@ -139,9 +139,9 @@ impl Writer {
             let now = self.shared.config.clock.now();
             let mut live = self.shared.live.write();
             let mut room = incoming.saturating_mul(2).max(live.catalog.total() / 32).max(RELIEF);
-            for shelf in [Shelf::Volumes, Shelf::Index] {
-                let weight = live.catalog.weight(shelf);
-                plan.depart_all(live.catalog.bound(shelf, weight.saturating_sub(room), now));
+            for side in [Side::Volumes, Side::Index] {
+                let weight = live.catalog.weight(side);
+                plan.depart_all(live.catalog.bound(side, weight.saturating_sub(room), now));
                 room = room.saturating_sub(weight);
             }
         }

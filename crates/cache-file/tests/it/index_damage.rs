@@ -123,7 +123,7 @@ async fn a_damaged_index_is_kept_in_quarantine_at_most_twice() {
 async fn openings_that_ended_at_different_steps_are_forgiven() {
     let dir = closed_directory().await;
     let [one, other] = [7, 8].map(|step: u64| format!("{step:016x}\n"));
-    for marker in ["".to_owned(), "1\n".to_owned(), format!("2\n{one}{other}"), format!("4\n{other}{one}")] {
+    for marker in [String::new(), "1\n".to_owned(), format!("2\n{one}{other}"), format!("4\n{other}{one}")] {
         fs::write(dir.path().join("opening"), marker).unwrap();
         let backend = open(dir.path()).await;
         assert_eq!(backend.report().index, IndexOrigin::Opened);
