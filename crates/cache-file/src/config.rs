@@ -86,7 +86,7 @@ impl FileConfig {
         self
     }
 
-    /// Budget for the number of entries; each takes some 200 bytes of memory.
+    /// Budget for the number of entries; each takes some 300 bytes of memory.
     #[must_use]
     pub fn entries(mut self, entries: u64) -> Self {
         self.entries = entries;
@@ -117,6 +117,8 @@ impl FileConfig {
 
     /// Entries whose envelope is at most this long are kept in the index, at most 16 KiB; marks never are, so that they
     /// come back with the volumes when the index is lost.
+    ///
+    /// The index takes a quarter of the capacity: when it has that, short entries go to volumes as well.
     ///
     /// The default of 2 KiB is where the page of the index that an entry fills costs as much as its block in a volume.
     #[must_use]

@@ -14,7 +14,7 @@ use crate::script::{Arena, Rng};
 use crate::story::{Promise, Setting, Story, Tally};
 
 /// Room for a part of a story.
-const TIGHT: u64 = 900 << 10;
+const TIGHT: u64 = 500 << 10;
 
 /// Kills at every change, in the middle of writes, and in the middle of the openings that follow.
 pub(crate) async fn kills(root: &Path, pace: Pace, seed: u64) -> Outcome<Tally> {

@@ -106,15 +106,15 @@ pub(crate) async fn many(root: &Path, pace: Pace) -> Outcome<Found> {
     backend.close().await?;
     drop(backend);
     let empty = resident()?;
-    let start = Instant::now();
+    let (start, work) = (Instant::now(), worked()?);
     let backend = FileBackend::open(config()).await?;
-    let spent = start.elapsed();
+    let (spent, work) = (start.elapsed(), worked()? - work);
     let held = backend.usage().await?.entries;
     let (after, index) = (resident()?, backend.disk().index >> 20);
     backend.close().await?;
     let each = after.saturating_sub(empty.min(before)) / count;
     let figures = format!(
-        "entries={held} of {count} open_ms={} index_mib={index} resident_bytes_per_entry={each}",
+        "entries={held} of {count} open_ms={} of_processor={work} index_mib={index} resident_bytes_per_entry={each}",
         spent.as_millis()
     );
     Ok(Found { clean: held == count, figures })
@@ -155,6 +155,13 @@ pub(crate) async fn drift(root: &Path, pace: Pace, seed: u64) -> Outcome<Found> 
     }
     let figures = format!("rounds={rounds} wrong={wrong} dangling_dropped={dangling} drift_bytes={drifted}");
     Ok(Found { clean: wrong + drifted == 0, figures })
+}
+
+/// Milliseconds that processors worked for this process.
+fn worked() -> Outcome<u64> {
+    let text = fs::read_to_string("/proc/self/stat")?;
+    let ticks = text.split(' ').skip(13).take(2).map(str::parse::<u64>);
+    Ok(ticks.sum::<Result<u64, _>>()? * 10)
 }
 
 /// Resident bytes of this process.

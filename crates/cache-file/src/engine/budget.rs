@@ -14,6 +14,8 @@ const ROUNDS: u32 = 6;
 ///
 /// Its file gives nothing back while it is used, and compacting it stops all writes: what it takes is lost to volumes.
 const INDEX_SHARE: u64 = 4;
+/// Weight that leaves the index for its own bound at once: the commit of a large part of it writes that part anew.
+const STEP: u64 = 64 << 10;
 /// One part in so many of the capacity is left free, at most [`MARGIN_MAX`], for the pages that the index changes.
 const MARGIN_SHARE: u64 = 64;
 const MARGIN_MAX: u64 = 2 << 20;
@@ -100,7 +102,8 @@ impl Writer {
         let [short, long] = [Side::Index, Side::Volumes].map(|side| live.catalog.weight(side));
         // What volumes cannot give the index has to, once there is enough of it to be compacted.
         let missing = excess.saturating_sub(long);
-        let most = self.bound_index(disk.index, short, free).min(short.saturating_add(free));
+        let most =
+            self.bound_index(disk.index, short, free).clamp(short.saturating_sub(STEP), short.saturating_add(free));
         let most = if missing > 0 { most.min(short.saturating_sub(missing.max(disk.index / 8))) } else { most };
         let mut plan = Plan::default();
         plan.depart_all(live.catalog.bound(Side::Index, most, now));
