@@ -47,16 +47,14 @@ impl Shelves {
             Side::Volumes => (&mut self.volumes, &mut self.index),
         };
         let mut left: Vec<Left> = other.remove(offer.hash, &offer.key, now).into_iter().collect();
+        if (mine.len() + other.len()) as u64 >= self.entries && other.len() > mine.len() {
+            // The one with more entries gives way, so that neither keeps the other out.
+            left.extend(other.resize(other.limits().and_entries(other.len() as u64 - 1), now));
+        }
         let room = self.entries.saturating_sub(other.len() as u64);
         let limits = mine.limits();
         if mine.len() as u64 >= room.min(limits.entries) && limits.entries != room {
             left.extend(mine.resize(limits.and_entries(room), now));
-        }
-        if room == 0 {
-            // The other one has all entries that there may be.
-            let limits = other.limits();
-            left.extend(other.resize(limits.and_entries(self.entries.saturating_sub(1)), now));
-            left.extend(mine.resize(mine.limits().and_entries(self.entries.min(1)), now));
         }
         left.extend(mine.insert(offer, now));
         left

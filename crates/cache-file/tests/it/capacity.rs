@@ -142,3 +142,20 @@ async fn short_entries_do_not_take_the_room_of_long_ones() {
     let usage = backend.usage().await.unwrap();
     assert!(backend.disk().records > capacity / 2, "{usage:?}, {:?}", backend.disk());
 }
+
+#[tokio::test]
+async fn the_bound_on_entries_is_one_for_short_and_long_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let backend = FileBackend::open(config(dir.path()).entries(100).policy(PolicyKind::Lru)).await.unwrap();
+    for (round, len) in [(0, 100), (1, 5_000), (2, 100)] {
+        for number in 0..150 {
+            backend.put(&key(1_000 * round + number), entry(1, len)).await.unwrap();
+            assert!(backend.usage().await.unwrap().entries <= 100);
+        }
+        let mut held = 0;
+        for number in 0..150 {
+            held += u64::from(backend.get(&key(1_000 * round + number)).await.unwrap().is_some());
+        }
+        assert!(held >= 45, "round {round}: {held} of those put last are held");
+    }
+}
