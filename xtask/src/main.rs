@@ -39,9 +39,9 @@ Usage: cargo xtask COMMAND [ARGS]
   deny [--advisories]     licences, bans and sources of all dependencies by cargo-deny,
                           which is installed below target/ when missing;
                           --advisories also asks the advisory database (network)
-  torture file [--quick | --full] [--rounds N] [--entries N] [--seed S]
-                          kill -9 a writer of the file tier at random moments and check
-                          what is left; --full is 200 rounds of 100,000 entries
+  torture file [--quick | --full] [--row NAME] [--dir DIR] [--seed S]
+                          break a cache directory in every way that is known, row by row
+                          (docs/durability.md), and check what is left
   torture sim [--seeds N] [--from S] [--seed S]
                           live through simulated fleets in virtual time, 1,000 unless told,
                           and check every answer; --seed repeats the one of that seed

@@ -35,7 +35,7 @@ const BATCHES: usize = 4;
 ///
 /// [`usage`](Backend::usage) is exact: an entry weighs its record in a volume, in blocks of 4 KiB, and its record in
 /// the index, plus 32 bytes. What the directory takes on disk is [`disk`](Self::disk); it stays within the capacity,
-/// beyond it by the index pages and the replaced entries of one running group at most.
+/// beyond it by the entries that are being written at most.
 ///
 /// Dropping it without [`close`](Backend::close) carries out what is queued, then releases the directory, from the
 /// writing thread.
@@ -55,7 +55,7 @@ impl FileBackend {
     ///
     /// # Errors
     /// `Invalid` for values out of range. `Unavailable` when another process has the directory open (told within
-    /// 0.1 s), when the path is no directory or may not be written, or when the disk fails or is full.
+    /// 0.1 s; its source is a [`DirectoryInUse`](crate::DirectoryInUse)), when the path is no directory or may not be written, or when the disk fails or is full.
     ///
     /// # Cancellation
     /// The opening goes on in the background, then releases the directory.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cache_core::{Clock, Error, ErrorKind, Key, Limits, PolicyKind, Result, SystemClock};
+use cache_core::{Clock, Error, ErrorKind, Key, PolicyKind, Result, SystemClock};
 
 use crate::fs::{Fs, RealFs};
 use crate::volume::record;
@@ -31,6 +31,7 @@ pub struct FileConfig {
     pub(crate) path: PathBuf,
     pub(crate) name: Arc<str>,
     pub(crate) capacity: u64,
+    pub(crate) free_floor: u64,
     pub(crate) entries: u64,
     pub(crate) policy: PolicyKind,
     pub(crate) durability: Durability,
@@ -47,6 +48,7 @@ impl FileConfig {
             path: path.into(),
             name: Arc::from("file"),
             capacity: 4 << 30,
+            free_floor: 0,
             entries: 1_000_000,
             policy: PolicyKind::S3Fifo,
             durability: Durability::default(),
@@ -76,7 +78,15 @@ impl FileConfig {
         self
     }
 
-    /// Budget for the number of entries; each takes some 200 bytes of memory.
+    /// Bytes of the file system that are left to others: below them entries are evicted, then none is admitted. None
+    /// unless set.
+    #[must_use]
+    pub fn free_floor(mut self, bytes: u64) -> Self {
+        self.free_floor = bytes;
+        self
+    }
+
+    /// Budget for the number of entries; each takes some 300 bytes of memory.
     #[must_use]
     pub fn entries(mut self, entries: u64) -> Self {
         self.entries = entries;
@@ -108,6 +118,8 @@ impl FileConfig {
     /// Entries whose envelope is at most this long are kept in the index, at most 16 KiB; marks never are, so that they
     /// come back with the volumes when the index is lost.
     ///
+    /// The index takes a quarter of the capacity: when it has that, short entries go to volumes as well.
+    ///
     /// The default of 2 KiB is where the page of the index that an entry fills costs as much as its block in a volume.
     #[must_use]
     pub fn inline_max(mut self, bytes: u64) -> Self {
@@ -130,10 +142,6 @@ impl FileConfig {
     pub fn fs(mut self, fs: Arc<dyn Fs>) -> Self {
         self.fs = fs;
         self
-    }
-
-    pub(crate) fn limits(&self) -> Limits {
-        Limits::weight(self.capacity).and_entries(self.entries)
     }
 
     pub(crate) fn validate(&self) -> Result<()> {

@@ -12,8 +12,6 @@ use crate::fs::{Fs, FsFile, OpenMode};
 
 /// How many damaged files are kept for a look.
 const QUARANTINED: usize = 2;
-/// How often an opening may end in a crash before the index is suspected.
-const TRUSTED_CRASHES: u32 = 1;
 const TAG: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55\n\
     # This is a cache directory of Reelcache: what is in it can be made again.\n\
     # For information about cache directory tags see https://bford.info/cachedir/\n";
@@ -51,7 +49,13 @@ impl Layout {
         self.root.join("quarantine")
     }
 
-    fn marker(&self) -> PathBuf {
+    /// The list of what was read lately.
+    pub(crate) fn recent(&self) -> PathBuf {
+        self.root.join("recent")
+    }
+
+    /// The mark of an opening.
+    pub(crate) fn opening(&self) -> PathBuf {
         self.root.join("opening")
     }
 
@@ -107,42 +111,6 @@ impl Layout {
         }
         volumes.sort_unstable_by_key(|(number, _)| *number);
         Ok(volumes)
-    }
-
-    /// Notes that an opening begins; whether earlier ones crashed so often that the index must not be opened.
-    ///
-    /// The index library can end the process over a damaged file. One crash is forgiven: the process may as well have
-    /// been killed, and entries kept in the index would be lost.
-    pub(crate) fn begin_opening(&self) -> bool {
-        let marker = self.marker();
-        let crashes = match self.fs.open(&marker, OpenMode::Existing) {
-            Ok(file) => {
-                let mut count = [0];
-                // A marker without its content was written by an opening that was killed just then.
-                let read = file.read_at(&mut count, 0).is_ok() && count[0].is_ascii_digit();
-                if read { u32::from(count[0] - b'0') } else { 1 }
-            }
-            Err(_) => 0,
-        };
-        let suspect = crashes > TRUSTED_CRASHES;
-        let count = if suspect { b'1' } else { b'1' + crashes as u8 };
-        if let Err(error) = self.fs.open(&marker, OpenMode::Create).and_then(|file| file.write_at(&[count, b'\n'], 0)) {
-            warn!(%error, "the opening is not marked");
-        }
-        suspect
-    }
-
-    /// Notes that the opening has not crashed.
-    pub(crate) fn end_opening(&self) {
-        let marker = self.marker();
-        let Err(error) = self.fs.delete(&marker) else { return };
-        if error.kind() == io::ErrorKind::NotFound {
-            return;
-        }
-        let cleared = self.fs.open(&marker, OpenMode::Existing).and_then(|file| file.write_at(b"0", 0));
-        if cleared.is_err() {
-            warn!(%error, "the mark of an opening stays");
-        }
     }
 
     /// Moves a damaged file out of the way and deletes the oldest ones that were moved before.

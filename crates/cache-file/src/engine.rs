@@ -2,11 +2,13 @@
 
 mod budget;
 mod group;
+mod heat;
 mod load;
 mod read;
 mod rebuild;
 mod reclaim;
 mod scan;
+mod shelves;
 mod sparse;
 mod write;
 
@@ -15,11 +17,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use cache_core::{Catalog, Error, Key, Limits, Meta, Offer, PolicyKind, Role, Stamp, Timestamp, Usage};
+use cache_core::{Error, Key, Meta, Offer, PolicyKind, Role, Stamp, Timestamp, Usage};
 use parking_lot::{Mutex, RwLock};
 
 pub(crate) use group::{Answer, Request};
+use heat::Seen;
 pub(crate) use read::Found;
+use shelves::{Shelves, Side};
 pub(crate) use write::Writer;
 
 use crate::config::FileConfig;
@@ -42,6 +46,8 @@ pub(crate) struct Shared {
     index: RwLock<Option<Index>>,
     counters: Counters,
     disk: Mutex<DiskUsage>,
+    /// Reads that found something.
+    hits: AtomicU64,
     /// Set by readers that saw the index fail.
     suspect: AtomicBool,
 }
@@ -49,7 +55,7 @@ pub(crate) struct Shared {
 /// What is served now.
 #[derive(Debug)]
 struct Live {
-    catalog: Catalog<Key, Ref>,
+    catalog: Shelves,
     /// Entries that stand in for those of the same key which the running group writes.
     shadows: HashMap<Key, Ref>,
     files: HashMap<u32, Arc<dyn FsFile>>,
@@ -64,6 +70,7 @@ struct Ref {
     expires: Timestamp,
     cost: Duration,
     pinned: bool,
+    seen: Seen,
     /// Set when the index has it.
     spot: OnceLock<Spot>,
 }
@@ -91,7 +98,7 @@ impl Shared {
         {
             let live = self.live.read();
             usage.entries = live.catalog.len() as u64;
-            usage.bytes = live.catalog.weight();
+            usage.bytes = live.catalog.total();
         }
         usage.exact = true;
         usage.capacity = Some(self.config.capacity);
@@ -141,7 +148,7 @@ impl Shared {
 
 impl Live {
     fn empty() -> Self {
-        let catalog = Catalog::new(Limits::weight(0), PolicyKind::Fifo);
+        let catalog = Shelves::new(0, 0, PolicyKind::Fifo);
         Self { catalog, shadows: HashMap::new(), files: HashMap::new() }
     }
 
@@ -149,7 +156,7 @@ impl Live {
     fn seen(&self, key: &Key, now: Timestamp) -> Option<&Ref> {
         match self.shadows.get(key) {
             Some(shadow) => (now < shadow.expires).then_some(shadow),
-            None => self.catalog.get(key.hash64(), key, now),
+            None => self.catalog.get(key, now),
         }
     }
 }
@@ -157,7 +164,7 @@ impl Live {
 impl Ref {
     fn new(generation: u64, meta: &Meta) -> Self {
         let (stamp, expires, cost, pinned) = (meta.stamp, meta.expires(), meta.cost, meta.role == Role::Mark);
-        Self { generation, stamp, expires, cost, pinned, spot: OnceLock::new() }
+        Self { generation, stamp, expires, cost, pinned, seen: Seen::default(), spot: OnceLock::new() }
     }
 
     fn at(self, spot: Spot) -> Self {
@@ -169,6 +176,10 @@ impl Ref {
             Some(Spot::Volume(place) | Spot::Renewed(place)) => Some(*place),
             Some(Spot::Inline) | None => None,
         }
+    }
+
+    fn side(&self) -> Side {
+        if self.place().is_some() { Side::Volumes } else { Side::Index }
     }
 
     fn offer(self, key: Key, weight: u64) -> Offer<Key, Self> {

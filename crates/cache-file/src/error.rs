@@ -1,6 +1,7 @@
 //! What goes wrong with files and index, as errors of the contract.
 
 use std::error::Error as _;
+use std::fmt;
 use std::io;
 use std::path::Path;
 
@@ -8,6 +9,25 @@ use cache_core::{Error, ErrorKind};
 
 /// What a full disk is told as.
 const FULL: [io::ErrorKind; 2] = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+
+/// Another backend has the directory open: the source of the error of an opening.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DirectoryInUse {
+    /// Number of its process, where that is known.
+    pub process: Option<u32>,
+}
+
+impl fmt::Display for DirectoryInUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.process {
+            Some(process) => write!(f, "in use by process {process}"),
+            None => f.write_str("in use by another process"),
+        }
+    }
+}
+
+impl std::error::Error for DirectoryInUse {}
 
 /// Why an operation on the index failed.
 #[derive(Debug)]

@@ -59,6 +59,12 @@ pub trait Fs: Debug + Send + Sync + 'static {
 
     /// Makes the names in a directory survive the loss of power.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+
+    /// Bytes of the file system of `dir` that this user may still take. Without an answer of its own, any number.
+    fn available(&self, dir: &Path) -> io::Result<u64> {
+        let _ = dir;
+        Ok(u64::MAX)
+    }
 }
 
 /// An open file of an [`Fs`]. Positions and lengths are in bytes; all operations block.

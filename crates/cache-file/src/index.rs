@@ -1,5 +1,6 @@
 //! `Index`: the persistent map from keys to records; its library's errors and panics end here.
 
+mod overlay;
 pub(crate) mod record;
 mod storage;
 
@@ -15,6 +16,8 @@ use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use crate::config::Durability;
 use crate::error::IndexError;
 use crate::fs::FsFile;
+use crate::opening::Opening;
+use overlay::Overlay;
 use storage::{Failure, Storage};
 
 /// Keys are bytes, not text: the library panics over text that is not UTF-8.
@@ -39,11 +42,21 @@ pub(crate) type Change<'a> = (&'a [u8], Option<Bytes>);
 impl Index {
     /// A new index in an empty file.
     pub(crate) fn create(file: Arc<dyn FsFile>, durability: Durability) -> Result<Self, IndexError> {
-        Self::start(file, durability)
+        Self::start(file, durability, Opening::unmarked())
     }
 
-    /// Opens the index in `file` and verifies all of its pages.
-    pub(crate) fn open(file: Arc<dyn FsFile>, durability: Durability) -> Result<Self, IndexError> {
+    /// Opens the index in `file` for reading: what the library writes stays in memory.
+    pub(crate) fn open_for_reading(file: Arc<dyn FsFile>) -> Result<Self, IndexError> {
+        let overlay = Overlay::new(file).map_err(IndexError::Io)?;
+        Self::start(Arc::new(overlay), Durability::Process, Opening::unmarked())
+    }
+
+    /// Opens the index in `file` and verifies all of its pages, step by step of `opening`.
+    pub(crate) fn open(
+        file: Arc<dyn FsFile>,
+        durability: Durability,
+        opening: Arc<Opening>,
+    ) -> Result<Self, IndexError> {
         let mut magic = [0; MAGIC.len()];
         match file.read_at(&mut magic, 0) {
             Err(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => return Err(IndexError::Io(error)),
@@ -51,7 +64,7 @@ impl Index {
             Ok(()) if magic == MAGIC => {}
             _ => return Err(IndexError::Damaged("it does not begin like an index".to_owned())),
         }
-        let mut index = Self::start(file, durability)?;
+        let mut index = Self::start(file, durability, opening)?;
         let failure = index.failure.clone();
         let whole = guard(&failure, || match &mut index.database {
             Some(database) => database.check_integrity().map_err(IndexError::from_redb),
@@ -61,11 +74,11 @@ impl Index {
         Ok(index)
     }
 
-    fn start(file: Arc<dyn FsFile>, durability: Durability) -> Result<Self, IndexError> {
+    fn start(file: Arc<dyn FsFile>, durability: Durability, opening: Arc<Opening>) -> Result<Self, IndexError> {
         let repaired = Arc::new(AtomicBool::new(false));
         let noted = repaired.clone();
         let failure = Arc::new(Failure::default());
-        let storage = Storage { file: file.clone(), durability, failure: failure.clone() };
+        let storage = Storage { file: file.clone(), durability, failure: failure.clone(), opening };
         let database = guard(&failure, || {
             let database = Database::builder()
                 .set_cache_size(PAGE_CACHE)

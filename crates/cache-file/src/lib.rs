@@ -35,11 +35,14 @@ mod error;
 mod fs;
 mod index;
 mod lock;
+mod opening;
 mod queue;
+mod recent;
 mod report;
 mod volume;
 
 pub use backend::FileBackend;
 pub use config::{Durability, FileConfig};
+pub use error::DirectoryInUse;
 pub use fs::{Fs, FsFile, Listed, OpenMode, RealFs};
 pub use report::{DiskUsage, IndexOrigin, OpenReport};

@@ -10,7 +10,7 @@ use cache_core::{Error, ErrorKind, Result};
 use rustix::fs::OFlags;
 
 use crate::dir::Layout;
-use crate::error::from_io;
+use crate::error::{DirectoryInUse, from_io};
 
 /// How long an opener waits for a backend of its own process that is on its way out.
 const PATIENCE: Duration = Duration::from_millis(80);
@@ -94,10 +94,7 @@ fn holder(file: &mut File) -> Option<u32> {
 }
 
 fn in_use(root: &Path, holder: Option<u32>) -> Error {
-    let who = holder.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"));
-    let root = root.display();
-    Error::new(
-        ErrorKind::Unavailable,
-        format!("the cache directory {root} is in use by {who}: end it, or choose another directory"),
-    )
+    let (in_use, root) = (DirectoryInUse { process: holder }, root.display());
+    let message = format!("the cache directory {root} is {in_use}: end it, or choose another directory");
+    Error::new(ErrorKind::Unavailable, message).with_source(in_use)
 }

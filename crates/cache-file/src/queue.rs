@@ -149,6 +149,7 @@ fn serve(mut writer: Writer, mut jobs: mpsc::Receiver<Job>, closing: &AtomicBool
         }
     }
     // What is queued behind the wish to close is dropped: its callers see a closed backend.
+    writer.remember(true);
 }
 
 /// One group: `first` and what is queued behind it, up to a bound; and whether nobody wished to close.

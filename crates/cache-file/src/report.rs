@@ -47,11 +47,13 @@ pub struct DiskUsage {
     pub index: u64,
     /// Damaged files kept for a look.
     pub quarantine: u64,
+    /// The list of what was read lately.
+    pub recent: u64,
 }
 
 impl DiskUsage {
     /// All of it.
     pub const fn total(self) -> u64 {
-        self.volumes + self.index + self.quarantine
+        self.volumes + self.index + self.quarantine + self.recent
     }
 }

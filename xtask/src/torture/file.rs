@@ -1,67 +1,41 @@
-//! `cargo xtask torture file`: a process killed while it writes, again and again.
+//! `cargo xtask torture file`: a cache directory broken in every way that is known, row by row.
 
 use crate::failure::Failure;
 use crate::{process, workspace};
 
-/// A minute's worth: what every test run includes.
-const QUICK: &[(&str, &str)] = &[("--rounds", "10"), ("--entries", "5000")];
-
-/// What a release has to survive.
-const FULL: &[(&str, &str)] = &[("--rounds", "200"), ("--entries", "100000")];
-
-/// Runs it with what `args` ask for.
+/// Runs it with what `args` ask for: everything at the quick pace unless they say otherwise.
 pub(super) fn command(args: &[String]) -> Result<(), Failure> {
     let mut run = workspace::cargo(&["run", "--release", "-p", "cache-file", "--example", "torture", "--"]);
     process::run(run.args(settings(args)?))
 }
 
-/// The settings in `args`, completed from `--full`, or from `--quick` when neither is there.
-fn settings(args: &[String]) -> Result<Vec<&str>, Failure> {
-    let mut preset = QUICK;
-    let mut settings = Vec::new();
+/// The settings in `args`: a pace, and names with their values.
+fn settings(args: &[String]) -> Result<&[String], Failure> {
     let mut words = args.iter().map(String::as_str);
     while let Some(word) = words.next() {
         match word {
-            "--quick" => preset = QUICK,
-            "--full" => preset = FULL,
-            "--rounds" | "--entries" | "--seed" => {
-                let value = words.next().ok_or_else(|| Failure::usage(format!("`{word}` takes a number")))?;
-                settings.extend([word, value]);
+            "--quick" | "--full" => {}
+            "--seed" => {
+                let number = words.next().filter(|value| value.parse::<u64>().is_ok());
+                number.ok_or_else(|| Failure::usage("`--seed` takes a number"))?;
+            }
+            "--row" | "--dir" => {
+                words.next().ok_or_else(|| Failure::usage(format!("`{word}` takes a name")))?;
             }
             _ => return Err(Failure::usage(format!("`torture file` does not know `{word}`"))),
         }
     }
-    for (name, value) in preset {
-        if !settings.contains(name) {
-            settings.extend([name, value]);
-        }
-    }
-    Ok(settings)
+    Ok(args)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn settings_of(words: &str) -> Result<String, Failure> {
-        let args: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
-        settings(&args).map(|settings| settings.join(" "))
-    }
-
     #[test]
-    fn the_quick_slice_is_the_default() {
-        assert_eq!(settings_of("").unwrap(), "--rounds 10 --entries 5000");
-        assert_eq!(settings_of("--full").unwrap(), "--rounds 200 --entries 100000");
-    }
-
-    #[test]
-    fn a_setting_wins_over_the_preset() {
-        assert_eq!(settings_of("--full --entries 7 --seed 1").unwrap(), "--entries 7 --seed 1 --rounds 200");
-    }
-
-    #[test]
-    fn what_is_not_understood_is_refused() {
-        assert!(settings_of("--round 1").is_err());
-        assert!(settings_of("--seed").is_err());
+    fn only_paces_and_settings_with_values_are_understood() {
+        let takes = |words: &str| settings(&words.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).is_ok();
+        assert!(takes("") && takes("--quick") && takes("--full --row f3 --row f4 --seed 7"));
+        assert!(!takes("--seed") && !takes("--seed one") && !takes("--row") && !takes("--rounds 1"));
     }
 }

@@ -1,31 +1,38 @@
 //! The budget: what is on disk stays within the capacity, index and scattered blocks included.
 
-use cache_core::Limits;
 use tracing::warn;
 
-use super::Writer;
-use super::group::Plan;
+use super::group::{Plan, Request};
+use super::{Side, Writer};
+use crate::index::record::inline_charge;
 use crate::report::DiskUsage;
+use crate::volume::record::BLOCK;
 
-/// How often the entries are cut to what the disk shows before the next write goes on.
+/// How often entries are evicted for what the disk shows before the next write goes on.
 const ROUNDS: u32 = 6;
-/// Bytes of the index beyond its entries that are nothing unusual.
-const SLACK: u64 = 4 << 20;
+/// The index may take one part in so many of the capacity.
+///
+/// Its file gives nothing back while it is used, and compacting it stops all writes: what it takes is lost to volumes.
+const INDEX_SHARE: u64 = 4;
+/// Weight that leaves the index for its own bound at once: the commit of a large part of it writes that part anew.
+const STEP: u64 = 64 << 10;
+/// One part in so many of the capacity is left free, at most [`MARGIN_MAX`], for the pages that the index changes.
+const MARGIN_SHARE: u64 = 64;
+const MARGIN_MAX: u64 = 2 << 20;
 
 impl Writer {
     /// Measures the disk and evicts until it is within the capacity.
     ///
-    /// The catalog knows the weight of entries, the disk shows what they really take: pages of the index are not full,
-    /// and file systems without holes keep dead records. The limit of the catalog is what is left of the capacity.
+    /// The catalogs know the weight of entries, the disk shows what they really take: pages of the index are not full,
+    /// and file systems without holes keep dead records. The limits of the catalogs follow what is left.
     pub(super) fn fit(&mut self) {
-        for round in 0..ROUNDS {
-            let mut disk = self.measure();
-            let weight = self.shared.live.read().catalog.weight();
-            if self.is_loose(disk, weight, round) {
+        for _ in 0..ROUNDS {
+            let disk = self.measure();
+            let excess = self.excess(disk);
+            if excess > 0 && disk.index > self.target() / 2 && self.loosened >= disk.index / 8 {
                 self.compact();
-                disk = self.measure();
             }
-            let plan = self.cut(disk, weight, round);
+            let plan = self.cut(disk, excess);
             if plan.is_empty() {
                 return;
             }
@@ -37,31 +44,95 @@ impl Writer {
         self.measure();
     }
 
-    /// Sets the limit that `disk` leaves to entries of `weight`; what has to go for it.
-    fn cut(&mut self, disk: DiskUsage, weight: u64, round: u32) -> Plan {
-        let config = &self.shared.config;
-        let free = u128::from(weight) + u128::from(config.capacity);
-        let mut limit = u64::try_from(free.saturating_sub(u128::from(disk.total()))).unwrap_or(u64::MAX);
-        if round > 0 && disk.total() > config.capacity {
-            // Pages of the index come back by compaction alone, which has to be worth its while.
-            limit = limit.min(weight.saturating_sub(worthwhile(disk).saturating_sub(self.loosened)));
+    /// Bytes that a group may add to disk before something has to go.
+    pub(super) fn room(&self) -> u64 {
+        self.target().saturating_sub(self.shared.disk().total()).min(self.spare())
+    }
+
+    /// The longest envelope that is kept in the index when `requests` are carried out.
+    ///
+    /// When the index has its share, short entries go to volumes as well: to their free space at first, then as many as
+    /// there are entries, so that both age alike.
+    pub(super) fn inline_max(&self, requests: &[Request]) -> u64 {
+        let longest = self.shared.config.inline_max;
+        let lens = requests.iter().map(Request::len).filter(|len| *len <= longest);
+        let (count, bytes) = lens.fold((0, 0), |(count, bytes), len| (count + 1, bytes + inline_charge(&[], len)));
+        let live = self.shared.live.read();
+        let [short, all] = [live.catalog.count(Side::Index), live.catalog.len() as u64];
+        let weight = live.catalog.weight(Side::Index);
+        drop(live);
+        let is_full = weight + bytes > self.index_bound.1 && count > 0;
+        let in_volumes = is_full && (self.room() > count * 2 * BLOCK || self.turn() % all.max(1) >= short);
+        if in_volumes { 0 } else { longest }
+    }
+
+    /// What the disk may take after a group.
+    fn target(&self) -> u64 {
+        let capacity = self.shared.config.capacity;
+        capacity - (capacity / MARGIN_SHARE).min(MARGIN_MAX)
+    }
+
+    /// Bytes of the file system that may be taken without going below the floor.
+    fn spare(&self) -> u64 {
+        let (config, root) = (&self.shared.config, &self.shared.layout.root);
+        if config.free_floor == 0 {
+            return u64::MAX;
         }
-        let limits = Limits::weight(limit.min(config.capacity)).and_entries(config.entries);
-        let mut plan = Plan::default();
+        // Where nobody knows, the capacity is the bound.
+        config.fs.available(root).map_or(u64::MAX, |available| available.saturating_sub(config.free_floor))
+    }
+
+    /// Bytes that have to go.
+    fn excess(&self, disk: DiskUsage) -> u64 {
+        let (config, root) = (&self.shared.config, &self.shared.layout.root);
+        let above = disk.total().saturating_sub(self.target());
+        if config.free_floor == 0 {
+            return above;
+        }
+        let missing = config.fs.available(root).map_or(0, |available| config.free_floor.saturating_sub(available));
+        above.max(missing)
+    }
+
+    /// Takes out of the catalogs what has to go for `excess` bytes, and limits them to what is there and what is free.
+    fn cut(&mut self, disk: DiskUsage, excess: u64) -> Plan {
         let now = self.shared.config.clock.now();
-        plan.depart_all(self.shared.live.write().catalog.resize(limits, now));
+        let free = self.target().saturating_sub(disk.total()).min(self.spare());
+        let shared = self.shared.clone();
+        let mut live = shared.live.write();
+        let [short, long] = [Side::Index, Side::Volumes].map(|side| live.catalog.weight(side));
+        // What volumes cannot give the index has to, once there is enough of it to be compacted.
+        let missing = excess.saturating_sub(long);
+        let most =
+            self.bound_index(disk.index, short, free).clamp(short.saturating_sub(STEP), short.saturating_add(free));
+        let most = if missing > 0 { most.min(short.saturating_sub(missing.max(disk.index / 8))) } else { most };
+        let mut plan = Plan::default();
+        plan.depart_all(live.catalog.bound(Side::Index, most, now));
+        let most = if excess > 0 { long.saturating_sub(excess) } else { long.saturating_add(free) };
+        plan.depart_all(live.catalog.bound(Side::Volumes, most.min(shared.config.capacity), now));
         plan
     }
 
-    /// Whether the index holds so many free pages that moving the others together pays.
-    fn is_loose(&self, disk: DiskUsage, weight: u64, round: u32) -> bool {
-        let named = weight.saturating_sub(disk.records);
-        let usual = match (disk.total() > self.shared.config.capacity, round) {
-            (true, 0) => named + named / 2,
-            (true, _) => named,
-            (false, _) => named + named / 2 + SLACK,
+    /// What entries in the index of `weight` may weigh, when its file takes `taken` bytes.
+    ///
+    /// Into its share of the capacity it may grow. Then it holds as much as it has been seen to hold, and less each time
+    /// when that made it grow all the same.
+    fn bound_index(&mut self, taken: u64, weight: u64, free: u64) -> u64 {
+        let share = self.shared.config.capacity / INDEX_SHARE;
+        let (before, bound) = self.index_bound;
+        let bound = if taken < share {
+            weight.saturating_add((share - taken).min(free))
+        } else if before == 0 {
+            // Just opened: nobody knows how many of its pages are free.
+            weight.max(share / 2)
+        } else if before < share {
+            weight - weight / 16
+        } else if taken > before {
+            bound.min(weight).saturating_sub((taken - before) / 2).max(share / 4)
+        } else {
+            bound
         };
-        disk.index > usual && self.loosened >= worthwhile(disk)
+        self.index_bound = (taken, bound);
+        bound
     }
 
     fn compact(&mut self) {
@@ -80,11 +151,7 @@ impl Writer {
         disk.records = self.volumes.live();
         disk.index = index.unwrap_or(disk.index);
         disk.quarantine = self.quarantined;
+        disk.recent = self.recent;
         *disk
     }
-}
-
-/// Bytes of the index that must have become free for a compaction.
-fn worthwhile(disk: DiskUsage) -> u64 {
-    disk.index / 8 + (16 << 10)
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use cache_core::{Cause, Departure, Entry, Key, Meta, Result, Role, Stamp, Swept, Timestamp};
 
-use super::{Live, Ref, Shared, Spot};
+use super::{Live, Ref, Shared, Side, Spot};
 use crate::index::record::{self, Indexed};
 use crate::volume::{Place, record as volume_record};
 
@@ -168,6 +168,13 @@ impl Body {
         }
     }
 
+    const fn side(&self) -> Side {
+        match self.form {
+            Form::Inline(_) => Side::Index,
+            Form::Volume { .. } | Form::Renewed { .. } => Side::Volumes,
+        }
+    }
+
     fn spot(&self) -> Spot {
         match self.form {
             Form::Inline(_) | Form::Volume { place: None, .. } => Spot::Inline,
@@ -201,22 +208,22 @@ impl Plan {
                 Answer::Done
             }
             Prepared::Renew(key, present, renewed) => {
-                let found = live.catalog.peek(key.hash64(), &key, now).filter(|found| found.stamp == present);
+                let found = live.catalog.peek(&key, now).filter(|found| found.stamp == present);
                 Answer::Renewed(match renewed {
                     Some((entry, body)) if found.is_some() => self.put(live, &key, entry, body, now),
                     _ => false,
                 })
             }
             Prepared::Remove(key) => {
-                let there = live.catalog.peek(key.hash64(), &key, now).is_some();
-                self.depart_all(live.catalog.remove(key.hash64(), &key, now));
+                let there = live.catalog.peek(&key, now).is_some();
+                self.depart_all(live.catalog.remove(&key, now));
                 Answer::Removed(there)
             }
             Prepared::Discard(key, generation) => {
-                let found = live.catalog.peek(key.hash64(), &key, Timestamp::EPOCH);
+                let found = live.catalog.peek(&key, Timestamp::EPOCH);
                 if found.is_some_and(|found| found.generation == generation) {
                     self.corrupt += 1;
-                    self.depart_all(live.catalog.remove(key.hash64(), &key, now));
+                    self.depart_all(live.catalog.remove(&key, now));
                 }
                 Answer::Done
             }
@@ -238,12 +245,13 @@ impl Plan {
         if now >= entry.expires {
             return false;
         }
-        if live.catalog.peek(key.hash64(), key, now).is_some_and(|present| entry.stamp < present.stamp) {
+        if live.catalog.peek(key, now).is_some_and(|present| entry.stamp < present.stamp) {
             return false;
         }
+        let side = body.side();
         let offer = entry.offer(key.clone(), body.weight);
         self.bodies.insert(key.clone(), body);
-        self.depart_all(live.catalog.insert(offer, now));
+        self.depart_all(live.catalog.insert(side, offer, now));
         self.bodies.contains_key(key)
     }
 
@@ -307,7 +315,7 @@ impl Plan {
     pub(super) fn publish(&self, live: &mut Live) {
         for (key, body) in &self.bodies {
             // The time may have come in which the entry is served no more; its place is noted all the same.
-            if let Some(entry) = live.catalog.peek(key.hash64(), key, Timestamp::EPOCH)
+            if let Some(entry) = live.catalog.peek(key, Timestamp::EPOCH)
                 && entry.generation == body.generation
             {
                 let _ = entry.spot.set(body.spot());
@@ -319,15 +327,15 @@ impl Plan {
     /// Puts the catalog back to what is on disk; whether all of it fitted again.
     pub(super) fn roll_back(self, live: &mut Live, now: Timestamp) -> bool {
         for (key, body) in &self.bodies {
-            let found = live.catalog.peek(key.hash64(), key, Timestamp::EPOCH);
+            let found = live.catalog.peek(key, Timestamp::EPOCH);
             if found.is_some_and(|found| found.generation == body.generation) {
-                live.catalog.remove(key.hash64(), key, now);
+                live.catalog.remove(key, now);
             }
         }
         live.shadows = HashMap::new();
         let mut whole = true;
         for (key, Departed { entry, weight }) in self.before {
-            whole &= live.catalog.insert(entry.offer(key, weight), now).is_empty();
+            whole &= live.catalog.insert(entry.side(), entry.offer(key, weight), now).is_empty();
         }
         whole
     }

@@ -3,19 +3,23 @@
 use std::collections::HashMap;
 use std::io;
 use std::ops::Bound;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use cache_core::{Catalog, Cause, Key, Result, Stamp, Timestamp};
+use cache_core::{Cause, Key, Meta, Result, Role, Stamp, Timestamp};
 use rustix::io::Errno;
 use tracing::warn;
 
-use super::{Live, Ref, Spot, rebuild};
+use super::{Live, Ref, Shelves, Spot, rebuild};
 use crate::config::{Durability, FileConfig};
 use crate::dir::Layout;
 use crate::error::{IndexError, from_io};
 use crate::fs::OpenMode;
 use crate::index::Index;
 use crate::index::record::{self, Indexed};
+use crate::opening::Opening;
+use crate::recent;
 use crate::report::{IndexOrigin, OpenReport};
 use crate::volume::record::BLOCK;
 use crate::volume::{Place, Volume, Volumes, has_header};
@@ -23,12 +27,17 @@ use crate::volume::{Place, Volume, Volumes, has_header};
 /// Records read from the index at once.
 const PAGE: usize = 1024;
 
+/// How far ahead the clock of whoever made a value may have been.
+const SKEW: Duration = Duration::from_hours(24);
+
 /// What is in a directory.
 pub(super) struct Loaded {
     pub(super) index: Index,
     pub(super) live: Live,
     pub(super) volumes: Volumes,
     pub(super) report: OpenReport,
+    /// The last moment at which an entry was read.
+    pub(super) moment: u32,
 }
 
 /// What the index says, before the catalog has been asked.
@@ -43,13 +52,15 @@ struct Survey {
 /// Loads a directory that the caller has locked. Entries get generations after `generation`.
 pub(super) fn load(config: &FileConfig, layout: &Layout, generation: &mut u64) -> Result<Loaded> {
     let mut volumes = open_volumes(config, layout)?;
-    let suspect = layout.begin_opening();
-    let found = find_index(config, layout, &mut volumes, suspect);
+    let opening = Opening::begin(layout);
+    let found = find_index(config, layout, &mut volumes, &opening);
     // An error is no crash: the next opening trusts the index as this one did.
-    layout.end_opening();
+    opening.end();
     let (mut index, mut report, survey) = found?;
     let mut dropped = survey.dropped;
-    let catalog = admit(config, survey.entries, generation, &mut dropped, &mut report);
+    let recent = recent::read(layout);
+    let moment = recent.values().copied().max().unwrap_or(0);
+    let catalog = admit(config, survey.entries, &recent, generation, &mut dropped, &mut report);
     let changes = dropped.iter().map(|key| (&**key, None));
     if !dropped.is_empty()
         && let Err(error) = index.apply(changes)
@@ -59,7 +70,7 @@ pub(super) fn load(config: &FileConfig, layout: &Layout, generation: &mut u64) -
         drop(index);
         let path = layout.index();
         let file = layout.fs.open(&path, OpenMode::Existing).map_err(|error| from_io(error, &path))?;
-        index = Index::open(file, config.durability).map_err(|error| error.into_error(&path))?;
+        index = Index::open(file, config.durability, Opening::unmarked()).map_err(|error| error.into_error(&path))?;
     }
     for (_, volume) in volumes.iter_mut() {
         volume.live = 0;
@@ -68,7 +79,7 @@ pub(super) fn load(config: &FileConfig, layout: &Layout, generation: &mut u64) -
         volumes.claim(entry.place());
     }
     let files = volumes.files();
-    Ok(Loaded { index, live: Live { catalog, shadows: HashMap::new(), files }, volumes, report })
+    Ok(Loaded { index, live: Live { catalog, shadows: HashMap::new(), files }, volumes, report, moment })
 }
 
 fn open_volumes(config: &FileConfig, layout: &Layout) -> Result<Volumes> {
@@ -87,9 +98,9 @@ fn find_index(
     config: &FileConfig,
     layout: &Layout,
     volumes: &mut Volumes,
-    suspect: bool,
+    opening: &Arc<Opening>,
 ) -> Result<(Index, OpenReport, Survey)> {
-    match open_index(config, layout, volumes, suspect)? {
+    match open_index(config, layout, volumes, opening)? {
         Some((index, origin)) => survey_index(config, layout, index, origin, volumes),
         None => rebuilt(config, layout, volumes),
     }
@@ -100,7 +111,7 @@ fn open_index(
     config: &FileConfig,
     layout: &Layout,
     volumes: &Volumes,
-    suspect: bool,
+    opening: &Arc<Opening>,
 ) -> Result<Option<(Index, IndexOrigin)>> {
     let path = layout.index();
     let file = match layout.fs.open(&path, OpenMode::Existing) {
@@ -119,8 +130,8 @@ fn open_index(
             return Ok(None);
         }
     };
-    if !suspect {
-        match Index::open(file, config.durability) {
+    if !opening.suspect {
+        match Index::open(file, config.durability, opening.clone()) {
             Ok(index) => {
                 let origin = if index.recovered { IndexOrigin::Recovered } else { IndexOrigin::Opened };
                 return Ok(Some((index, origin)));
@@ -217,7 +228,7 @@ fn survey(
                 Indexed::Volume(place, _) => (Spot::Volume(*place), charge.saturating_add(place.space())),
                 Indexed::Renewed(place, _) => (Spot::Renewed(*place), charge.saturating_add(place.space())),
             };
-            if meta.is_expired(now) {
+            if meta.is_expired(now) || is_ahead(meta, now) {
                 report.expired += 1;
                 survey.dropped.push(bytes);
             } else if matches!(spot, Spot::Volume(place) | Spot::Renewed(place) if !is_there(place, &bytes, volumes, check_headers))
@@ -231,21 +242,33 @@ fn survey(
     }
 }
 
-/// Offers what was found to the catalog, oldest first.
+/// The index, as it can be read while the disk cannot be written.
+pub(super) fn open_for_reading(config: &FileConfig, layout: &Layout) -> Option<Index> {
+    let opened = layout.fs.open(&layout.index(), OpenMode::Existing).map_err(IndexError::Io);
+    opened.and_then(Index::open_for_reading).inspect_err(|error| warn!(?error, name = %config.name, "no reads")).ok()
+}
+
+/// Offers what was found to the catalog, oldest first; then what was read lately counts as read again.
 fn admit(
     config: &FileConfig,
     mut entries: Vec<(Stamp, Key, Ref, u64)>,
+    recent: &HashMap<u64, u32>,
     generation: &mut u64,
     dropped: &mut Vec<Bytes>,
     report: &mut OpenReport,
-) -> Catalog<Key, Ref> {
+) -> Shelves {
     entries.sort_unstable_by(|one, other| (one.0, &one.1).cmp(&(other.0, &other.1)));
     let now = config.clock.now();
-    let mut catalog = Catalog::new(config.limits(), config.policy);
+    let mut catalog = Shelves::new(config.capacity, config.entries, config.policy);
+    let mut read = Vec::new();
     for (_, key, mut entry, weight) in entries {
         *generation += 1;
+        if let Some(moment) = recent.get(&key.hash64()) {
+            read.push((*moment, key.clone()));
+            entry.seen.set(*moment);
+        }
         entry.generation = *generation;
-        for left in catalog.insert(entry.offer(key, weight), now) {
+        for left in catalog.insert(entry.side(), entry.offer(key, weight), now) {
             match left.cause {
                 Cause::Expired => report.expired += 1,
                 _ => report.evicted += 1,
@@ -253,7 +276,20 @@ fn admit(
             dropped.push(Bytes::copy_from_slice(left.key.as_str().as_bytes()));
         }
     }
+    read.sort_unstable();
+    for (_, key) in read {
+        // Twice: one hit is too little for some policies.
+        catalog.get(&key, now);
+        catalog.get(&key, now);
+    }
     catalog
+}
+
+/// Whether a value was made so long after `now` that a clock must have been set back: its deadlines mean nothing then.
+///
+/// Marks and tombstones only keep from being served, so they stay.
+fn is_ahead(meta: &Meta, now: Timestamp) -> bool {
+    meta.role == Role::Value && meta.created.since(now) > SKEW
 }
 
 fn is_there(place: Place, key: &[u8], volumes: &Volumes, check_header: bool) -> bool {

@@ -28,7 +28,7 @@ impl Shared {
     /// Whether `key` could be served at `now`, without input or output.
     pub(crate) fn may_hold(&self, key: &Key, now: Timestamp) -> bool {
         let live = self.live.read();
-        live.shadows.contains_key(key) || live.catalog.peek(key.hash64(), key, now).is_some()
+        live.shadows.contains_key(key) || live.catalog.peek(key, now).is_some()
     }
 
     /// The entry of `key`.
@@ -65,7 +65,9 @@ impl Shared {
     fn attempt<T>(&self, key: &Key, fetch: impl Fn(&Ref, Option<&Live>) -> Result<Option<T>>) -> Result<Found<T>> {
         let now = self.config.clock.now();
         let current = || self.live.read().seen(key, now).cloned();
-        let Some(mut seen) = current() else { return Ok(Found::Absent) };
+        let Some(mut seen) = self.live.read().seen(key, now).inspect(|entry| self.heat(entry)).cloned() else {
+            return Ok(Found::Absent);
+        };
         for _ in 0..FREE_ATTEMPTS {
             if let Some(whole) = fetch(&seen, None)? {
                 return Ok(Found::Whole(whole));

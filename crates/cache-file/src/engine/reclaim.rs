@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use cache_core::{Catalog, Key, Timestamp};
+use cache_core::Timestamp;
 use tracing::warn;
 
-use super::Ref;
+use super::Shelves;
 use crate::volume::{Place, Volume, Volumes, erase};
 
 /// Cuts tails off, erases gaps and deletes volumes without entries; the bytes on disk that came back.
 ///
 /// Such space is what a killed process appended and never committed, or freed in the index and not yet on disk.
-pub(super) fn reclaim(volumes: &mut Volumes, catalog: &Catalog<Key, Ref>) -> u64 {
+pub(super) fn reclaim(volumes: &mut Volumes, catalog: &Shelves) -> u64 {
     let mut named: BTreeMap<u32, Vec<Place>> = BTreeMap::new();
     for place in catalog.iter(Timestamp::EPOCH).filter_map(|(_, entry)| entry.place()) {
         named.entry(place.volume).or_default().push(place);

@@ -26,7 +26,7 @@ impl Writer {
         {
             let mut live = self.shared.live.write();
             let now = Timestamp::EPOCH;
-            plan.evict_all(keys.into_iter().filter_map(|key| live.catalog.remove(key.hash64(), &key, now)));
+            plan.evict_all(keys.into_iter().filter_map(|key| live.catalog.remove(&key, now)));
         }
         if let Err(error) = self.commit(plan) {
             warn!(%error, "sparse volumes could not be given up");

@@ -2,17 +2,19 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::Instant;
 
-use cache_core::{Limits, Result};
+use cache_core::Result;
 use tracing::warn;
 
 use super::group::{Answer, Departed, Plan, Prepared, Request};
-use super::{Counters, Shared, load, reclaim};
+use super::{Counters, Shared, Side, load, reclaim};
 use crate::config::FileConfig;
 use crate::dir::Layout;
 use crate::error::{IndexError, from_io, is_full};
 use crate::index::Change;
+use crate::recent;
 use crate::report::OpenReport;
 use crate::volume::Volumes;
 
@@ -34,6 +36,12 @@ pub(crate) struct Writer {
     pub(super) loosened: u64,
     /// Bytes on disk of what is in quarantine.
     pub(super) quarantined: u64,
+    /// What the index took when its share was bounded last, and the bound on the weight of what is in it.
+    pub(super) index_bound: (u64, u64),
+    /// When the list of what was read lately was written, and after how many hits.
+    pub(super) remembered: Option<(Instant, u64)>,
+    /// Bytes on disk of that list.
+    pub(super) recent: u64,
 }
 
 impl Writer {
@@ -49,11 +57,22 @@ impl Writer {
             index: Some(loaded.index).into(),
             counters: Counters::default(),
             disk: parking_lot::Mutex::default(),
+            hits: AtomicU64::default(),
             suspect: AtomicBool::new(false),
         };
         let shared = Arc::new(shared);
-        let mut writer =
-            Self { shared, volumes: loaded.volumes, generation, broken: false, loosened: 0, quarantined: 0 };
+        shared.heat_after(loaded.moment);
+        let mut writer = Self {
+            recent: recent::allocated(&shared.layout),
+            shared,
+            volumes: loaded.volumes,
+            generation,
+            broken: false,
+            loosened: 0,
+            quarantined: 0,
+            index_bound: (0, 0),
+            remembered: None,
+        };
         let report = writer.settle_in(loaded.report, Volumes::renumber);
         Ok((writer, report))
     }
@@ -85,7 +104,8 @@ impl Writer {
         if self.broken || self.shared.index_failed() {
             self.recover()?;
         }
-        let prepared: Vec<_> = requests.iter().map(|request| self.prepare(request)).collect();
+        let inline_max = self.inline_max(requests);
+        let prepared: Vec<_> = requests.iter().map(|request| self.prepare(request, inline_max)).collect();
         let mut plan = Plan::default();
         let answers = {
             let now = self.shared.config.clock.now();
@@ -98,9 +118,15 @@ impl Writer {
         if committed.is_ok() {
             self.fit();
             self.thin_out();
+            self.remember(false);
         }
         self.mend();
         committed.map(|()| answers)
+    }
+
+    /// A number for decisions by lot, another one for each group.
+    pub(super) const fn turn(&self) -> u64 {
+        self.generation.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32
     }
 
     /// Makes room for `incoming` bytes and some more on a disk that is full; whether that worked.
@@ -108,15 +134,17 @@ impl Writer {
     /// The index needs space to forget something, so here space comes first: should the commit fail, the index names
     /// places where nothing is, which reads as absent, as evicted entries may.
     fn relieve(&mut self, incoming: u64) -> bool {
-        let limits = {
-            let live = self.shared.live.read();
-            let weight = live.catalog.weight();
-            let room = incoming.saturating_mul(2).max(weight / 32).max(RELIEF);
-            Limits { weight: weight.saturating_sub(room), ..live.catalog.limits() }
-        };
         let mut plan = Plan::default();
-        let now = self.shared.config.clock.now();
-        plan.depart_all(self.shared.live.write().catalog.resize(limits, now));
+        {
+            let now = self.shared.config.clock.now();
+            let mut live = self.shared.live.write();
+            let mut room = incoming.saturating_mul(2).max(live.catalog.total() / 32).max(RELIEF);
+            for side in [Side::Volumes, Side::Index] {
+                let weight = live.catalog.weight(side);
+                plan.depart_all(live.catalog.bound(side, weight.saturating_sub(room), now));
+                room = room.saturating_sub(weight);
+            }
+        }
         if plan.is_empty() {
             return false;
         }
@@ -144,9 +172,9 @@ impl Writer {
         }
     }
 
-    fn prepare(&mut self, request: &Request) -> Result<Prepared> {
+    fn prepare(&mut self, request: &Request, inline_max: u64) -> Result<Prepared> {
         self.generation += 1;
-        Prepared::new(request, self.generation, self.shared.config.inline_max, |key| self.shared.read_index(key))
+        Prepared::new(request, self.generation, inline_max, |key| self.shared.read_index(key))
     }
 
     /// Brings a plan to disk and shows it to readers, or takes it back.
@@ -155,8 +183,7 @@ impl Writer {
             plan.count(&self.shared);
             return Ok(());
         }
-        let room = self.shared.config.capacity.saturating_sub(self.shared.disk().total());
-        if plan.incoming() > room {
+        if plan.incoming() > self.room() {
             self.make_room(&mut plan)?;
         }
         let mark = self.volumes.mark();
@@ -238,7 +265,14 @@ impl Writer {
         let loaded = {
             let mut index = self.shared.index.write();
             drop(index.take());
-            let loaded = load::load(&self.shared.config, &self.shared.layout, &mut self.generation)?;
+            let loaded = match load::load(&self.shared.config, &self.shared.layout, &mut self.generation) {
+                Ok(loaded) => loaded,
+                Err(error) => {
+                    // What it held when it failed can still be read.
+                    *index = load::open_for_reading(&self.shared.config, &self.shared.layout);
+                    return Err(error);
+                }
+            };
             *index = Some(loaded.index);
             (loaded.live, loaded.volumes, loaded.report)
         };

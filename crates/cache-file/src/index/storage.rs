@@ -7,6 +7,7 @@ use redb::StorageBackend;
 
 use crate::config::Durability;
 use crate::fs::FsFile;
+use crate::opening::Opening;
 
 /// A file of the [`Fs`](crate::fs::Fs) seam under the index library.
 #[derive(Debug)]
@@ -14,6 +15,7 @@ pub(crate) struct Storage {
     pub(crate) file: Arc<dyn FsFile>,
     pub(crate) durability: Durability,
     pub(crate) failure: Arc<Failure>,
+    pub(crate) opening: Arc<Opening>,
 }
 
 /// The first failure of the medium below an index.
@@ -41,14 +43,17 @@ impl Failure {
 
 impl StorageBackend for Storage {
     fn len(&self) -> io::Result<u64> {
+        self.opening.step();
         self.failure.note(self.file.len())
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.opening.step();
         self.failure.note(self.file.read_at(out, offset))
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
+        self.opening.step();
         self.failure.note(self.file.set_len(len))
     }
 
@@ -61,6 +66,7 @@ impl StorageBackend for Storage {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.opening.step();
         self.failure.note(self.file.write_at(data, offset))
     }
 }

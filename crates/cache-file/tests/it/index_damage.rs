@@ -120,9 +120,10 @@ async fn a_damaged_index_is_kept_in_quarantine_at_most_twice() {
 }
 
 #[tokio::test]
-async fn one_opening_that_crashed_is_forgiven() {
+async fn openings_that_ended_at_different_steps_are_forgiven() {
     let dir = closed_directory().await;
-    for marker in ["", "1\n"] {
+    let [one, other] = [7, 8].map(|step: u64| format!("{step:016x}\n"));
+    for marker in [String::new(), "1\n".to_owned(), format!("2\n{one}{other}"), format!("4\n{other}{one}")] {
         fs::write(dir.path().join("opening"), marker).unwrap();
         let backend = open(dir.path()).await;
         assert_eq!(backend.report().index, IndexOrigin::Opened);
@@ -133,13 +134,15 @@ async fn one_opening_that_crashed_is_forgiven() {
 }
 
 #[tokio::test]
-async fn after_two_openings_that_crashed_the_index_is_not_opened() {
-    let dir = closed_directory().await;
-    fs::write(dir.path().join("opening"), "2\n").unwrap();
-    let backend = open(dir.path()).await;
-    assert_eq!(backend.report().index, IndexOrigin::Rebuilt);
-    assert_eq!(backend.get(&key(3)).await.unwrap(), Some(mixed(3)));
-    assert!(!dir.path().join("opening").exists());
+async fn after_two_ends_at_one_step_or_five_anywhere_the_index_is_not_opened() {
+    for marker in ["2\n00000000000000ff\n00000000000000ff\n", "5\n0000000000000001\n0000000000000002\n"] {
+        let dir = closed_directory().await;
+        fs::write(dir.path().join("opening"), marker).unwrap();
+        let backend = open(dir.path()).await;
+        assert_eq!(backend.report().index, IndexOrigin::Rebuilt);
+        assert_eq!(backend.get(&key(3)).await.unwrap(), Some(mixed(3)));
+        assert!(!dir.path().join("opening").exists());
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
 
-use cache_core::Backend;
+use cache_core::{Backend, ErrorKind};
 use cache_file::{FileBackend, IndexOrigin};
 
 use crate::faulty_fs::FaultyFs;
@@ -40,6 +40,27 @@ async fn opens_after(harm: impl FnOnce(&Path)) -> usize {
 
 fn spoil_index(dir: &Path) {
     fs::write(dir.join("index.redb"), vec![7; 100_000]).unwrap();
+}
+
+#[tokio::test]
+async fn a_directory_deleted_while_it_is_used_fails_calls_until_it_is_opened_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("cache");
+    let small = || config(&root).volume_len(64 << 10);
+    let backend = FileBackend::open(small()).await.unwrap();
+    fill(&backend, 8).await;
+    fs::remove_dir_all(&root).unwrap();
+    for number in 0..40 {
+        if let Err(error) = backend.put(&key(number), mixed(number)).await {
+            assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+        }
+        let found = backend.get(&key(number)).await;
+        assert!(found.is_err() || found.is_ok_and(|found| found.is_none_or(|found| found == mixed(number))));
+    }
+    backend.close().await.unwrap();
+    let backend = FileBackend::open(small()).await.unwrap();
+    fill(&backend, 8).await;
+    is_whole(&backend, 8).await;
 }
 
 #[tokio::test]

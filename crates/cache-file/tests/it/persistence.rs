@@ -84,6 +84,23 @@ async fn what_expired_meanwhile_is_gone_with_its_space() {
 }
 
 #[tokio::test]
+async fn a_value_made_long_after_now_is_not_served_after_a_reopening() {
+    let dir = tempfile::tempdir().unwrap();
+    let backend = open(dir.path()).await;
+    for (number, hours) in [(0, 1), (1, 25), (2, 100_000)] {
+        let mut made = entry(1, 3_000);
+        made.meta.created = NOW.after(Duration::from_hours(hours));
+        backend.put(&key(number), made).await.unwrap();
+    }
+    backend.close().await.unwrap();
+    let backend = open(dir.path()).await;
+    for number in 0..3 {
+        assert_eq!(backend.get(&key(number)).await.unwrap().is_some(), number == 0, "key {number}");
+    }
+    assert_eq!(backend.report().expired, 2);
+}
+
+#[tokio::test]
 async fn a_lower_budget_evicts_at_the_opening() {
     let dir = tempfile::tempdir().unwrap();
     let backend = open(dir.path()).await;

@@ -7,7 +7,7 @@ use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use cache_core::{Backend, ErrorKind, Retry};
-use cache_file::{FileBackend, FileConfig, IndexOrigin};
+use cache_file::{DirectoryInUse, FileBackend, FileConfig, IndexOrigin};
 
 use crate::support::{config, entry, fill, is_whole, key, open};
 
@@ -28,6 +28,8 @@ pub(crate) fn child_dir() -> Option<std::path::PathBuf> {
 fn in_use(opened: cache_core::Result<FileBackend>, holder: u32) {
     let error = opened.unwrap_err();
     assert_eq!((error.kind(), error.retry()), (ErrorKind::Unavailable, Retry::Later));
+    let told_as = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<DirectoryInUse>());
+    assert_eq!(told_as.and_then(|in_use| in_use.process), Some(holder));
     let told = format!("in use by process {holder}");
     assert!(error.message().contains(&told), "{error} does not say {told:?}");
 }
