@@ -17,7 +17,7 @@ pub(crate) fn command(args: &[String]) -> Result<(), Failure> {
     let mut steps = vec![Step::command("tests", tests(&scope))];
     if !scope.only_tests {
         steps.push(Step::command("doctests", workspace::cargo(&["test", "--doc", "--workspace"])));
-        steps.push(Step::new("kill -9", || torture::command(&["file".to_owned(), "--quick".to_owned()])));
+        steps.push(Step::new("file torture", || torture::command(&["file".to_owned(), "--quick".to_owned()])));
         steps.push(Step::new("simulation", || torture::command(&["sim".to_owned()])));
     }
     plan::run("test", steps, OnFailure::Stop)
@@ -26,7 +26,7 @@ pub(crate) fn command(args: &[String]) -> Result<(), Failure> {
 /// How much of everything is asked for.
 #[derive(Debug, PartialEq, Eq)]
 struct Scope {
-    /// Leave out the doctests, the process that is killed while it writes, and the simulation.
+    /// Leave out the doctests, the torture of the file tier, and the simulation.
     only_tests: bool,
     servers: Servers,
     filters: Vec<String>,
