@@ -48,7 +48,7 @@ pub(crate) struct Blob {
     state: Mutex<State>,
     /// Fetches with nothing to do wait for it.
     work: Notify,
-    /// Told when the blob ends, when its length becomes known, and when the last fetch ends.
+    /// Told when a fetch ends or has nothing to do.
     turned: Notify,
     /// Grows with what comes from the source.
     progress: AtomicU64,
@@ -191,10 +191,6 @@ impl Blob {
     }
 
     fn hire(self: &Arc<Self>) -> Option<fetch::Fetch> {
-        let state = self.state.lock();
-        if state.ended.is_some() || state.uncached.is_some() {
-            return None;
-        }
         let id = self.plan.lock().hire()?;
         Some(fetch::Fetch::new(self.clone(), id))
     }
@@ -208,7 +204,7 @@ impl Blob {
             }
             state.ended = Some(error.clone());
         }
-        for filling in self.plan(Plan::abandon) {
+        for filling in self.plan(Plan::close) {
             filling.fail(error.clone());
         }
         self.work.notify_waiters();
@@ -221,8 +217,10 @@ impl Blob {
 
     /// From here on every reader has a fetch of its own and nothing is kept.
     fn pass_through(self: &Arc<Self>, why: Uncached) {
-        self.state.lock().uncached = Some(why);
-        for filling in self.plan(Plan::abandon) {
+        if self.state.lock().uncached.replace(why).is_some() {
+            return;
+        }
+        for filling in self.plan(Plan::close) {
             filling.leave();
         }
         self.work.notify_waiters();
@@ -238,15 +236,6 @@ impl Blob {
             manifest.segments().unwrap_or(0)
         };
         self.plan(|plan| plan.set_segments(segments));
-        self.turned.notify_waiters();
-    }
-
-    /// Waits until the length is known or the blob has ended.
-    pub(crate) async fn turned(&self) {
-        let turned = self.turned.notified();
-        if self.len().is_none() && self.ended().is_none() {
-            turned.await;
-        }
     }
 
     /// Ends every fetch at once.
@@ -257,7 +246,7 @@ impl Blob {
         }
     }
 
-    /// Whether `filling` may still be read by others: it leaves the plan.
+    /// `filling` is not what readers look for any more.
     fn end_filling(&self, index: u64, filling: &Arc<Filling>) {
         self.plan(|plan| plan.end(index, filling));
     }

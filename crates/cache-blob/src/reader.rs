@@ -7,7 +7,7 @@ use std::io::{self, SeekFrom};
 use std::ops::{Bound, Range, RangeBounds};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, Stream, StreamExt};
@@ -147,17 +147,16 @@ impl AsyncRead for BlobReader {
                 this.reading = Some((stream, rest));
                 return Poll::Ready(Ok(()));
             }
-            let polled = stream.poll_next_unpin(context);
-            if polled.is_pending() {
-                this.reading = Some((stream, rest));
-            }
-            match ready!(polled) {
-                Some(Ok(piece)) => rest = piece,
+            match stream.poll_next_unpin(context) {
+                Poll::Pending => {
+                    this.reading = Some((stream, rest));
+                    return Poll::Pending;
+                }
+                Poll::Ready(Some(Ok(piece))) => this.reading = Some((stream, piece)),
                 // A position behind the end reads nothing, as that of a file does.
-                Some(Err(BlobError::PastEnd { .. })) | None => return Poll::Ready(Ok(())),
-                Some(Err(error)) => return Poll::Ready(Err(error.into())),
+                Poll::Ready(Some(Err(BlobError::PastEnd { .. })) | None) => return Poll::Ready(Ok(())),
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error.into())),
             }
-            this.reading = Some((stream, rest));
         }
     }
 }

@@ -31,12 +31,15 @@ impl Fetch {
         let blob = &self.blob;
         let limit = blob.shared.options.idle_limit;
         let work = blob.work.notified();
+        if blob.plan(|plan| plan.is_closed()) {
+            return false;
+        }
         // A look after the wait has begun, so that no wake is missed.
         if blob.plan(|plan| plan.has_work(self.id, upstream.next_segment())) {
             return true;
         }
         tokio::select! {
-            woken = timeout(limit, work) => woken.is_ok() && blob.ended().is_none() && blob.uncached().is_none(),
+            woken = timeout(limit, work) => woken.is_ok(),
             () = pass.contended() => false,
         }
     }

@@ -35,10 +35,14 @@ pub(crate) struct Plan {
     fetches: HashMap<u64, Option<u64>>,
     /// Segments at both ends that are fetched without being asked for.
     edges: VecDeque<u64>,
+    /// How many of them each end has.
+    edge: u64,
     /// Whether everything is fetched.
     to_the_end: bool,
     /// Whether the last fetch failed: what nobody waits for is left alone until one succeeds.
     is_failing: bool,
+    /// Nothing is fetched any more.
+    is_closed: bool,
     ids: u64,
 }
 
@@ -76,8 +80,10 @@ impl Plan {
             cursors: BTreeMap::new(),
             fetches: HashMap::new(),
             edges: VecDeque::new(),
+            edge,
             to_the_end: false,
             is_failing: false,
+            is_closed: false,
             ids: 0,
         };
         if let Some(segments) = segments {
@@ -134,6 +140,7 @@ impl Plan {
         let (answer, wait) = oneshot::channel();
         match self.filling.get(&index) {
             Some(filling) => drop(answer.send(filling.clone())),
+            None if self.is_closed => drop(answer),
             None => {
                 self.kept.remove(&index);
                 self.wants.push_back(Want { index, is_forced, answer });
@@ -152,11 +159,13 @@ impl Plan {
         self.segments.is_some_and(|segments| self.kept.len() as u64 >= segments)
     }
 
-    /// Begins a fetch if there is something to do for one more; its number.
+    /// Begins a fetch if there is something to do for one more and all others are at work; its number.
     pub(crate) fn hire(&mut self) -> Option<u64> {
         self.wants.retain(|want| !want.answer.is_closed());
         let most = if self.is_in_order() { 1 } else { self.reach.fetches };
-        if self.fetches.len() >= most || self.choose(0, None).is_none() {
+        // One that has nothing to do is woken instead, and may have its stream open at the right place.
+        let is_idle = self.fetches.values().any(Option::is_none);
+        if is_idle || self.fetches.len() >= most || self.choose(0, None).is_none() {
             return None;
         }
         let id = self.id();
@@ -220,11 +229,15 @@ impl Plan {
         }
     }
 
-    /// Everything under way, which ends; who waits is sent back to look at the blob.
-    pub(crate) fn abandon(&mut self) -> Vec<Arc<Filling>> {
+    /// Nothing is fetched any more; what was under way. Who waits is sent back to look at the blob, and so is who will.
+    pub(crate) fn close(&mut self) -> Vec<Arc<Filling>> {
+        self.is_closed = true;
         self.wants.clear();
-        self.pause();
         self.filling.drain().map(|(_, filling)| filling).collect()
+    }
+
+    pub(crate) const fn is_closed(&self) -> bool {
+        self.is_closed
     }
 
     /// Whether fetches go from the start to the end, one alone.
@@ -239,7 +252,7 @@ impl Plan {
     }
 
     fn choose(&self, fetch: u64, next: Option<u64>) -> Option<u64> {
-        if self.is_failing && self.wants.is_empty() {
+        if self.is_closed || (self.is_failing && self.wants.is_empty()) {
             return None;
         }
         if self.is_in_order() { self.choose_in_order(next) } else { self.choose_anywhere(fetch, next) }
@@ -261,7 +274,8 @@ impl Plan {
             return next;
         }
         let is_free = |index: &u64| self.is_missing(*index) && !self.is_reached(fetch, *index, far);
-        let edge = self.edges.iter().copied().find(is_free);
+        let is_lone = |index: &u64| self.is_missing(*index) && !self.is_reached(fetch, *index, far.max(self.edge));
+        let edge = next.filter(|next| self.edges.contains(next)).or_else(|| self.edges.iter().copied().find(is_lone));
         edge.or_else(|| self.ahead().find(is_free)).or_else(|| self.rest(is_free))
     }
 
@@ -272,12 +286,13 @@ impl Plan {
         match (next, behind) {
             (Some(next), Some(behind)) if behind < next => Some(behind),
             (Some(next), Some(_)) => on(next),
-            (None, Some(behind)) => on(if self.reach.ranges { behind } else { 0 }),
+            // From the first that is missing: where nothing was read before, nobody knows that there is anything.
+            (None, Some(_)) => on(0),
             (Some(next), None) => on(next).filter(|index| self.is_needed(*index) || self.edges.contains(index)),
             (None, None) => {
-                let first = self.edges.front().copied().or_else(|| self.ahead().find(|index| self.is_missing(*index)));
-                let from = if self.reach.ranges { first } else { first.map(|_| 0) };
-                from.and_then(on).or_else(|| self.rest(|index| self.is_missing(*index)))
+                let is_missing = |index: &u64| self.is_missing(*index);
+                let is_needed = self.edges.iter().any(is_missing) || self.ahead().any(|index| is_missing(&index));
+                if is_needed { on(0) } else { self.rest(is_missing) }
             }
         }
     }

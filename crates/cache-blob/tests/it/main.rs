@@ -1,1 +1,15 @@
+//! Tests of blobs: reads, fetches, resumption, faults, bounds.
 
+mod bounds;
+mod caching;
+mod changes;
+mod drops;
+mod fetches;
+mod http;
+mod http_origin;
+mod leaving;
+mod model;
+mod origin;
+mod process;
+mod reads;
+mod support;
