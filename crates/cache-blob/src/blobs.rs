@@ -187,9 +187,11 @@ impl Shared {
 
     /// Whoever opens the key from here on gets another blob than this one.
     pub(crate) fn forget(&self, blob: &Arc<Blob>) {
-        let slot = self.live.lock().get(&blob.key).cloned();
-        if let Some(slot) = slot {
-            slot.blob.lock().take_if(|held| Arc::ptr_eq(held, blob));
+        let mut live = self.live.lock();
+        let Some(slot) = live.get(&blob.key) else { return };
+        let is_ours = slot.blob.lock().take_if(|held| Arc::ptr_eq(held, blob)).is_some();
+        if is_ours && Arc::strong_count(slot) == 1 {
+            live.remove(&blob.key);
         }
     }
 

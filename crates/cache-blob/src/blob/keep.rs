@@ -65,7 +65,6 @@ impl Blob {
         };
         let is_whole = match self.len() {
             Some(_) => body.len() as u64 == self.segment_bytes(index),
-            // The last one may be shorter, and says so when its end is found again.
             None => body.len() as u64 == self.segment_len,
         };
         if is_whole && wanted.is_none_or(|wanted| wanted == digest(&body)) {
@@ -75,8 +74,12 @@ impl Blob {
         }
     }
 
-    /// Whether the backend says that it has the segment.
+    /// Whether the backend says that it has the segment. While the length of the blob is unknown it is read: a short one
+    /// is the last, and has to be fetched for its end to be found.
     pub(super) async fn has_segment(&self, index: u64) -> bool {
+        if self.len().is_none() {
+            return matches!(self.read_segment(index).await, Found::Body(_));
+        }
         let Ok(key) = self.segment_key(index) else { return false };
         let found = timeout(LIMIT, self.shared.backend.stat(&key)).await;
         let is_there = matches!(found, Ok(Ok(Some(_))));

@@ -90,7 +90,12 @@ impl Upstream {
             }
             match self.pull().await {
                 Ok(Some(bytes)) => self.arrived(bytes, len)?,
-                Ok(None) if len.is_none() => return Ok(None),
+                Ok(None) if len.is_none() => {
+                    // It may have ended before the position that it was read on to.
+                    self.at -= self.ahead;
+                    self.close();
+                    return Ok(None);
+                }
                 Ok(None) => self.failed(BlobError::passing("the source ended before the end of the blob")).await?,
                 Err(error) => self.failed(error).await?,
             }

@@ -26,7 +26,7 @@ async fn an_opening_and_a_read_dropped_anywhere_leave_nothing() {
             assert_eq!(read(&reader, 0, 300 * KIB).await.unwrap(), origin.bytes(0, 300 * KIB), "{point:?}");
             answer.is_some()
         });
-        assert!(points.await > 10);
+        assert!(points.await > 4);
     }
 }
 
@@ -44,5 +44,5 @@ async fn a_reader_dropped_anywhere_hurts_no_other() {
         assert_eq!(origin.given(), 300 * KIB);
         answer.is_some()
     });
-    assert!(points.await > 10);
+    assert!(points.await > 4);
 }
