@@ -1,5 +1,7 @@
 //! The model-based test of blobs at length: `cargo run --release -p cache-blob --example torture -- [CASES] [SEED]`.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test at length")]
+
 #[path = "../tests/it/model.rs"]
 mod model;
 #[expect(dead_code, reason = "the tests use the rest")]

@@ -14,7 +14,6 @@ use cache_core::{Key, Stamp};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use tokio::task::AbortHandle;
 
 pub(crate) use keep::Found;
 pub(crate) use leave::Open;
@@ -48,6 +47,8 @@ pub(crate) struct Blob {
     state: Mutex<State>,
     /// Fetches with nothing to do wait for it.
     work: Notify,
+    /// Ends fetches.
+    stopped: Notify,
     /// Told when a fetch ends or has nothing to do.
     turned: Notify,
     /// Grows with what comes from the source.
@@ -67,7 +68,6 @@ struct State {
     is_leaving: bool,
     /// Counts the times that the last reader has left.
     departures: u64,
-    tasks: Vec<AbortHandle>,
 }
 
 impl Blob {
@@ -106,6 +106,7 @@ impl Blob {
             manifest: Mutex::new(manifest),
             source: Mutex::new(source),
             work: Notify::new(),
+            stopped: Notify::new(),
             turned: Notify::new(),
             progress: AtomicU64::new(0),
             sealing: AtomicBool::new(false),
@@ -183,10 +184,7 @@ impl Blob {
     pub(crate) fn kick(self: &Arc<Self>) {
         self.work.notify_waiters();
         while let Some(fetch) = self.hire() {
-            let task = self.runtime.spawn(fetch::run(fetch));
-            let mut state = self.state.lock();
-            state.tasks.retain(|task| !task.is_finished());
-            state.tasks.push(task.abort_handle());
+            drop(self.runtime.spawn(fetch::run(fetch)));
         }
     }
 
@@ -240,10 +238,7 @@ impl Blob {
 
     /// Ends every fetch at once.
     fn stop_fetches(&self) {
-        let tasks = std::mem::take(&mut self.state.lock().tasks);
-        for task in tasks {
-            task.abort();
-        }
+        self.stopped.notify_waiters();
     }
 
     /// `filling` is not what readers look for any more.

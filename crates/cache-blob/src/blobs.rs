@@ -20,7 +20,7 @@ use crate::source::{Description, Source};
 use crate::{BlobReader, Result};
 
 /// How long the backend may take for a manifest before it counts as failing.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// Values of any length, kept in a [`Backend`] as a manifest and segments, and read while they are fetched. Cloning
 /// shares it.

@@ -19,11 +19,12 @@ const TURN: u32 = 4;
 pub(super) struct Fetch {
     blob: Arc<Blob>,
     id: u64,
+    has_begun: bool,
 }
 
 impl Fetch {
     pub(super) fn new(blob: Arc<Blob>, id: u64) -> Self {
-        Self { blob, id }
+        Self { blob, id, has_begun: false }
     }
 
     /// Waits for work, while nobody else waits for the place; whether to look for it.
@@ -49,7 +50,10 @@ impl Drop for Fetch {
     fn drop(&mut self) {
         self.blob.plan(|plan| plan.dismiss(self.id));
         self.blob.turned.notify_waiters();
-        self.blob.kick();
+        // A task that never ran was dropped by a runtime that shuts down, as the next one would be.
+        if self.has_begun {
+            self.blob.kick();
+        }
     }
 }
 
@@ -70,8 +74,17 @@ impl Drop for Work<'_> {
     }
 }
 
-/// Fills segments until there is none to fill.
-pub(super) async fn run(fetch: Fetch) {
+/// Fills segments until there is none to fill, or the fetch is stopped.
+pub(super) async fn run(mut fetch: Fetch) {
+    fetch.has_begun = true;
+    let blob = fetch.blob.clone();
+    tokio::select! {
+        () = blob.stopped.notified() => {}
+        () = serve(&fetch) => {}
+    }
+}
+
+async fn serve(fetch: &Fetch) {
     let blob = &fetch.blob;
     let origin = blob.source().origin();
     // Two segments: the one that arrives, and the one before it on its way to the backend.

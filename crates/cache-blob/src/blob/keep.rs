@@ -14,7 +14,7 @@ use super::filling::Filling;
 use crate::manifest::{Manifest, digest, digest_of};
 
 /// How long the backend may take for one call before it counts as failing.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 /// Keys of segments gathered at a time when a blob is dropped.
 const BATCH: usize = 256;
 

@@ -263,9 +263,10 @@ impl Plan {
     fn choose_anywhere(&self, fetch: u64, next: Option<u64>) -> Option<u64> {
         let next = next.filter(|next| self.is_missing(*next));
         let (near, far) = (self.reach.join, self.reach.join + self.reach.ahead);
-        for want in self.wants.iter().filter(|want| !self.is_reached(fetch, want.index, near)) {
-            let is_on_the_way = next.filter(|next| *next <= want.index && want.index - next <= near);
-            return Some(is_on_the_way.unwrap_or(want.index));
+        let waiting = self.wants.iter().map(|want| want.index).find(|index| !self.is_reached(fetch, *index, near));
+        if let Some(wanted) = waiting {
+            let is_on_the_way = next.filter(|next| *next <= wanted && wanted - next <= near);
+            return Some(is_on_the_way.unwrap_or(wanted));
         }
         if self.is_failing {
             return None;
@@ -282,7 +283,9 @@ impl Plan {
     /// One stream: it goes on as far as readers need it, and begins anew for who is behind it.
     fn choose_in_order(&self, next: Option<u64>) -> Option<u64> {
         let behind = self.wants.iter().map(|want| want.index).min();
-        let on = |from: u64| (from..).find(|index| !self.kept.contains(index)).filter(|index| self.is_missing(*index));
+        let end = self.segments.unwrap_or(u64::MAX);
+        let on =
+            |from: u64| (from..end).find(|index| !self.kept.contains(index)).filter(|index| self.is_missing(*index));
         match (next, behind) {
             (Some(next), Some(behind)) if behind < next => Some(behind),
             (Some(next), Some(_)) => on(next),

@@ -62,7 +62,7 @@ impl Source for FileSource {
     async fn describe(&self) -> Result<Description> {
         let meta = self.blocking(|path| File::open(path)?.metadata()).await?;
         let mut description = Description::new().len(meta.len()).validator(validator(&meta)).ranges();
-        description.content_type = self.content_type.clone();
+        description.content_type.clone_from(&self.content_type);
         Ok(description)
     }
 

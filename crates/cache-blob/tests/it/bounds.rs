@@ -25,7 +25,7 @@ fn status(name: &str) -> u64 {
 
 /// Zeros, made where they are asked for.
 fn zeros() -> GeneratedSource {
-    let piece = Bytes::from_static(&[0; 64 << 10]);
+    let piece = Bytes::from(vec![0; 64 << 10]);
     GeneratedSource::new(Description::new().len(LEN).validator("zeros").ranges(), move |offset, mut sink: Sink| {
         let piece = piece.clone();
         async move {

@@ -34,7 +34,7 @@ async fn a_hundred_readers_cause_one_fetch_of_each_byte() {
 
 #[tokio::test(start_paused = true)]
 async fn a_reader_is_given_a_byte_when_it_arrives() {
-    let origin = Origin::new(MIB).chunk(1 * KIB).throttled();
+    let origin = Origin::new(MIB).chunk(KIB).throttled();
     let blobs = small(memory(8 * MIB)).build().unwrap();
     let reader = blobs.open(&key(), origin.clone()).await.unwrap();
     let mut stream = reader.read_range(..);
@@ -99,7 +99,7 @@ async fn fetches_of_a_blob_are_capped_and_readers_take_turns() {
 #[tokio::test]
 async fn fetches_of_an_origin_are_capped_over_all_blobs() {
     let origin = Origin::new(4 * MIB).latency(Duration::from_millis(1));
-    let blobs = small(memory(64 * MIB)).fetches_per_origin(2).idle_limit(Duration::from_secs(600)).build().unwrap();
+    let blobs = small(memory(64 * MIB)).fetches_per_origin(2).idle_limit(Duration::from_mins(10)).build().unwrap();
     let film = async |number: u64| {
         let key = cache_core::Key::of("film").part(number).build().unwrap();
         let reader = blobs.open(&key, origin.clone()).await.unwrap();

@@ -1,5 +1,7 @@
 //! Tests of blobs: reads, fetches, resumption, faults, bounds.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
+
 mod bounds;
 mod caching;
 mod changes;
