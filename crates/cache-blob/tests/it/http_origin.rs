@@ -27,8 +27,8 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn new(status: u16, headers: &[(&str, &str)], body: Bytes) -> Self {
-        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        Self { head: format!("HTTP/1.1 {status} x\r\n{headers}connection: close\r\n\r\n"), body }
+        let headers: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        Self { head: format!("HTTP/1.1 {status} x\r\n{}connection: close\r\n\r\n", headers.concat()), body }
     }
 
     /// The part of `all` from `start` on, of the version `etag`.

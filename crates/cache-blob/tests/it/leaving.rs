@@ -50,7 +50,8 @@ async fn a_continued_fetch_goes_to_the_end() {
     assert!(is_gone(&blobs, &origin).await);
     assert_eq!(origin.given(), MIB);
     let reader = blobs.open(&key(), origin.clone()).await.unwrap();
-    assert_eq!(reader.present().await.unwrap(), [0..MIB]);
+    let present = reader.present().await.unwrap();
+    assert_eq!((present.len(), present.first()), (1, Some(&(0..MIB))));
 }
 
 #[tokio::test(start_paused = true)]
