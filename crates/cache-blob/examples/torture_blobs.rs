@@ -1,4 +1,4 @@
-//! The model-based test of blobs at length: `cargo run --release -p cache-blob --example torture -- [CASES] [SEED]`.
+//! The model-based test of blobs at length: `cargo run --release -p cache-blob --example torture_blobs -- [CASES] [SEED]`.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test at length")]
 
