@@ -9,6 +9,7 @@ use std::str::FromStr;
 use cache_core::{Error, ErrorKind, Result};
 use clap::{Args, Parser, Subcommand, value_parser};
 
+use crate::reach::Reach;
 use crate::tiers::{TierKind, TierList};
 use crate::units::ByteCount;
 
@@ -120,11 +121,15 @@ pub(crate) struct ServeArgs {
     /// Address to listen on; loopback only
     #[arg(long, default_value = "127.0.0.1:7878", value_name = "ADDRESS", value_parser = loopback)]
     pub(crate) listen: SocketAddr,
+
+    /// Addresses that links are fetched from
+    #[arg(long, env = "CACHE_REACH", value_enum, default_value_t)]
+    pub(crate) reach: Reach,
 }
 
 impl Default for ServeArgs {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 7878)) }
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 7878)), reach: Reach::default() }
     }
 }
 

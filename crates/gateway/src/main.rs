@@ -4,6 +4,8 @@ mod cli;
 mod dirs;
 mod exit;
 mod process;
+mod range;
+mod reach;
 mod serve;
 mod signals;
 mod stack;

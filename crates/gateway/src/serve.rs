@@ -2,7 +2,9 @@
 
 mod connections;
 mod guard;
+mod naming;
 mod page;
+mod play;
 mod routes;
 mod stats;
 
@@ -16,14 +18,17 @@ use crate::exit::Exit;
 use crate::signals::Stop;
 use crate::stack::Stack;
 
+use play::Player;
+
 /// Serves until a signal asks it to end, then lets running requests end and closes the tiers.
 pub(crate) async fn run(stack: &Stack, args: &ServeArgs) -> Result<Exit> {
+    let player = Player::new(stack, args.reach)?;
     // Before the address is announced: whoever waits for that line may send a signal at once.
     let mut stop = Stop::listen()?;
     let listener = TcpListener::bind(args.listen).await.map_err(|error| cannot_listen(args, &error))?;
     let address = listener.local_addr().map_err(|error| cannot_listen(args, &error))?;
     announce(&format!("serving http://{address}/ from {}", stack.places.join(", ")));
-    connections::serve(listener, routes::router(stack.clone()), &mut stop).await;
+    connections::serve(listener, routes::router(stack.clone(), player), &mut stop).await;
     stack.tiers.close().await?;
     announce("stopped: everything acknowledged is stored");
     Ok(Exit::Done)

@@ -3,19 +3,22 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use cache_core::{Error, ErrorKind, Result};
+use cache_core::{Entry, Error, ErrorKind, Result};
 use cache_file::{FileBackend, FileConfig};
 use cache_layers::Breaker;
 use cache_mem::MemBackend;
 use cache_redis::{RedisBackend, RedisOptions, Start};
 use cache_s3::{ObjectBackend, ObjectConfig};
 use cache_sqlite::{SqliteBackend, SqliteConfig};
-use cache_tiered::{Tiered, TieredBuilder};
+use cache_tiered::{TierOptions, Tiered, TieredBuilder};
 
 use crate::cli::CacheArgs;
 use crate::dirs;
 use crate::tiers::TierKind;
 use crate::units::ByteCount;
+
+/// The longest body in memory and in Redis where another tier has room for longer ones, in bytes.
+const LONGEST_IN_SMALL: u64 = 1 << 20;
 
 /// The open tiers and where each keeps its entries. Cloning shares them.
 #[derive(Debug, Clone)]
@@ -55,9 +58,12 @@ impl Plan {
     pub(crate) async fn open(self) -> Result<Stack> {
         let mut builder = Tiered::builder();
         let mut places = Vec::new();
+        // Parts of films would push all else out of the small tiers, and are as good in the large ones.
+        let short = if self.0.iter().any(Planned::is_large) { LONGEST_IN_SMALL } else { Entry::MAX_BODY };
         for tier in self.0 {
             places.push(tier.to_string());
-            builder = tier.add_to(builder).await?;
+            let most = if tier.is_large() { Entry::MAX_BODY } else { short };
+            builder = tier.add_to(builder, TierOptions::new().max_body(most)).await?;
         }
         Ok(Stack { tiers: builder.build()?, places })
     }
@@ -89,17 +95,22 @@ impl Planned {
         })
     }
 
-    async fn add_to(self, builder: TieredBuilder) -> Result<TieredBuilder> {
+    /// Whether it has room for parts of films.
+    fn is_large(&self) -> bool {
+        matches!(self, Self::File(..) | Self::Sqlite(_) | Self::S3(..))
+    }
+
+    async fn add_to(self, builder: TieredBuilder, options: TierOptions) -> Result<TieredBuilder> {
         Ok(match self {
-            Self::Memory(bytes) => builder.tier(MemBackend::new(bytes)),
-            Self::File(_, config) => builder.tier(FileBackend::open(config).await?),
+            Self::Memory(bytes) => builder.tier_with(MemBackend::new(bytes), options),
+            Self::File(_, config) => builder.tier_with(FileBackend::open(config).await?, options),
             Self::Sqlite(config) => {
                 make_folder_of(config.path()).await?;
-                builder.tier(SqliteBackend::open(config).await?)
+                builder.tier_with(SqliteBackend::open(config).await?, options)
             }
             // What is out of reach is not asked by everyone.
-            Self::Redis(_, options) => builder.tier(Breaker::new(RedisBackend::open(options).await?)),
-            Self::S3(_, config) => builder.tier(Breaker::new(ObjectBackend::open(config).await?)),
+            Self::Redis(_, redis) => builder.tier_with(Breaker::new(RedisBackend::open(redis).await?), options),
+            Self::S3(_, config) => builder.tier_with(Breaker::new(ObjectBackend::open(config).await?), options),
         })
     }
 }

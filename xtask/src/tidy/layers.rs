@@ -28,6 +28,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "cache-s3",
             "cache-layers",
             "cache-tiered",
+            "cache-blob",
             "pipeline",
         ],
     ),

@@ -120,7 +120,7 @@ impl HttpSource {
         let mut refreshes = 0;
         loop {
             let link = self.shared.link.lock().clone();
-            let mut request = self.client.get(link.url.clone()).headers(self.headers.clone());
+            let mut request = self.client.get(link.url.clone())?.headers(self.headers.clone());
             request = request.header(ACCEPT_ENCODING, "identity").header(RANGE, format!("bytes={offset}-"));
             if let Some(validator) = validator.filter(|validator| offset > 0 && answer::is_strong(validator)) {
                 request = request.header(IF_RANGE, validator);

@@ -1,5 +1,6 @@
 //! The accept loop: bounded connections, a limit on slow request heads, graceful end.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
 
 use crate::signals::Stop;
 
@@ -17,8 +19,8 @@ use crate::signals::Stop;
 const MAX_CONNECTIONS: usize = 256;
 /// Time for the head of a request to arrive: ends connections that send a byte a minute.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
-/// Time that a connection may last: ends those whose other side does not read. No answer of this server is long.
-const LIFETIME: Duration = Duration::from_mins(1);
+/// Time that the other side may take to read what fits into the kernel's buffers: ends connections that do not read.
+const READ_LIMIT: Duration = Duration::from_mins(1);
 /// Longest request head, in bytes; the largest page of this server needs a fraction of it.
 const MAX_HEAD: usize = 16 << 10;
 /// Time for running requests to end after a signal.
@@ -39,10 +41,9 @@ pub(super) async fn serve(listener: TcpListener, router: Router, stop: &mut Stop
                 Ok((stream, _)) => {
                     let connection = graceful.watch(connection(stream, router.clone()));
                     tokio::spawn(async move {
-                        match tokio::time::timeout(LIFETIME, connection).await {
-                            Ok(Ok(())) => {}
-                            Ok(Err(error)) => tracing::debug!(%error, "a connection ended early"),
-                            Err(_) => tracing::debug!("a connection was cut after {LIFETIME:?}"),
+                        // A player that seeks leaves its connection in the middle of an answer.
+                        if let Err(error) = connection.await {
+                            tracing::debug!(%error, "a connection ended early");
                         }
                         drop(slot);
                     });
@@ -69,12 +70,14 @@ pub(super) async fn serve(listener: TcpListener, router: Router, stop: &mut Stop
     }
 }
 
-type Connection = http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>>;
+type Connection = http1::Connection<TokioIo<Pin<Box<TimeoutStream<TcpStream>>>>, TowerToHyperService<Router>>;
 
 fn connection(stream: TcpStream, router: Router) -> Connection {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(READ_LIMIT));
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_LIMIT)
         .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .serve_connection(TokioIo::new(Box::pin(stream)), TowerToHyperService::new(router))
 }

@@ -6,23 +6,26 @@ use axum::response::{Html, IntoResponse};
 use axum::routing::get;
 use axum::{Json, Router, middleware};
 
+use super::play::{Player, play};
 use super::stats::Snapshot;
 use super::{guard, page};
 use crate::stack::Stack;
 
-pub(super) fn router(stack: Stack) -> Router {
+pub(super) fn router(stack: Stack, player: Player) -> Router {
     Router::new()
         .route("/", get(first_page))
         .route("/style.css", get(style))
         .route("/health", get(health))
         .route("/api/cache-stats", get(cache_stats))
+        .route("/play", get(play))
         .layer(middleware::from_fn(guard::check))
-        .with_state(Server { stack, started: std::time::Instant::now() })
+        .with_state(Server { stack, player, started: std::time::Instant::now() })
 }
 
 #[derive(Debug, Clone)]
-struct Server {
+pub(super) struct Server {
     stack: Stack,
+    pub(super) player: Player,
     started: std::time::Instant,
 }
 

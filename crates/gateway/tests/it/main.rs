@@ -4,6 +4,8 @@
 
 mod bad_input;
 mod full_disk;
+mod origin;
+mod play;
 mod process;
 mod real;
 mod serve;

@@ -1,68 +1,11 @@
 //! `reelcache serve`: what it answers, and how it ends.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::io::Write;
+use std::net::TcpStream;
+use std::process::Command;
 use std::time::Duration;
 
-use super::support::{Home, origin, stderr};
-
-/// A running server, killed when dropped.
-struct Server {
-    child: Child,
-    output: BufReader<ChildStdout>,
-    address: SocketAddr,
-}
-
-impl Server {
-    fn start(home: &Home) -> Self {
-        Self::start_in(home, &home.path("cache"))
-    }
-
-    fn start_in(home: &Home, cache: &Path) -> Self {
-        let mut child = home
-            .reelcache()
-            .env("REELCACHE_DIR", cache)
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the server starts");
-        let mut output = BufReader::new(child.stdout.take().expect("its output"));
-        let mut line = String::new();
-        output.read_line(&mut line).expect("the line that names the address");
-        let address = line.split(['/', ' ']).find_map(|word| word.parse().ok()).expect("an address");
-        Self { child, output, address }
-    }
-
-    fn ask(&self, path: &str, host: &str) -> String {
-        let mut stream = TcpStream::connect(self.address).expect("a connection");
-        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a limit");
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").expect("a request");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("an answer");
-        answer
-    }
-
-    /// Sends `signal`; the exit code and what was printed after the first line.
-    fn stop(mut self, signal: &str) -> (Option<i32>, String) {
-        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("kill runs");
-        assert!(sent.success());
-        let status = self.child.wait().expect("the server ends");
-        let mut rest = String::new();
-        self.output.read_to_string(&mut rest).expect("its output");
-        (status.code(), rest)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // Fails only when it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+use super::support::{Home, Server, origin, stderr};
 
 #[test]
 fn health_figures_and_the_first_page() {

@@ -1,8 +1,10 @@
 //! Clips made with ffmpeg, and the binary in a directory of its own.
 
 use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -64,6 +66,72 @@ impl Home {
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         std::fs::rename(plain, &path).expect("a rename");
         path
+    }
+}
+
+/// A running server, killed when dropped.
+pub(crate) struct Server {
+    pub(crate) child: Child,
+    output: BufReader<ChildStdout>,
+    pub(crate) address: SocketAddr,
+}
+
+impl Server {
+    pub(crate) fn start(home: &Home) -> Self {
+        Self::start_in(home, &home.path("cache"))
+    }
+
+    /// One that plays links of this machine, too.
+    pub(crate) fn start_reaching_anywhere(home: &Home) -> Self {
+        Self::start_with(home, &home.path("cache"), &["--reach", "anywhere"])
+    }
+
+    pub(crate) fn start_in(home: &Home, cache: &Path) -> Self {
+        Self::start_with(home, cache, &[])
+    }
+
+    fn start_with(home: &Home, cache: &Path, args: &[&str]) -> Self {
+        let mut child = home
+            .reelcache()
+            .env("REELCACHE_DIR", cache)
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the server starts");
+        let mut output = BufReader::new(child.stdout.take().expect("its output"));
+        let mut line = String::new();
+        output.read_line(&mut line).expect("the line that names the address");
+        let address = line.split(['/', ' ']).find_map(|word| word.parse().ok()).expect("an address");
+        Self { child, output, address }
+    }
+
+    pub(crate) fn ask(&self, path: &str, host: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).expect("a connection");
+        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a limit");
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").expect("a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        answer
+    }
+
+    /// Sends `signal`; the exit code and what was printed after the first line.
+    pub(crate) fn stop(mut self, signal: &str) -> (Option<i32>, String) {
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("kill runs");
+        assert!(sent.success());
+        let status = self.child.wait().expect("the server ends");
+        let mut rest = String::new();
+        self.output.read_to_string(&mut rest).expect("its output");
+        (status.code(), rest)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Fails only when it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
