@@ -81,7 +81,12 @@ impl Blob {
     /// is the last, and has to be fetched for its end to be found.
     pub(super) async fn has_segment(&self, index: u64) -> bool {
         if self.len().is_none() {
-            return matches!(self.read_segment(index).await, Found::Body(_));
+            let is_there = matches!(self.read_segment(index).await, Found::Body(_));
+            if is_there {
+                // Also when it was only read lately, and is gone from the backend: it is not to be chosen again at once.
+                self.plan(|plan| plan.note_kept(index));
+            }
+            return is_there;
         }
         let Ok(key) = self.segment_key(index) else { return false };
         let found = timeout(LIMIT, self.shared.backend.stat(&key)).await;
