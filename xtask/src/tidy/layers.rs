@@ -14,6 +14,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("cache-redis", &["cache-core"]),
     ("cache-testkit", &["cache-core"]),
     ("cache-tiered", &["cache-core", "cache-mem"]),
+    ("cache-blob", &["cache-core"]),
     ("pipeline", &["cache-core", "cache-tiered"]),
     ("providers", &["cache-core", "cache-tiered"]),
     (

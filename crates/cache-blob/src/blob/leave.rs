@@ -1,0 +1,95 @@
+//! `Open`: an opening of a blob, and what happens after the last one.
+
+use std::future::pending;
+use std::sync::Arc;
+
+use tokio::time::timeout;
+
+use super::Blob;
+use super::plan::Plan;
+use crate::options::WhenLeft;
+
+/// One opening of a blob; its drop is a reader that leaves.
+#[derive(Debug)]
+pub(crate) struct Open(Arc<Blob>);
+
+impl Open {
+    pub(crate) fn new(blob: Arc<Blob>) -> Self {
+        blob.state.lock().open += 1;
+        blob.plan(|plan| plan.set_to_the_end(false));
+        blob.kick();
+        Self(blob)
+    }
+
+    pub(crate) fn blob(&self) -> &Arc<Blob> {
+        &self.0
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let blob = &self.0;
+        let is_last = {
+            let mut state = blob.state.lock();
+            state.open -= 1;
+            state.departures += u64::from(state.open == 0);
+            let is_last = state.open == 0 && !state.is_leaving;
+            state.is_leaving |= is_last;
+            is_last
+        };
+        if is_last {
+            drop(blob.runtime.spawn(see_out(blob.clone())));
+        }
+    }
+}
+
+/// Waits for a reader for as long as the grace, then ends the fetches as the options say, and the blob.
+async fn see_out(blob: Arc<Blob>) {
+    loop {
+        let departures = blob.state.lock().departures;
+        drop(timeout(blob.shared.options.grace, pending::<()>()).await);
+        if is_wanted(&blob) {
+            return;
+        }
+        if blob.state.lock().departures != departures {
+            continue;
+        }
+        wind_down(&blob).await;
+        if is_wanted(&blob) {
+            return;
+        }
+        if blob.shared.retire(&blob) {
+            blob.stop_fetches();
+            return;
+        }
+    }
+}
+
+/// Whether there is a reader again; then whoever leaves last after it sees the blob out.
+fn is_wanted(blob: &Blob) -> bool {
+    let mut state = blob.state.lock();
+    state.is_leaving = state.open == 0;
+    !state.is_leaving
+}
+
+/// Waits until no fetch is under way, or a reader comes.
+async fn wind_down(blob: &Arc<Blob>) {
+    match blob.shared.options.when_left {
+        WhenLeft::Continue => {
+            blob.plan(|plan| plan.set_to_the_end(true));
+            blob.kick();
+        }
+        WhenLeft::Pause => blob.plan(Plan::pause),
+        WhenLeft::Cancel => {
+            blob.plan(Plan::pause);
+            blob.stop_fetches();
+        }
+    }
+    loop {
+        let turned = blob.turned.notified();
+        if blob.state.lock().open > 0 || !blob.plan(|plan| plan.is_busy()) {
+            return;
+        }
+        turned.await;
+    }
+}

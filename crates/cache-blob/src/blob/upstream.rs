@@ -1,0 +1,158 @@
+//! `Upstream`: the bytes of a source from a position on, over as many fetches as that takes.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use cache_core::{Error, ErrorKind, Retry};
+use futures_util::StreamExt;
+use tokio::time::timeout;
+
+use super::Blob;
+use crate::source::ByteStream;
+use crate::{BlobError, Result};
+
+/// The pause after the first failure; it doubles with each.
+const PAUSE: Duration = Duration::from_millis(100);
+/// The longest pause.
+const MAX_PAUSE: Duration = Duration::from_secs(5);
+
+/// The bytes of a source, in order. A fetch that breaks is taken up again where it broke.
+pub(crate) struct Upstream {
+    blob: Arc<Blob>,
+    /// The position of the next byte that is given out.
+    at: u64,
+    stream: Option<ByteStream>,
+    /// Bytes of the stream before that position.
+    ahead: u64,
+    /// What has arrived and was not given out.
+    rest: Bytes,
+    /// Fetches in a row that gave nothing.
+    failures: u32,
+}
+
+impl Upstream {
+    pub(crate) fn new(blob: Arc<Blob>) -> Self {
+        Self { blob, at: 0, stream: None, ahead: 0, rest: Bytes::new(), failures: 0 }
+    }
+
+    /// The position of the next byte.
+    pub(crate) const fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// The segment that begins at the position of an open stream.
+    pub(crate) fn next_segment(&self) -> Option<u64> {
+        let is_open = self.stream.is_some();
+        (is_open && self.at.is_multiple_of(self.blob.segment_len)).then_some(self.at / self.blob.segment_len)
+    }
+
+    /// Moves to `at`. A source without ranges is read on to there; otherwise the next fetch begins there.
+    pub(crate) fn go_to(&mut self, at: u64) {
+        if at == self.at && self.stream.is_some() {
+            return;
+        }
+        self.failures = 0;
+        let can_read_on = !self.blob.ranges && self.stream.is_some() && at > self.at;
+        if can_read_on {
+            let forward = at - self.at;
+            let in_rest = forward.min(self.rest.len() as u64);
+            drop(self.rest.split_to(in_rest as usize));
+            self.ahead += forward - in_rest;
+        } else {
+            self.close();
+        }
+        self.at = at;
+    }
+
+    /// Ends the fetch; the next byte begins another.
+    pub(crate) fn close(&mut self) {
+        self.stream = None;
+        self.rest = Bytes::new();
+        self.ahead = 0;
+    }
+
+    /// The next bytes, at least one and at most `max`; `None` at the end of the blob.
+    ///
+    /// # Errors
+    /// When the source has another version, or fails for longer than is tried.
+    pub(crate) async fn next(&mut self, max: usize) -> Result<Option<Bytes>> {
+        loop {
+            if !self.rest.is_empty() {
+                let piece = self.rest.split_to(self.rest.len().min(max));
+                self.at += piece.len() as u64;
+                return Ok(Some(piece));
+            }
+            let len = self.blob.len();
+            if len.is_some_and(|len| self.at >= len) {
+                return Ok(None);
+            }
+            match self.pull().await {
+                Ok(Some(bytes)) => self.arrived(bytes, len)?,
+                Ok(None) if len.is_none() => {
+                    // It may have ended before the position that it was read on to.
+                    self.at -= self.ahead;
+                    self.close();
+                    return Ok(None);
+                }
+                Ok(None) => self.failed(BlobError::passing("the source ended before the end of the blob")).await?,
+                Err(error) => self.failed(error).await?,
+            }
+        }
+    }
+
+    fn arrived(&mut self, mut bytes: Bytes, len: Option<u64>) -> Result<()> {
+        self.blob.note_progress(1 + bytes.len() as u64);
+        self.failures = 0;
+        let skipped = self.ahead.min(bytes.len() as u64);
+        drop(bytes.split_to(skipped as usize));
+        self.ahead -= skipped;
+        if len.is_some_and(|len| len - self.at < bytes.len() as u64) {
+            return Err(BlobError::changed("the source gives more bytes than it said"));
+        }
+        self.rest = bytes;
+        Ok(())
+    }
+
+    /// What the fetch gives next; it is begun when there is none.
+    async fn pull(&mut self) -> Result<Option<Bytes>> {
+        if self.stream.is_none() {
+            self.open().await?;
+        }
+        let Some(stream) = &mut self.stream else { return Ok(None) };
+        let limit = self.blob.shared.options.stall_limit;
+        let silent = |_| BlobError::from(Error::new(ErrorKind::Timeout, format!("no byte came for {limit:?}")));
+        timeout(limit, stream.next()).await.map_err(silent)?.transpose()
+    }
+
+    async fn open(&mut self) -> Result<()> {
+        let offset = if self.blob.ranges { self.at } else { 0 };
+        let (source, version) = (self.blob.source(), self.blob.manifest().version());
+        let limit = self.blob.shared.options.describe_limit;
+        let silent = |_| BlobError::from(Error::new(ErrorKind::Timeout, format!("no answer came for {limit:?}")));
+        let stream = timeout(limit, source.fetch(offset, &version)).await.map_err(silent)??;
+        self.stream = Some(stream);
+        self.ahead = self.at - offset;
+        Ok(())
+    }
+
+    /// Pauses for the next attempt, if there is one.
+    async fn failed(&mut self, error: BlobError) -> Result<()> {
+        self.close();
+        self.failures += 1;
+        let lasts = matches!(error, BlobError::Changed { .. }) || error.retry() == Retry::Never;
+        if lasts || self.failures >= self.blob.shared.options.attempts {
+            return Err(error.at(&self.blob.key));
+        }
+        let pause = PAUSE.saturating_mul(1 << (self.failures - 1).min(16)).min(MAX_PAUSE);
+        drop(timeout(pause, pending::<()>()).await);
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Upstream").field("key", &self.blob.key).field("at", &self.at).finish_non_exhaustive()
+    }
+}

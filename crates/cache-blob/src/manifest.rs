@@ -1,0 +1,177 @@
+//! `Manifest`: the entry that describes a blob, and the keys of its segments.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cache_core::{Entry, Error, ErrorKind, Key, Meta, Result};
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::source::{Description, Version};
+
+/// The codec of manifests: an entry with another one is a value that has the key of the blob.
+const CODEC: &str = "blob";
+/// Version of the layout.
+const SCHEMA: u64 = 1;
+/// Digests beyond this many would not fit into an entry.
+const MAX_DIGESTS: u64 = Entry::MAX_BODY / 32;
+
+/// What is known of one version of a blob.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Manifest {
+    /// Names the version in the keys of its segments.
+    pub(crate) identity: u128,
+    pub(crate) segment_len: u64,
+    pub(crate) len: Option<u64>,
+    pub(crate) validator: Option<Arc<str>>,
+    pub(crate) content_type: Option<Arc<str>>,
+    pub(crate) ranges: bool,
+    /// Digest of each segment, once all of them are there; empty before.
+    pub(crate) digests: Vec<u128>,
+}
+
+impl Manifest {
+    /// The manifest of a blob that is met for the first time. `nonce` tells versions apart that have no validator.
+    pub(crate) fn new(description: &Description, segment_len: u64, nonce: u64) -> Self {
+        let identity = identity(description, segment_len, nonce);
+        Self {
+            identity,
+            segment_len,
+            len: description.len,
+            validator: description.validator.clone(),
+            content_type: description.content_type.clone(),
+            ranges: description.ranges,
+            digests: Vec::new(),
+        }
+    }
+
+    /// Whether a source described so has this version.
+    pub(crate) fn agrees(&self, description: &Description) -> bool {
+        let other_len = matches!((self.len, description.len), (Some(one), Some(other)) if one != other);
+        self.validator == description.validator && !other_len
+    }
+
+    /// This version, with what a source that has it says beyond what was known.
+    pub(crate) fn completed(mut self, description: &Description) -> Self {
+        self.len = self.len.or(description.len);
+        self.ranges = description.ranges;
+        self
+    }
+
+    pub(crate) fn version(&self) -> Version {
+        Version::new(self.len, self.validator.clone())
+    }
+
+    /// Number of segments, when the length is known.
+    pub(crate) fn segments(&self) -> Option<u64> {
+        self.len.map(|len| len.div_ceil(self.segment_len))
+    }
+
+    /// Whether digests can be kept for so many segments.
+    pub(crate) fn can_seal(&self) -> bool {
+        self.segments().is_some_and(|segments| segments <= MAX_DIGESTS)
+    }
+
+    /// The strong validator that readers are given, in quotes.
+    pub(crate) fn etag(&self) -> Arc<str> {
+        format!("\"{:032x}\"", self.identity).into()
+    }
+
+    /// The parent of all segments' keys.
+    pub(crate) fn segments_key(&self, blob: &Key) -> Result<Key> {
+        blob.child("~segments").part(format_args!("{:032x}", self.identity)).build()
+    }
+
+    /// The entry that holds this manifest.
+    pub(crate) fn to_entry(&self, mut meta: Meta) -> Result<Entry> {
+        meta.codec = Some(CODEC.into());
+        meta.schema = SCHEMA;
+        meta.etag = Some(self.etag());
+        meta.content_type.clone_from(&self.content_type);
+        let body = rmp_serde::to_vec(self)
+            .map_err(|error| Error::new(ErrorKind::Internal, "a manifest cannot be written").with_source(error))?;
+        Ok(Entry::new(meta, body))
+    }
+
+    /// The manifest in `entry`; `None` when it is none, or one that contradicts itself.
+    pub(crate) fn from_entry(entry: &Entry) -> Option<Self> {
+        if entry.meta.codec.as_deref() != Some(CODEC) || entry.meta.schema != SCHEMA {
+            return None;
+        }
+        let manifest: Self = rmp_serde::from_slice(&entry.body).ok()?;
+        let has_sane_segments = (1..=Entry::MAX_BODY).contains(&manifest.segment_len);
+        let is_sealed = !manifest.digests.is_empty();
+        let has_all_digests = has_sane_segments && manifest.segments() == Some(manifest.digests.len() as u64);
+        (has_sane_segments && (!is_sealed || has_all_digests)).then_some(manifest)
+    }
+}
+
+/// The digest of a segment.
+pub(crate) fn digest(body: &Bytes) -> u128 {
+    xxh3_128(body)
+}
+
+/// The digest in the meta of a segment.
+pub(crate) fn digest_of(meta: &Meta) -> Option<u128> {
+    u128::from_str_radix(meta.etag.as_deref()?, 16).ok()
+}
+
+fn identity(description: &Description, segment_len: u64, nonce: u64) -> u128 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&segment_len.to_le_bytes());
+    hasher.update(&description.len.map_or([0xff; 8], u64::to_le_bytes));
+    match &description.validator {
+        Some(validator) => hasher.update(b"v").update(validator.as_bytes()),
+        None => hasher.update(b"n").update(&nonce.to_le_bytes()),
+    };
+    let mut short = [0; 16];
+    hasher.finalize_xof().fill(&mut short);
+    u128::from_le_bytes(short)
+}
+
+#[cfg(test)]
+mod tests {
+    use cache_core::{Stamp, Timestamp};
+
+    use super::*;
+
+    fn meta() -> Meta {
+        Meta::new(Stamp::ZERO, Timestamp::EPOCH)
+    }
+
+    fn manifest() -> Manifest {
+        Manifest::new(&Description::new().len(10_000).validator("\"a\""), 4_096, 7)
+    }
+
+    #[test]
+    fn a_manifest_reads_back_as_it_was_written() {
+        let mut manifest = manifest();
+        manifest.digests = vec![u128::MAX, 0, 3];
+        assert_eq!(Manifest::from_entry(&manifest.to_entry(meta()).unwrap()), Some(manifest));
+    }
+
+    #[test]
+    fn what_is_no_manifest_is_none() {
+        let good = manifest().to_entry(meta()).unwrap();
+        assert_eq!(Manifest::from_entry(&Entry::new(meta(), good.body.clone())), None);
+        assert_eq!(Manifest::from_entry(&Entry::new(good.meta.clone(), good.body.slice(1..))), None);
+        let mut lies = manifest();
+        lies.digests = vec![1];
+        assert_eq!(Manifest::from_entry(&lies.to_entry(meta()).unwrap()), None);
+        lies.segment_len = 0;
+        assert_eq!(Manifest::from_entry(&lies.to_entry(meta()).unwrap()), None);
+    }
+
+    #[test]
+    fn versions_differ_by_validator_length_and_segment_length() {
+        let described = Description::new().len(10_000).validator("\"a\"");
+        let identity = |description: &Description, segment| Manifest::new(description, segment, 1).identity;
+        let one = identity(&described, 4_096);
+        assert_eq!(one, Manifest::new(&described, 4_096, 2).identity, "a validator needs no nonce");
+        assert_ne!(one, identity(&described, 8_192));
+        assert_ne!(one, identity(&described.clone().len(10_001), 4_096));
+        assert_ne!(one, identity(&described.clone().validator("\"b\""), 4_096));
+        let nameless = Description::new().len(10_000);
+        assert_ne!(Manifest::new(&nameless, 4_096, 1).identity, Manifest::new(&nameless, 4_096, 2).identity);
+    }
+}

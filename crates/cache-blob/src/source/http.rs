@@ -1,0 +1,219 @@
+//! `HttpSource`: a blob that an HTTP origin serves.
+
+mod answer;
+mod client;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use cache_core::{Error, ErrorKind};
+use futures_util::stream::{self, StreamExt};
+use parking_lot::Mutex;
+use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue, IF_RANGE, RANGE};
+use reqwest::{Response, Url};
+use tokio::time::{Instant, timeout};
+
+pub use client::{HttpClient, HttpOptions};
+
+use super::{ByteStream, Description, Source, Version};
+use crate::{BlobError, Result};
+use answer::{Answer, Body};
+
+/// How often a refused link is refreshed for one request.
+const REFRESHES: u32 = 2;
+/// How long the answer that described the blob stays open for the first fetch.
+const PARKED: Duration = Duration::from_secs(5);
+
+/// Finds a link anew that an origin refuses: most links of the sites that people watch end after some hours.
+#[async_trait]
+pub trait LinkRefresh: Send + Sync + 'static {
+    /// A link to the same blob, after the origin has refused the one before with 401, 403, 404 or 410.
+    ///
+    /// It runs once for everybody who uses the source. The blob behind the new link has to be the same version.
+    async fn refresh(&self, refused: &str) -> cache_core::Result<String>;
+}
+
+/// A blob that an HTTP origin serves; clones share the link.
+///
+/// The version is the `ETag`, or else the `Last-Modified`, of the origin. Each fetch asks for the range that is missing
+/// with `If-Range`, and what comes is checked: its range, its length, its version. An origin that answers a range with
+/// everything is skipped through; compressed answers are refused. Neither link nor headers are shown in errors and logs.
+///
+/// ```no_run
+/// # async fn example(blobs: cache_blob::Blobs) -> cache_blob::Result<()> {
+/// use cache_blob::{HttpClient, HttpOptions, HttpSource};
+///
+/// let client = HttpClient::new(HttpOptions::new())?;
+/// let source = HttpSource::new(&client, "https://example.org/film.mkv")?.header("referer", "https://example.org/")?;
+/// let film = blobs.open(&cache_core::Key::of("film").part(42).build()?, source).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct HttpSource {
+    client: HttpClient,
+    origin: Arc<str>,
+    headers: HeaderMap,
+    refresh: Option<Arc<dyn LinkRefresh>>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    link: Mutex<Link>,
+    /// Held by whoever refreshes the link.
+    refreshing: tokio::sync::Mutex<()>,
+    /// The answer that described the blob, from its first byte on.
+    parked: Mutex<Option<(Instant, Body)>>,
+}
+
+#[derive(Clone)]
+struct Link {
+    url: Url,
+    /// Counts refreshes.
+    generation: u64,
+}
+
+impl HttpSource {
+    /// The blob at `url`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] when that is no `http` or `https` address.
+    pub fn new(client: &HttpClient, url: &str) -> cache_core::Result<Self> {
+        let url = parse(url)?;
+        let port = url.port_or_known_default().unwrap_or(0);
+        let origin = format!("{}:{port}", url.host_str().unwrap_or_default()).into();
+        let shared = Shared {
+            link: Mutex::new(Link { url, generation: 0 }),
+            refreshing: tokio::sync::Mutex::default(),
+            parked: Mutex::default(),
+        };
+        let headers = HeaderMap::new();
+        Ok(Self { client: client.clone(), origin, headers, refresh: None, shared: Arc::new(shared) })
+    }
+
+    /// Sends a header with every request; it goes along with redirects to other hosts, unless it is one for
+    /// authentication.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] when it is no header.
+    pub fn header(mut self, name: &str, value: &str) -> cache_core::Result<Self> {
+        let invalid = || Error::new(ErrorKind::Invalid, format!("{name:?} or its value is no HTTP header"));
+        let name = HeaderName::try_from(name).map_err(|_| invalid())?;
+        let mut value = HeaderValue::try_from(value).map_err(|_| invalid())?;
+        value.set_sensitive(true);
+        self.headers.insert(name, value);
+        Ok(self)
+    }
+
+    /// Asks `refresh` for another link when the origin refuses this one.
+    #[must_use]
+    pub fn refreshed_by(mut self, refresh: impl LinkRefresh) -> Self {
+        self.refresh = Some(Arc::new(refresh));
+        self
+    }
+
+    /// Asks for the bytes from `offset` on; an answer that is not a refusal.
+    async fn ask(&self, offset: u64, validator: Option<&str>) -> Result<Response> {
+        let mut refreshes = 0;
+        loop {
+            let link = self.shared.link.lock().clone();
+            let mut request = self.client.get(link.url.clone()).headers(self.headers.clone());
+            request = request.header(ACCEPT_ENCODING, "identity").header(RANGE, format!("bytes={offset}-"));
+            if let Some(validator) = validator.filter(|validator| offset > 0 && answer::is_strong(validator)) {
+                request = request.header(IF_RANGE, validator);
+            }
+            let response = request.send().await.map_err(client::failed)?;
+            let is_refused = matches!(response.status().as_u16(), 401 | 403 | 404 | 410);
+            if !is_refused || self.refresh.is_none() || refreshes == REFRESHES {
+                return Ok(response);
+            }
+            refreshes += 1;
+            drop(response);
+            self.refresh(&link).await?;
+        }
+    }
+
+    /// Replaces a refused link, unless somebody else has done so meanwhile.
+    async fn refresh(&self, refused: &Link) -> Result<()> {
+        let Some(refresh) = &self.refresh else { return Ok(()) };
+        let _turn = self.shared.refreshing.lock().await;
+        if self.shared.link.lock().generation != refused.generation {
+            return Ok(());
+        }
+        let url = refresh.refresh(refused.url.as_str()).await?;
+        let url = parse(&url)?;
+        *self.shared.link.lock() = Link { url, generation: refused.generation + 1 };
+        Ok(())
+    }
+
+    /// Keeps an answer open for a moment: the first fetch mostly wants just that.
+    fn park(&self, body: Body) {
+        *self.shared.parked.lock() = Some((Instant::now(), body));
+        let shared = Arc::downgrade(&self.shared);
+        tokio::spawn(async move {
+            drop(timeout(PARKED, std::future::pending::<()>()).await);
+            if let Some(shared) = shared.upgrade() {
+                shared.parked.lock().take_if(|(since, _)| since.elapsed() >= PARKED);
+            }
+        });
+    }
+
+    fn parked(&self, version: &Version) -> Option<Body> {
+        let (_, body) = self.shared.parked.lock().take()?;
+        body.belongs_to(version).is_ok().then_some(body)
+    }
+}
+
+#[async_trait]
+impl Source for HttpSource {
+    fn origin(&self) -> Arc<str> {
+        self.origin.clone()
+    }
+
+    async fn describe(&self) -> Result<Description> {
+        match Answer::of(self.ask(0, None).await?)? {
+            Answer::Bytes(body) => {
+                let description = body.describe();
+                self.park(body);
+                Ok(description)
+            }
+            Answer::End(len) => Ok(Description::new().len(len.unwrap_or(0))),
+        }
+    }
+
+    async fn fetch(&self, offset: u64, version: &Version) -> Result<ByteStream> {
+        let parked = if offset == 0 { self.parked(version) } else { None };
+        if let Some(body) = parked {
+            return Ok(body.stream(0));
+        }
+        match Answer::of(self.ask(offset, version.validator.as_deref()).await?)? {
+            Answer::Bytes(body) => {
+                body.belongs_to(version)?;
+                body.begins_by(offset)?;
+                Ok(body.stream(offset))
+            }
+            Answer::End(len) if len.is_none_or(|len| len == offset) && version.len.is_none_or(|len| len == offset) => {
+                Ok(stream::empty::<Result<Bytes>>().boxed())
+            }
+            Answer::End(_) => Err(BlobError::changed("the origin ends before the range that is missing")),
+        }
+    }
+}
+
+impl fmt::Debug for HttpSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpSource").field("origin", &self.origin).finish_non_exhaustive()
+    }
+}
+
+fn parse(url: &str) -> cache_core::Result<Url> {
+    let invalid = |why: &str| Error::new(ErrorKind::Invalid, format!("the address of a blob is {why}"));
+    let url = Url::parse(url).map_err(|error| invalid(&error.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+        return Err(invalid("neither http nor https"));
+    }
+    Ok(url)
+}

@@ -1,0 +1,17 @@
+//! Tests of blobs: reads, fetches, resumption, faults, bounds.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
+
+mod bounds;
+mod caching;
+mod changes;
+mod drops;
+mod fetches;
+mod http;
+mod http_origin;
+mod leaving;
+mod model;
+mod origin;
+mod process;
+mod reads;
+mod support;
