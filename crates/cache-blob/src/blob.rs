@@ -10,7 +10,7 @@ mod upstream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use cache_core::{Key, Stamp};
+use cache_core::{Error, ErrorKind, Key, Stamp};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -211,6 +211,16 @@ impl Blob {
         self.shared.forget(self);
         let blob = self.clone();
         drop(self.runtime.spawn(async move { blob.drop_kept().await }));
+    }
+
+    /// The runtime of the fetches shuts down: nobody fetches any more.
+    fn lose_runtime(&self) {
+        let message = "the runtime that the blob was opened in shuts down: open it in another";
+        let error = BlobError::from(Error::new(ErrorKind::Closed, message)).at(&self.key);
+        self.state.lock().ended.get_or_insert(error);
+        for filling in self.plan(Plan::close) {
+            filling.leave();
+        }
     }
 
     /// From here on every reader has a fetch of its own and nothing is kept.

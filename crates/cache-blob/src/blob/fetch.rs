@@ -53,6 +53,8 @@ impl Drop for Fetch {
         // A task that never ran was dropped by a runtime that shuts down, as the next one would be.
         if self.has_begun {
             self.blob.kick();
+        } else {
+            self.blob.lose_runtime();
         }
     }
 }

@@ -34,12 +34,12 @@ impl Blob {
     pub(crate) async fn read_segment(&self, index: u64) -> Found {
         let Ok(key) = self.segment_key(index) else { return Found::Absent };
         let memory = &self.shared.memory;
-        if let Some(body) = memory.recent(&key) {
+        if let Some(body) = memory.recent(&key).filter(|body| self.is_whole(index, body)) {
             return Found::Body(body);
         }
         let _reading = memory.reading(self.segment_len).await;
         // Another reader may have read it while this one waited for its turn.
-        if let Some(body) = memory.recent(&key) {
+        if let Some(body) = memory.recent(&key).filter(|body| self.is_whole(index, body)) {
             return Found::Body(body);
         }
         let found = match timeout(LIMIT, self.shared.backend.get(&key)).await {
@@ -63,22 +63,30 @@ impl Blob {
             let manifest = self.manifest.lock();
             usize::try_from(index).ok().and_then(|index| manifest.digests.get(index).copied())
         };
-        let is_whole = match self.len() {
-            Some(_) => body.len() as u64 == self.segment_bytes(index),
-            None => body.len() as u64 == self.segment_len,
-        };
-        if is_whole && wanted.is_none_or(|wanted| wanted == digest(&body)) {
+        if self.is_whole(index, &body) && wanted.is_none_or(|wanted| wanted == digest(&body)) {
             Found::Body(body)
         } else {
             Found::Doubtful
         }
     }
 
+    /// Whether a segment has its length. While that of the blob is unknown, a short one may be the last: it is fetched
+    /// again, so that the end is found.
+    fn is_whole(&self, index: u64, body: &Bytes) -> bool {
+        let wanted = if self.len().is_some() { self.segment_bytes(index) } else { self.segment_len };
+        body.len() as u64 == wanted
+    }
+
     /// Whether the backend says that it has the segment. While the length of the blob is unknown it is read: a short one
     /// is the last, and has to be fetched for its end to be found.
     pub(super) async fn has_segment(&self, index: u64) -> bool {
         if self.len().is_none() {
-            return matches!(self.read_segment(index).await, Found::Body(_));
+            let is_there = matches!(self.read_segment(index).await, Found::Body(_));
+            if is_there {
+                // Also when it was only read lately, and is gone from the backend: it is not to be chosen again at once.
+                self.plan(|plan| plan.note_kept(index));
+            }
+            return is_there;
         }
         let Ok(key) = self.segment_key(index) else { return false };
         let found = timeout(LIMIT, self.shared.backend.stat(&key)).await;

@@ -189,3 +189,20 @@ fn limits_that_cannot_be_kept_are_refused() {
     assert!(invalid(builder().attempts(0)) && invalid(builder().fetches_per_blob(0)) && invalid(builder().memory(0)));
     assert!(builder().build().is_ok());
 }
+
+#[tokio::test]
+async fn what_was_read_lately_and_is_gone_from_the_backend_holds_up_nobody() {
+    let backend = Arc::new(memory(8 * MIB));
+    let origin = Origin::new(MIB).without_len();
+    let blobs = small(backend.clone()).build().unwrap();
+    let reader = blobs.open(&key(), origin.clone()).await.unwrap();
+    assert_eq!(read(&reader, 0, 128 * KIB).await.unwrap(), origin.bytes(0, 128 * KIB));
+    drop(reader);
+    assert!(eventually(LIMIT, async || format!("{blobs:?}").contains("open: 0")).await);
+    let segments: Vec<_> = backend.scan(&KeyPrefix::below(&key())).collect().await;
+    for (segment, _) in segments.into_iter().flatten() {
+        backend.remove(&segment).await.unwrap();
+    }
+    let reader = blobs.open(&key(), origin.clone()).await.unwrap();
+    assert_eq!(read(&reader, 200 * KIB, 210 * KIB).await.unwrap(), origin.bytes(200 * KIB, 210 * KIB));
+}

@@ -50,15 +50,15 @@ async fn each_call_whose_reply_is_lost_has_its_effect_once() {
     assert!(backend.remove(&key(2)).await.unwrap());
 
     let gets = cut(world, "getrange", backend.get(&key(1))).await;
-    let puts = cut(world, "set", backend.put(&key(1), entry(1, 2, 10))).await;
-    assert_eq!(backend.get(&key(1)).await.unwrap().map(|entry| entry.meta.stamp.as_u64()), Some(2));
+    let puts = cut(world, "set", backend.put(&key(3), entry(3, 1, 10))).await;
+    assert!(backend.get(&key(3)).await.unwrap().is_some(), "told to have failed, and put all the same");
     let renewed = entry(1, 3, 10).meta;
-    let renewals = cut(world, "evalsha", backend.renew(&key(1), entry(1, 2, 10).meta.stamp, renewed)).await;
+    let renewals = cut(world, "evalsha", backend.renew(&key(1), entry(1, 1, 10).meta.stamp, renewed)).await;
     assert_eq!(backend.get(&key(1)).await.unwrap().map(|entry| entry.meta.stamp.as_u64()), Some(3));
     let removes = cut(world, "evalsha", backend.remove(&key(1))).await;
     assert_eq!(backend.get(&key(1)).await.unwrap(), None);
-    // The entry of `recovered` alone.
-    assert_eq!(count(&backend).await, 1);
+    // With the entry of `recovered`.
+    assert_eq!(count(&backend).await, 2);
     println!("reply lost: get ran {gets}, put wrote {puts}, renew ran {renewals}, remove ran {removes} times");
     assert!((1..=2).contains(&gets) && (1..=2).contains(&puts), "{gets} gets, {puts} writes by a put");
     assert_eq!((renewals, removes), (1, 1));
