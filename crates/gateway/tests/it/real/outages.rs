@@ -25,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// What a crowded machine may add.
 const SLACK: Duration = Duration::from_secs(2);
 const LIMIT: Duration = Duration::from_mins(1);
+/// How long a stopped server stays so.
+const STOP: Duration = Duration::from_secs(5);
 
 /// A Redis server that syncs every write, and both networks.
 struct World {
@@ -128,6 +130,35 @@ async fn what_a_healthy_tier_has_is_read_while_others_hang() {
     world.to_s3.set(Weather::Hang);
     assert!(read_all(&with_file).await < PATIENCE + SLACK, "the file tier has all, and Redis agrees");
     world.to_s3.set(Weather::Clear);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_stopped_for_5_s_costs_no_read_and_its_late_replies_answer_nobody() {
+    let world = World::new().await;
+    let stack = world.node(None).await;
+    fill(&stack).await;
+    world.redis.pause().expect("a stop");
+    let (stopped, mut reads, mut longest) = (Instant::now(), 0, Vec::new());
+    while stopped.elapsed() < STOP {
+        longest.push(read_all(&stack).await);
+        reads += KEYS;
+    }
+    world.redis.resume().expect("it goes on");
+    let resumed = Instant::now();
+    for _ in 0..5 {
+        longest.push(read_all(&stack).await);
+        reads += KEYS;
+    }
+    let worst = longest.iter().max().copied().unwrap_or_default();
+    longest.sort_unstable();
+    let usual = longest[longest.len() / 2];
+    assert!(worst < PATIENCE + SLACK, "{worst:?}");
+    assert!(has_caught_up(&stack).await, "the backlog is not drained: {:?}", stack.stats().await);
+    println!(
+        "Redis stopped for {STOP:?}: {reads} reads, 0 failed, 0 wrong; the slowest of {KEYS} took {worst:?} at most, {usual:?} \
+         as a rule; caught up {:?} after it went on",
+        resumed.elapsed()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
