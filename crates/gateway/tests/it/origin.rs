@@ -19,6 +19,8 @@ pub(crate) struct Origin {
 struct Shared {
     file: Vec<u8>,
     sent: AtomicUsize,
+    /// Where each answer began.
+    starts: std::sync::Mutex<Vec<usize>>,
     manner: std::sync::Mutex<Manner>,
 }
 
@@ -39,7 +41,8 @@ impl Origin {
         let address = listener.local_addr().expect("an address");
         let manner =
             Manner { content_type: "video/mp4", rate: None, ranges: true, length: true, breaks_at: usize::MAX };
-        let shared = Arc::new(Shared { file, sent: AtomicUsize::new(0), manner: manner.into() });
+        let shared =
+            Arc::new(Shared { file, sent: AtomicUsize::new(0), starts: Vec::new().into(), manner: manner.into() });
         let serving = shared.clone();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -82,6 +85,11 @@ impl Origin {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where the answers began.
+    pub(crate) fn starts(&self) -> Vec<usize> {
+        self.shared.starts.lock().expect("no panic").clone()
     }
 
     /// Bytes of bodies sent so far, as far as the kernel took them.
@@ -127,6 +135,7 @@ impl Shared {
             return stream.write_all(head.as_bytes());
         }
         let start = from.unwrap_or(0);
+        self.starts.lock().expect("no panic").push(start);
         let status = if from.is_some() { "206 x" } else { "200 x" };
         let range = from.map(|from| format!("Content-Range: bytes {from}-{}/{len}\r\n", len - 1)).unwrap_or_default();
         let length =

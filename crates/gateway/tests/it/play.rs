@@ -11,6 +11,9 @@ use super::support::{Home, Server};
 /// Bytes of the film of these tests: four segments and a piece.
 const LEN: usize = 8_500_000;
 
+/// What the kernel takes of an answer that nobody reads, in bytes.
+const BUFFERS: usize = 6 << 20;
+
 struct Answer {
     status: u16,
     head: String,
@@ -78,7 +81,8 @@ fn a_link_is_fetched_once_whoever_reads_which_part_of_it() {
     let both = ask(&server, "GET", &url, "Range: bytes=0-9,8000000-8000009\r\n");
     assert!(both.status == 206 && both.header("content-type").unwrap_or_default().starts_with("multipart/byteranges"));
     assert_eq!(both.header("content-length"), Some(&*both.body.len().to_string()));
-    assert!(origin.sent() <= LEN + LEN / 20, "{} bytes were fetched", origin.sent());
+    // A stream that is given up has filled the kernel's buffers.
+    assert!(origin.sent() < LEN + BUFFERS, "{} bytes were fetched, from {:?}", origin.sent(), origin.starts());
 
     drop(server);
     let server = Server::start_reaching_anywhere(&home);
