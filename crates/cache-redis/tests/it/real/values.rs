@@ -97,7 +97,8 @@ async fn odd_and_foreign_keys_are_ignored_and_left_alone() {
     }
     assert_eq!(count(&backend).await, 50);
     let usage = backend.usage().await.unwrap();
-    assert!((45..=55).contains(&usage.entries), "an estimate of 50: {usage:?}");
+    // Two thirds of the keys are looked at, so the estimate is 5 off as a rule: six times that is no chance.
+    assert!((20..=80).contains(&usage.entries), "an estimate of 50: {usage:?}");
     assert!(!usage.exact, "and said to be one");
     assert_eq!(backend.sweep(now(), 100).await.unwrap().expired, 0);
     assert_eq!(backend.remove_prefix(&KeyPrefix::all()).await.unwrap(), 50);
