@@ -134,11 +134,6 @@ impl Tiered {
         self.0.ready.store(true, Ordering::Release);
     }
 
-    /// The marks that this process has told and not heard: who has lost what was told since may have lost them.
-    pub(super) fn unheard(&self) -> HashSet<Mark> {
-        self.0.fleet.told.lock().clone()
-    }
-
     /// Takes in what another process has told, or this one itself.
     fn hear(&self, mark: &Mark) {
         // What this process has told itself was carried out by whoever told it.

@@ -108,7 +108,7 @@ impl Tiered {
     /// Puts back what shared tiers lack, and tells it again.
     async fn restore(&self) -> Result<()> {
         let Some((_, speaker)) = self.speaker() else { return Ok(()) };
-        let mut again = self.unheard();
+        let mut again = Vec::new();
         let shared = self.0.tiers.iter().filter(|tier| tier.info.shared);
         let restored = join_all(shared.map(async |tier| {
             let marks = self.restore_marks(tier).await?;
