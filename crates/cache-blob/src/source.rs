@@ -19,7 +19,8 @@ pub use http::{HttpClient, HttpOptions, HttpSource, LinkRefresh};
 
 use crate::Result;
 
-/// Bytes in the order of a blob. Empty pieces are a sign of life. An end is the end of what this fetch gives, not always that of the blob.
+/// Bytes in the order of a blob. Empty pieces are a sign of life. An end is the end of what this fetch gives, not always
+/// that of the blob.
 pub type ByteStream = BoxStream<'static, Result<Bytes>>;
 
 /// What a source says of its blob before any byte of it is read.

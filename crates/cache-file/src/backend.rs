@@ -55,7 +55,8 @@ impl FileBackend {
     ///
     /// # Errors
     /// `Invalid` for values out of range. `Unavailable` when another process has the directory open (told within
-    /// 0.1 s; its source is a [`DirectoryInUse`](crate::DirectoryInUse)), when the path is no directory or may not be written, or when the disk fails or is full.
+    /// 0.1 s; its source is a [`DirectoryInUse`](crate::DirectoryInUse)), when the path is no directory or may not be
+    /// written, or when the disk fails or is full.
     ///
     /// # Cancellation
     /// The opening goes on in the background, then releases the directory.

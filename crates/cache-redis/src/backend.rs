@@ -25,10 +25,11 @@ const BATCH: usize = 64;
 /// Every call is bounded by the limits of the options; [`get_many`](Backend::get_many) and
 /// [`put_many`](Backend::put_many) take three times the limit of a command at most, and once more for every 64 keys. None
 /// waits for a connection: while there is none, calls fail at once as `Unavailable`, and the backend connects again by
-/// itself, for ever, with pauses of 50 ms to 2 s. A read or a
-/// put whose connection is lost before the reply is tried once more, within its limit. Such a put may take effect twice,
-/// and so undo a [`remove`](Backend::remove) by another process in between. What must stay gone is covered by a
-/// tombstone or a mark, whose newer stamp wins over both, as `Tiered` does it when it invalidates.
+/// itself, for ever, with pauses of 50 ms to 2 s.
+///
+/// A read or a put whose connection is lost before the reply is tried once more, within its limit. Such a put may take
+/// effect twice, and so undo a [`remove`](Backend::remove) by another process in between. What must stay gone is covered
+/// by a tombstone or a mark, whose newer stamp wins over both, as `Tiered` does it when it invalidates.
 ///
 /// [`usage`](Backend::usage) counts a record and its key. Entries are exact while a server has at most 100,000 keys,
 /// bytes while 10,000 of them are ours; beyond, they are [said](Usage::exact) to be estimates, from as many, which the
@@ -45,8 +46,8 @@ const BATCH: usize = 64;
 /// stream trimmed, lost or begun anew, or the server another one than before (started again, a replica that has taken
 /// over, another node of a cluster), hears of a gap, within half the limit of a command when nothing is told meanwhile: a
 /// server may come back with less than it had acknowledged. That takes a user who may call `INFO`; without, marks go
-/// unnoticed that server and listener have lost both. What the server loses or evicts of these costs no wrong answer as long as the
-/// clocks of the processes agree: a lost stream is a gap, a lost lease a second load.
+/// unnoticed that server and listener have lost both. What the server loses or evicts of these costs no wrong answer as
+/// long as the clocks of the processes agree: a lost stream is a gap, a lost lease a second load.
 ///
 /// What was acknowledged survives what the server's own persistence and replication survive. Needs tokio with its timer
 /// and its I/O driver. Dropping it ends the connections.

@@ -74,7 +74,10 @@ pub(crate) fn crowded() -> Error {
 
 /// A call made together with others that had no answer in time.
 pub(crate) fn late() -> Error {
-    Error::new(ErrorKind::Timeout, "Redis did not answer in time")
+    Error::new(
+        ErrorKind::Timeout,
+        "Redis did not answer in time: see whether it works, or set a longer command_timeout",
+    )
 }
 
 /// Options that make no sense.

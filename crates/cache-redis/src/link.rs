@@ -37,8 +37,8 @@ use crate::options::{Address, RedisOptions};
 /// What the budget for bytes under way is counted in.
 const UNIT: u64 = 4 << 10;
 
-/// Units of that budget under way from which on reads are gathered.
-const CROWD: usize = 12;
+/// Units of that budget under way from which on commands share a write.
+const BUSY: usize = 12;
 
 /// What the library says of a command that it was told to send to another node. It learns the way and does not follow:
 /// following `ASK` loses count of the replies of the other connection.
@@ -216,10 +216,10 @@ impl Link {
         let name = match request.verb {
             Verb::Named(name) => name,
             Verb::Range { name, first, last } => {
-                return Decoy::gather(self.decoy(), typed::range(client, name, first, last)).await;
+                return Decoy::share_write(self.decoy(), typed::range(client, name, first, last)).await;
             }
             Verb::Set { name, value, life, replace } => {
-                return Decoy::gather(self.decoy(), typed::set(client, name, value, life, replace)).await;
+                return Decoy::share_write(self.decoy(), typed::set(client, name, value, life, replace)).await;
             }
         };
         let slot = request.key.filter(|_| self.address.is_cluster()).map(|key| redis_keyslot(&key));
@@ -234,10 +234,10 @@ impl Link {
         }
     }
 
-    /// What gathers commands, when there are others to share a write with.
+    /// What lets commands share a write, when there are others under way.
     fn decoy(&self) -> Option<&Decoy> {
         let under_way = self.turns_total as usize - self.turns.available_permits();
-        (under_way >= CROWD).then_some(&self.decoy)
+        (under_way >= BUSY).then_some(&self.decoy)
     }
 
     async fn turn(&self, bytes: u64) -> Result<SemaphorePermit<'_>> {

@@ -58,7 +58,6 @@ pub(crate) struct Store {
 struct Scripts {
     lengths: Script,
     put: Script,
-    put_many: Script,
     put_staged: Script,
     renew: Script,
     remove: Script,
@@ -77,7 +76,6 @@ impl Store {
             scripts: Scripts {
                 lengths: Script::new(include_str!("scripts/lengths.lua"), Repeat::Once),
                 put: Script::new(include_str!("scripts/put.lua"), Repeat::Once),
-                put_many: Script::new(include_str!("scripts/put_many.lua"), Repeat::Once),
                 put_staged: Script::new(include_str!("scripts/put_staged.lua"), Repeat::Once),
                 renew: Script::new(include_str!("scripts/renew.lua"), Repeat::Never),
                 remove: Script::new(include_str!("scripts/remove.lua"), Repeat::Never),

@@ -31,7 +31,7 @@ impl Decoy {
     }
 
     /// Awaits `command`, which its first poll sends, and lets others queue up behind it if there is a `decoy`.
-    pub(super) async fn gather<T>(decoy: Option<&Self>, command: impl Future<Output = T>) -> T {
+    pub(super) async fn share_write<T>(decoy: Option<&Self>, command: impl Future<Output = T>) -> T {
         let mut command = pin!(command);
         let sent = std::future::poll_fn(|context| Poll::Ready(command.as_mut().poll(context))).await;
         if let Poll::Ready(answer) = sent {

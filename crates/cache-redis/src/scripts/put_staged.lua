@@ -1,4 +1,4 @@
--- As put.lua, of a record that waits under a second key: long arguments cost scripts much.
+-- As put.lua, of one record that waits under a second key: long arguments cost scripts much.
 -- KEYS: the key, where the record waits. ARGV: first 24 bytes of the record, present instant, milliseconds until the
 -- server drops it or 0.
 local function before(a, b)

@@ -22,7 +22,7 @@ const AT_ONCE: usize = 256;
 const STAGED: usize = 4 << 10;
 /// Puts of one script: others wait for it a fraction of a millisecond.
 const GATHERED: usize = 32;
-/// What the scripts of a put answer when there was nothing before.
+/// What the scripts of puts answer when there was nothing before.
 const WAS_ABSENT: i64 = 2;
 /// The longest life that a server is told: beyond it, none.
 const LONGEST_LIFE_MS: u64 = 100 * 365 * 24 * 3_600 * 1_000;
@@ -80,9 +80,16 @@ impl Store {
         {
             return answer;
         }
-        let args = vec![put.record, record::instant(now), script_life(put.life)];
+        let args = vec![record::instant(now), put.record, script_life(put.life)];
         let done = self.link.run_on(&self.scripts.put, put.lane, &[put.name], args).await?;
-        self.absent.saw(done.number()? == WAS_ABSENT);
+        self.note_absent(done)
+    }
+
+    /// Learns from what the script of puts answers whether there was nothing before.
+    fn note_absent(&self, done: Reply) -> Result<()> {
+        for done in done.many()? {
+            self.absent.saw(done.number()? == WAS_ABSENT);
+        }
         Ok(())
     }
 
@@ -119,14 +126,9 @@ impl Store {
         let mut args = vec![record::instant(self.now())];
         let names: Vec<_> = puts.iter().map(|put| put.name.clone()).collect();
         args.extend(puts.into_iter().flat_map(|put| [put.record, script_life(put.life)]));
-        match self.link.try_run_on(&self.scripts.put_many, lane, &names, args).await {
+        match self.link.try_run_on(&self.scripts.put, lane, &names, args).await {
             Ok(Reply::Refused(_)) => None,
-            Ok(done) => {
-                for done in done.many().unwrap_or_default() {
-                    self.absent.saw(matches!(done, Reply::Number(WAS_ABSENT)));
-                }
-                Some(Ok(()))
-            }
+            Ok(done) => Some(self.note_absent(done)),
             Err(error) => Some(Err(error)),
         }
     }

@@ -72,7 +72,7 @@ impl Ear {
                 Ok(_) => gaps += 1,
                 Err(error) => {
                     assert_outage::<()>(&Err(error));
-                    tokio::time::sleep(Duration::from_millis(10)).await;
+                    assert!(eventually(LIMIT, || async { backend.stat(&key(0)).await.is_ok() }).await);
                     *self = Self::after(backend, self.at.take());
                 }
             }
