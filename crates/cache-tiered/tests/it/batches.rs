@@ -77,14 +77,20 @@ async fn each_key_is_answered_as_if_it_was_asked_for_alone() {
 async fn a_value_that_was_removed_while_it_was_read_is_not_kept_near() {
     let (bed, keys) = (Bed::new(), numbered(2));
     let cache = filled(&bed, &keys).await;
-    bed.near.set_plan(Plan::new().each(Operation::GetMany, Fault::Delay(Duration::from_secs(1))));
+    let old = bed.in_far(&stored(&keys[0])).await.unwrap();
+    for key in &keys {
+        bed.near.inner().remove(&stored(key)).await.unwrap();
+    }
+    // The answer is on its way back while the remove runs.
+    bed.far.set_plan(Plan::new().each(Operation::GetMany, Fault::Delay(Duration::from_secs(1))));
     let reader = {
         let (cache, keys) = (cache.clone(), keys.clone());
         tokio::spawn(async move { cache.get_many(&keys).await })
     };
-    assert!(eventually(LONG, async || bed.near.calls(Operation::GetMany) == 1).await);
+    assert!(eventually(LONG, async || bed.far.calls(Operation::GetMany) == 1).await);
     cache.remove(&keys[0]).await.unwrap();
-    reader.await.unwrap();
+    // As if it had been read before.
+    bed.far.inner().put(&stored(&keys[0]), old).await.unwrap();
+    assert!(reader.await.unwrap().remove(0).unwrap().is_some());
     assert_eq!(cache.stats().near_entries, 1);
-    assert!(cache.get(&keys[0]).await.unwrap().is_none());
 }
