@@ -6,6 +6,7 @@ use super::group::{Plan, Request};
 use super::{Side, Writer};
 use crate::index::record::inline_charge;
 use crate::report::DiskUsage;
+use crate::seal;
 use crate::volume::record::BLOCK;
 
 /// How often entries are evicted for what the disk shows before the next write goes on.
@@ -69,7 +70,8 @@ impl Writer {
     /// What the disk may take after a group.
     fn target(&self) -> u64 {
         let capacity = self.shared.config.capacity;
-        capacity - (capacity / MARGIN_SHARE).min(MARGIN_MAX)
+        let seal = seal::allocated(self.shared.disk().index);
+        (capacity - (capacity / MARGIN_SHARE).min(MARGIN_MAX)).saturating_sub(seal)
     }
 
     /// Bytes of the file system that may be taken without going below the floor.

@@ -61,7 +61,7 @@ fn placed(kind: u8, key: &[u8], place: Place, stub: &[u8]) -> Bytes {
     record.put_slice(&[0; 8]);
     record.put_slice(&[kind, 0, 0, 0]);
     record.put_u32_le(place.volume);
-    record.put_u64_le(place.offset);
+    record.put_u64_le(place.offset());
     record.put_u32_le(place.len);
     record.put_slice(stub);
     sealed(key, record)
@@ -97,11 +97,9 @@ pub(crate) fn decode(key: &[u8], record: &Bytes) -> Result<Indexed> {
         VOLUME | RENEWED => {
             let place: &[u8; PLACE] = record[FRONT..].first_chunk().ok_or_else(corrupt)?;
             let [v0, v1, v2, v3, o0, o1, o2, o3, o4, o5, o6, o7, l0, l1, l2, l3] = *place;
-            let place = Place {
-                volume: u32::from_le_bytes([v0, v1, v2, v3]),
-                offset: u64::from_le_bytes([o0, o1, o2, o3, o4, o5, o6, o7]),
-                len: u32::from_le_bytes([l0, l1, l2, l3]),
-            };
+            let (volume, len) = (u32::from_le_bytes([v0, v1, v2, v3]), u32::from_le_bytes([l0, l1, l2, l3]));
+            let offset = u64::from_le_bytes([o0, o1, o2, o3, o4, o5, o6, o7]);
+            let place = Place::new(volume, offset, len).ok_or_else(corrupt)?;
             let stub = Entry::decode(record.slice(FRONT + PLACE..))?;
             Ok(if kind == VOLUME { Indexed::Volume(place, stub.meta) } else { Indexed::Renewed(place, stub.meta) })
         }
@@ -139,7 +137,7 @@ mod tests {
 
     fn samples() -> [(Bytes, Indexed); 3] {
         let entry = entry();
-        let place = Place { volume: 3, offset: 8192, len: 777 };
+        let place = Place::new(3, 8192, 777).unwrap();
         let stub = Entry::new(entry.meta.clone(), "").encode().unwrap();
         [
             (inline(b"key", &entry.encode_parts().unwrap()), Indexed::Inline(entry.clone())),
