@@ -32,6 +32,7 @@ use crate::dir::Layout;
 use crate::error::IndexError;
 use crate::fs::FsFile;
 use crate::index::Index;
+use crate::index::record::Spot;
 use crate::report::DiskUsage;
 use crate::volume::Place;
 
@@ -75,15 +76,6 @@ struct Ref {
     seen: Seen,
     /// Set when the index has it.
     spot: OnceLock<Spot>,
-}
-
-/// Where the bytes of an entry are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Spot {
-    Inline,
-    Volume(Place),
-    /// In a volume, where its meta is an older one: that in the index counts.
-    Renewed(Place),
 }
 
 #[derive(Debug, Default)]

@@ -10,7 +10,7 @@ use crate::dir::Layout;
 use crate::fs::OpenMode;
 
 /// Magic, version, three zero bytes.
-const MAGIC: [u8; 8] = *b"RLCS\x01\0\0\0";
+const MAGIC: [u8; 8] = *b"RLCI\x01\0\0\0";
 /// The checksum of what follows, then the length of the index.
 const FRONT: usize = 8 + 8 + 8;
 const HASH: usize = 8;

@@ -198,7 +198,7 @@ fn admit(
     dropped: &mut Vec<Bytes>,
     report: &mut OpenReport,
 ) -> Shelves {
-    entries.sort_unstable_by(|one, other| (one.stamp, &one.key).cmp(&(other.stamp, &other.key)));
+    entries.sort_unstable_by(|one, other| (one.entry.stamp, &one.key).cmp(&(other.entry.stamp, &other.key)));
     let now = config.clock.now();
     let mut catalog = Shelves::new(config.capacity, config.entries, config.policy);
     let mut read = Vec::new();

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use cache_core::{Key, Meta, Role, Stamp, Timestamp};
+use cache_core::{Key, Meta, Role, Timestamp};
 
-use super::{Ref, Spot};
+use super::Ref;
 use crate::error::IndexError;
 use crate::index::Index;
-use crate::index::record::{self, Indexed};
+use crate::index::record;
 use crate::report::{IndexOrigin, OpenReport};
 use crate::volume::{Place, Volumes, has_header};
 
@@ -29,7 +29,6 @@ pub(super) struct Survey {
 
 /// An entry of the index, with its weight.
 pub(super) struct Surveyed {
-    pub(super) stamp: Stamp,
     pub(super) key: Key,
     pub(super) entry: Ref,
     pub(super) weight: u64,
@@ -45,7 +44,7 @@ impl Survey {
     ) -> Result<Self, IndexError> {
         // A clean stop leaves nothing that the index names and the volumes lack.
         let check_headers = report.index == IndexOrigin::Recovered;
-        let parts = index.walk(|part: &mut Self, key, record| part.note(key, &record, volumes, now, check_headers))?;
+        let parts = index.walk(|part: &mut Self, key, record| part.note(key, record, volumes, now, check_headers))?;
         let mut parts = parts.into_iter();
         let mut whole = parts.next().unwrap_or_default();
         for part in parts {
@@ -61,29 +60,23 @@ impl Survey {
         Ok(whole)
     }
 
-    fn note(&mut self, bytes: Bytes, stored: &Bytes, volumes: &Volumes, now: Timestamp, check_headers: bool) {
-        let charge = record::stored_charge(&bytes, stored);
-        let name = std::str::from_utf8(&bytes).ok().and_then(|text| Key::parse(text).ok());
-        let (Some(key), Ok(indexed)) = (name, record::decode(&bytes, stored)) else {
+    fn note(&mut self, bytes: &[u8], stored: &[u8], volumes: &Volumes, now: Timestamp, check_headers: bool) {
+        let name = std::str::from_utf8(bytes).ok().and_then(|text| Key::parse(text).ok());
+        let (Some(key), Ok((spot, meta))) = (name, record::decode_meta(bytes, stored)) else {
             self.corrupt += 1;
-            self.dropped.push(Bytes::copy_from_slice(&bytes));
+            self.dropped.push(Bytes::copy_from_slice(bytes));
             return;
         };
-        let meta = indexed.meta();
-        let (spot, weight) = match &indexed {
-            Indexed::Inline(_) => (Spot::Inline, charge),
-            Indexed::Volume(place, _) => (Spot::Volume(*place), charge.saturating_add(place.space())),
-            Indexed::Renewed(place, _) => (Spot::Renewed(*place), charge.saturating_add(place.space())),
-        };
-        if meta.is_expired(now) || is_ahead(meta, now) {
+        let entry = Ref::new(0, &meta).at(spot);
+        if meta.is_expired(now) || is_ahead(&meta, now) {
             self.expired += 1;
-            self.dropped.push(Bytes::copy_from_slice(&bytes));
-        } else if matches!(spot, Spot::Volume(place) | Spot::Renewed(place) if !is_there(place, &bytes, volumes, check_headers))
-        {
+            self.dropped.push(Bytes::copy_from_slice(bytes));
+        } else if entry.place().is_some_and(|place| !is_there(place, bytes, volumes, check_headers)) {
             self.dangling += 1;
-            self.dropped.push(Bytes::copy_from_slice(&bytes));
+            self.dropped.push(Bytes::copy_from_slice(bytes));
         } else {
-            self.entries.push(Surveyed { stamp: meta.stamp, key, entry: Ref::new(0, meta).at(spot), weight });
+            let weight = record::stored_charge(bytes, stored) + entry.place().map_or(0, Place::space);
+            self.entries.push(Surveyed { key, entry, weight });
         }
     }
 }

@@ -192,3 +192,178 @@ fn is_in(hashes: &[u64], file: &dyn FsFile, start: u64, len: u64, buffer: &mut [
     let mut pages = hashes[first..=last].iter().zip(bytes.chunks(PAGE));
     Ok(pages.all(|(known, page)| *known == UNKNOWN || *known == hash(page)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::config::Durability;
+    use crate::fs::{Fs, OpenMode, RealFs};
+    use crate::index::Index;
+    use crate::opening::Opening;
+
+    fn layout(dir: &Path) -> Layout {
+        Layout { root: dir.to_owned(), fs: Arc::new(RealFs) }
+    }
+
+    fn file(layout: &Layout, mode: OpenMode) -> Arc<dyn FsFile> {
+        layout.fs.open(&layout.index(), mode).unwrap()
+    }
+
+    fn is_sealed(layout: &Layout) -> bool {
+        Pages::sealed(layout, &*file(layout, OpenMode::Existing)).is_some()
+    }
+
+    fn open(layout: &Layout) -> Index {
+        let file = file(layout, OpenMode::Existing);
+        Index::open(file, Durability::Process, Opening::unmarked(), layout).unwrap()
+    }
+
+    fn put(index: &Index, number: u32) {
+        let record = Bytes::from(vec![number as u8; 700]);
+        index.apply([(&number.to_le_bytes()[..], Some(record))]).unwrap();
+    }
+
+    /// A closed index of some entries.
+    fn closed(dir: &Path, entries: u32) -> Layout {
+        let layout = layout(dir);
+        let index = Index::create(file(&layout, OpenMode::Create), Durability::Process, &layout).unwrap();
+        (0..entries).for_each(|number| put(&index, number));
+        index.close();
+        layout
+    }
+
+    #[test]
+    fn any_flipped_byte_cut_or_addition_shows() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = layout(dir.path());
+        let file = file(&layout, OpenMode::Create);
+        let bytes: Vec<u8> = (0..2 * PAGE + 100).map(|at| (at % 251) as u8).collect();
+        let pages = Pages::unknown(layout.clone());
+        file.write_at(&bytes, 0).unwrap();
+        pages.note_write(0, &bytes[..PAGE]);
+        pages.note_read(PAGE as u64, &bytes[PAGE..2 * PAGE]);
+        // In parts: these two pages are read when the file is sealed.
+        pages.note_write(17, &bytes[17..20]);
+        pages.note_write(2 * PAGE as u64, &bytes[2 * PAGE..]);
+        pages.seal(&*file).unwrap();
+        assert!(is_sealed(&layout));
+        for (at, byte) in bytes.iter().enumerate() {
+            file.write_at(&[!byte], at as u64).unwrap();
+            assert!(!is_sealed(&layout), "byte {at}");
+            file.write_at(&[*byte], at as u64).unwrap();
+        }
+        for len in [0, PAGE, bytes.len() - 1, bytes.len() + 1, 3 * PAGE] {
+            file.set_len(len as u64).unwrap();
+            assert!(!is_sealed(&layout), "{len} bytes");
+            file.write_at(&bytes[..len.min(bytes.len())], 0).unwrap();
+        }
+        file.set_len(bytes.len() as u64).unwrap();
+        assert!(is_sealed(&layout));
+    }
+
+    #[test]
+    fn pages_are_compared_in_all_parts_of_a_long_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = layout(dir.path());
+        let file = file(&layout, OpenMode::Create);
+        let bytes: Vec<u8> = (0..9 * PIECE * PAGE + 5 * PAGE).map(|at| (at / 977) as u8).collect();
+        let pages = Pages::unknown(layout.clone());
+        file.write_at(&bytes, 0).unwrap();
+        pages.note_write(0, &bytes);
+        pages.seal(&*file).unwrap();
+        assert!(is_sealed(&layout));
+        for at in (PAGE / 2..bytes.len()).step_by(PIECE * PAGE / 2) {
+            file.write_at(&[!bytes[at]], at as u64).unwrap();
+            assert!(!is_sealed(&layout), "byte {at}");
+            file.write_at(&[bytes[at]], at as u64).unwrap();
+        }
+    }
+
+    #[test]
+    fn an_index_is_sealed_while_it_is_closed_and_only_then() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = closed(dir.path(), 500);
+        let old = fs::read(layout.seal()).unwrap();
+        for round in 0..3 {
+            assert!(is_sealed(&layout), "round {round}");
+            let index = open(&layout);
+            assert!(!layout.seal().exists(), "the library writes when it opens");
+            put(&index, 1_000 + round);
+            index.close();
+        }
+        let index = open(&layout);
+        put(&index, 2_000);
+        // Not closed: as if it had been killed.
+        drop(index);
+        assert!(!layout.seal().exists());
+        fs::write(layout.seal(), old).unwrap();
+        assert!(!is_sealed(&layout), "an older seal");
+        let index = open(&layout);
+        assert!(index.get(&2_000_u32.to_le_bytes()).unwrap().is_some() && !layout.seal().exists());
+        index.close();
+        assert!(is_sealed(&layout));
+    }
+
+    #[test]
+    fn a_seal_of_another_index_or_a_damaged_one_is_none() {
+        let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let [one, other] = [closed(dirs[0].path(), 50), closed(dirs[1].path(), 51)];
+        let seal = fs::read(one.seal()).unwrap();
+        fs::copy(other.seal(), one.seal()).unwrap();
+        assert!(!is_sealed(&one));
+        for at in 0..seal.len() {
+            let mut flipped = seal.clone();
+            flipped[at] ^= 1;
+            fs::write(one.seal(), &flipped).unwrap();
+            assert!(!is_sealed(&one), "byte {at} of the seal");
+        }
+        for len in 0..seal.len() {
+            fs::write(one.seal(), &seal[..len]).unwrap();
+            assert!(!is_sealed(&one), "{len} bytes of the seal");
+        }
+        fs::write(one.seal(), &seal).unwrap();
+        assert!(is_sealed(&one));
+    }
+
+    #[test]
+    fn an_index_whose_seal_cannot_be_broken_is_not_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = closed(dir.path(), 50);
+        let before = fs::read(layout.index()).unwrap();
+        let stuck = Layout { fs: Arc::new(Stuck), ..layout.clone() };
+        let file = file(&layout, OpenMode::Existing);
+        assert!(Index::open(file, Durability::Process, Opening::unmarked(), &stuck).is_err());
+        assert!(fs::read(layout.index()).unwrap() == before && is_sealed(&layout));
+    }
+
+    /// A file system that deletes nothing.
+    #[derive(Debug)]
+    struct Stuck;
+
+    impl Fs for Stuck {
+        fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn FsFile>> {
+            RealFs.open(path, mode)
+        }
+        fn list(&self, dir: &Path) -> io::Result<Vec<crate::fs::Listed>> {
+            RealFs.list(dir)
+        }
+        fn create_dir(&self, path: &Path) -> io::Result<()> {
+            RealFs.create_dir(path)
+        }
+        fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+            RealFs.rename(from, to)
+        }
+        fn delete(&self, _path: &Path) -> io::Result<()> {
+            Err(io::ErrorKind::PermissionDenied.into())
+        }
+        fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+            RealFs.sync_dir(dir)
+        }
+    }
+}
