@@ -18,8 +18,8 @@ const PAGE: usize = 4096;
 const UNKNOWN: u64 = 0;
 /// The hash of a page that was written in part: it is taken when the index is closed.
 const PARTIAL: u64 = 1;
-/// Pages that are compared at once.
-const PIECE: usize = 256;
+/// Pages that are compared at once: they stay in a core's own cache meanwhile.
+const PIECE: usize = 32;
 /// Threads that compare pages at most: more of them wait for memory.
 const THREADS: usize = 8;
 
@@ -166,7 +166,7 @@ fn are_in(hashes: &[u64], file: &dyn FsFile, len: u64) -> io::Result<bool> {
             }
         }
     };
-    let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(THREADS).min(pieces / 2);
+    let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(THREADS).min(pieces / 16);
     thread::scope(|scope| {
         // Without a thread for it the others have its part.
         let helpers: Vec<_> =
