@@ -174,7 +174,10 @@ impl Index {
     pub(crate) fn close(mut self) {
         let Some(pages) = self.pages.take() else { return };
         let database = self.database.take();
-        let closed = guard(&self.failure, || Ok(drop(database)));
+        let closed = guard(&self.failure, || {
+            drop(database);
+            Ok(())
+        });
         if closed.is_err() || self.has_failed() {
             return;
         }
@@ -191,6 +194,11 @@ impl Index {
     /// Bytes that the index takes on disk.
     pub(crate) fn allocated(&self) -> Result<u64, IndexError> {
         self.file.allocated().map_err(IndexError::Io)
+    }
+
+    /// Bytes that its seal will take on disk when it is closed.
+    pub(crate) fn seal_allocated(&self) -> u64 {
+        self.pages.as_ref().map_or(0, |pages| pages.seal_allocated())
     }
 
     fn database(&self) -> Result<&Database, IndexError> {

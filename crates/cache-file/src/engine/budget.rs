@@ -6,7 +6,6 @@ use super::group::{Plan, Request};
 use super::{Side, Writer};
 use crate::index::record::inline_charge;
 use crate::report::DiskUsage;
-use crate::seal;
 use crate::volume::record::BLOCK;
 
 /// How often entries are evicted for what the disk shows before the next write goes on.
@@ -70,8 +69,7 @@ impl Writer {
     /// What the disk may take after a group.
     fn target(&self) -> u64 {
         let capacity = self.shared.config.capacity;
-        let seal = seal::allocated(self.shared.disk().index);
-        (capacity - (capacity / MARGIN_SHARE).min(MARGIN_MAX)).saturating_sub(seal)
+        (capacity - (capacity / MARGIN_SHARE).min(MARGIN_MAX)).saturating_sub(self.seal)
     }
 
     /// Bytes of the file system that may be taken without going below the floor.
@@ -147,7 +145,11 @@ impl Writer {
     }
 
     pub(super) fn measure(&mut self) -> DiskUsage {
-        let index = self.shared.index.read().as_ref().and_then(|index| index.allocated().ok());
+        let (index, seal) = match &*self.shared.index.read() {
+            Some(index) => (index.allocated().ok(), index.seal_allocated()),
+            None => (None, 0),
+        };
+        self.seal = seal;
         let mut disk = self.shared.disk.lock();
         disk.volumes = self.volumes.allocated();
         disk.records = self.volumes.live();

@@ -46,10 +46,10 @@ impl Pages {
     /// Of `file` as its seal has it; none where there is no seal, or `file` is not what was sealed.
     pub(crate) fn sealed(layout: &Layout, file: &dyn FsFile) -> Option<Self> {
         let len = file.len().ok()?;
-        let seal = seal::read(layout, len.div_ceil(PAGE as u64)).filter(|seal| seal.len == len)?;
-        match are_in(&seal.hashes, file, len) {
+        let hashes = seal::read(layout, len.div_ceil(PAGE as u64))?;
+        match are_in(&hashes, file, len) {
             Ok(true) => {
-                let hashes = RwLock::new(seal.hashes.into_iter().map(AtomicU64::new).collect());
+                let hashes = RwLock::new(hashes.into_iter().map(AtomicU64::new).collect());
                 Some(Self { hashes, ..Self::unknown(layout.clone()) })
             }
             found => {
@@ -125,7 +125,12 @@ impl Pages {
             }
             hashes.push(noted);
         }
-        seal::write(&self.layout, len, &hashes)
+        seal::write(&self.layout, &hashes)
+    }
+
+    /// Bytes that the seal will take on disk.
+    pub(crate) fn seal_allocated(&self) -> u64 {
+        seal::allocated(self.hashes.read().len() as u64)
     }
 
     fn knows(&self, page: usize) -> bool {
@@ -243,12 +248,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let layout = layout(dir.path());
         let file = file(&layout, OpenMode::Create);
-        let bytes: Vec<u8> = (0..2 * PAGE + 100).map(|at| (at % 251) as u8).collect();
+        let mut bytes: Vec<u8> = (0..2 * PAGE + 100).map(|at| (at % 251) as u8).collect();
         let pages = Pages::unknown(layout.clone());
         file.write_at(&bytes, 0).unwrap();
         pages.note_write(0, &bytes[..PAGE]);
         pages.note_read(PAGE as u64, &bytes[PAGE..2 * PAGE]);
         // In parts: these two pages are read when the file is sealed.
+        bytes[17..20].fill(0xEE);
+        file.write_at(&bytes[17..20], 17).unwrap();
         pages.note_write(17, &bytes[17..20]);
         pages.note_write(2 * PAGE as u64, &bytes[2 * PAGE..]);
         pages.seal(&*file).unwrap();
@@ -295,7 +302,10 @@ mod tests {
             let index = open(&layout);
             assert!(!layout.seal().exists(), "the library writes when it opens");
             put(&index, 1_000 + round);
+            let expected = index.seal_allocated();
             index.close();
+            let len = fs::metadata(layout.seal()).unwrap().len();
+            assert!((expected - 4096..=expected).contains(&len), "{len} bytes, {expected} were expected");
         }
         let index = open(&layout);
         put(&index, 2_000);
