@@ -18,23 +18,33 @@ use record::{BLOCK, HEADER, aligned};
 /// Bodies up to this length are copied behind their header, to be written at once.
 const COPIED: usize = 64 << 10;
 
-/// Where a record lies: `len` bytes at `offset`, which is a multiple of [`BLOCK`].
+/// Where a record lies: `len` bytes from a [`BLOCK`] on. Every entry in memory has one, so it is small.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     pub(crate) volume: u32,
-    pub(crate) offset: u64,
+    block: u32,
     pub(crate) len: u32,
 }
 
 impl Place {
+    /// `len` bytes at `offset`, where that is the beginning of a block within the first 16 TiB.
+    pub(crate) fn new(volume: u32, offset: u64, len: u32) -> Option<Self> {
+        let block = u32::try_from(offset / BLOCK).ok().filter(|_| offset.is_multiple_of(BLOCK))?;
+        Some(Self { volume, block, len })
+    }
+
+    pub(crate) const fn offset(self) -> u64 {
+        self.block as u64 * BLOCK
+    }
+
     /// The space that the record takes.
     pub(crate) const fn space(self) -> u64 {
         aligned(self.len as u64)
     }
 
-    /// Where its space ends; the greatest number for a place that cannot be.
+    /// Where its space ends.
     pub(crate) const fn end(self) -> u64 {
-        self.offset.saturating_add(self.space())
+        self.offset() + self.space()
     }
 }
 
@@ -195,16 +205,16 @@ impl Volumes {
         self.touched.insert(number);
         self.unsynced.insert(number);
         let Some(volume) = self.by_number.get_mut(&number) else { return Err(io::ErrorKind::NotFound.into()) };
-        let place = Place { volume: number, offset: volume.tail, len: len as u32 };
-        let mut front = record::front(number, place.offset, key, envelope_len as u32);
+        let place = Place::new(number, volume.tail, len as u32).ok_or(io::ErrorKind::FileTooLarge)?;
+        let mut front = record::front(number, place.offset(), key, envelope_len as u32);
         front.put_slice(&envelope[0]);
         if envelope[1].len() <= COPIED {
             front.put_slice(&envelope[1]);
         } else {
             // The body first: a header without its body would look like a record.
-            volume.file.write_at(&envelope[1], place.offset + front.len() as u64)?;
+            volume.file.write_at(&envelope[1], place.offset() + front.len() as u64)?;
         }
-        volume.file.write_at(&front, place.offset)?;
+        volume.file.write_at(&front, place.offset())?;
         volume.tail = place.end();
         volume.live += place.space();
         Ok(place)
@@ -232,7 +242,7 @@ impl Volumes {
             self.delete(place.volume);
         } else {
             self.touched.insert(place.volume);
-            erase(&*volume.file, place.offset, place.space());
+            erase(&*volume.file, place.offset(), place.space());
         }
     }
 
@@ -240,7 +250,7 @@ impl Volumes {
     pub(crate) fn vacate(&mut self, place: Place) {
         if let Some(volume) = self.by_number.get(&place.volume) {
             self.touched.insert(place.volume);
-            erase(&*volume.file, place.offset, place.space());
+            erase(&*volume.file, place.offset(), place.space());
         }
     }
 
@@ -294,9 +304,9 @@ pub(crate) fn erase(file: &dyn FsFile, offset: u64, space: u64) {
 /// Whether a record of `key` could begin at `place` and does.
 pub(crate) fn has_header(file: &dyn FsFile, place: Place, key: &[u8]) -> bool {
     let mut front = vec![0; (HEADER + key.len()).min(place.len as usize)];
-    file.read_at(&mut front, place.offset).is_ok()
+    file.read_at(&mut front, place.offset()).is_ok()
         && front.get(HEADER..) == Some(key)
-        && record::header(place.volume, place.offset, &front)
+        && record::header(place.volume, place.offset(), &front)
             .is_some_and(|header| header.record() == place.len as usize)
 }
 

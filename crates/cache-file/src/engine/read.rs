@@ -111,7 +111,7 @@ impl Shared {
         };
         let Some(file) = file else { return Ok(None) };
         let mut bytes = vec![0; place.len as usize];
-        match file.read_at(&mut bytes, place.offset) {
+        match file.read_at(&mut bytes, place.offset()) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
             Err(error) => return Err(from_io(error, &self.layout.volume(place.volume))),
