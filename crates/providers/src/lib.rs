@@ -49,6 +49,8 @@ mod cached;
 mod canonical;
 mod check;
 mod failure;
+#[cfg(feature = "http")]
+pub mod http;
 mod link;
 mod links;
 mod options;
@@ -57,9 +59,13 @@ mod registry;
 mod reports;
 mod request;
 mod search;
+#[cfg(feature = "http")]
+mod sites;
 mod songs;
 mod source_type;
 mod store;
+#[cfg(feature = "http")]
+mod table;
 mod terms;
 mod validity;
 
@@ -75,6 +81,10 @@ pub use provider::Provider;
 pub use registry::{AnyProvider, Registry, RegistryBuilder, UnknownProvider};
 pub use request::{LinkRequest, SearchQuery};
 pub use search::{SearchPage, SearchResult};
+#[cfg(feature = "http")]
+pub use sites::{Commons, InternetArchive, PeerTube, PeerTubeAccess, Podcast, Stremio};
 pub use songs::{Playlist, ProviderSongs, Song, SongCache, SongCacheBuilder, SongResolver, SongStats};
 pub use source_type::SourceType;
+#[cfg(feature = "http")]
+pub use table::{ProviderTable, TableError};
 pub use validity::{Validity, bound_address, link_validity};
