@@ -1,5 +1,6 @@
 //! A server that answers as it is told, byte by byte if need be, and remembers what it was asked.
 
+use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use parking_lot::Mutex;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::timeout;
 
 /// What it was asked.
 #[derive(Debug, Clone)]
@@ -227,7 +228,8 @@ async fn answer(
     }
     let mut head = format!("HTTP/1.1 {status} Said\r\nconnection: close\r\n");
     for (name, value) in headers.into_iter().chain(len.map(|len| ("content-length".to_owned(), len.to_string()))) {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        // Writing to a string does not fail.
+        _ = write!(head, "{name}: {value}\r\n");
     }
     stream.write_all(format!("{head}\r\n").as_bytes()).await?;
     if seen.method == "HEAD" {
@@ -237,12 +239,13 @@ async fn answer(
         Body::Whole(body) => stream.write_all(&body).await?,
         Body::Drip(body, pause) => {
             for byte in body {
-                sleep(pause).await;
+                // A body that takes its time.
+                _ = timeout(pause, std::future::pending::<()>()).await;
                 stream.write_all(&[byte]).await?;
             }
         }
         Body::Endless => loop {
-            stream.write_all(&[b' '; 64 << 10]).await?;
+            stream.write_all(&vec![b' '; 64 << 10]).await?;
             shared.sent.fetch_add(64 << 10, Ordering::SeqCst);
         },
         Body::Silence => {}

@@ -20,7 +20,7 @@ fn cached<P: Provider>(bed: &Bed, provider: P) -> CachedProvider<P> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_requests_for_a_hundred_pages_ask_the_site_a_hundred_times() {
-    let upstream = Upstream::new(|_| Canned::json(&fixture("ia_metadata.json")).dripping(Duration::ZERO)).await;
+    let upstream = Upstream::new(|_| Canned::json(&fixture("ia_metadata.json"))).await;
     let bed = Bed::new();
     let provider = cached(&bed, InternetArchive::new(&fetch()).at(&upstream.url).unwrap());
     let ask = |n: usize| {

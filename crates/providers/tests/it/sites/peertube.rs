@@ -12,20 +12,20 @@ use crate::upstream::{Canned, Seen, Upstream};
 const ID: &str = "9c9de5e8-0a1e-484a-b099-e80766180a6d";
 
 /// An instance whose videos are `video`, as it is in the fixtures or changed.
-async fn instance(change: impl Fn(String) -> String + Send + Sync + 'static) -> Upstream {
+async fn instance(change: impl Fn(&str) -> String + Send + Sync + 'static) -> Upstream {
     let upstream = Upstream::new(|_| Canned::status(404)).await;
     let url = upstream.url.clone();
     upstream.answers(move |seen| answer(seen, &url, &change));
     upstream
 }
 
-fn answer(seen: &Seen, url: &str, change: impl Fn(String) -> String) -> Canned {
+fn answer(seen: &Seen, url: &str, change: impl Fn(&str) -> String) -> Canned {
     let path = seen.path().strip_prefix("/api/v1/").unwrap_or_default();
     let own = |name: &str| Canned::json(&fixture(name).replace("https://pt.example", url));
     match (seen.method.as_str(), path) {
         ("GET", "search/videos") => own("peertube_search.json"),
         ("GET", path) if path == format!("videos/{ID}") => {
-            Canned::json(&change(fixture("peertube_video.json")).replace("https://pt.example", url))
+            Canned::json(&change(&fixture("peertube_video.json")).replace("https://pt.example", url))
         }
         ("GET", path) if path == format!("videos/{ID}/captions") => own("peertube_captions.json"),
         ("POST", path) if path == format!("videos/{ID}/token") => own("peertube_token.json"),
@@ -33,13 +33,13 @@ fn answer(seen: &Seen, url: &str, change: impl Fn(String) -> String) -> Canned {
     }
 }
 
-fn private(video: String) -> String {
+fn private(video: &str) -> String {
     video.replace("\"id\": 1,\n  \"label\": \"Public\"", "\"id\": 5,\n  \"label\": \"Password protected\"")
 }
 
 #[tokio::test]
 async fn a_search_finds_videos_and_goes_on() {
-    let upstream = instance(|video| video).await;
+    let upstream = instance(str::to_owned).await;
     let provider = PeerTube::instance(&fetch(), &upstream.url).unwrap();
     let page = provider.search(&SearchQuery::new("demo").limit(1).param("nsfw", "false")).await.unwrap();
     let found = &page.results[0];
@@ -56,7 +56,7 @@ async fn a_search_finds_videos_and_goes_on() {
 
 #[tokio::test]
 async fn links_are_files_playlists_magnets_and_subtitles() {
-    let upstream = instance(|video| video).await;
+    let upstream = instance(str::to_owned).await;
     let provider = PeerTube::instance(&fetch(), &upstream.url).unwrap();
     let found = links(&provider, &format!("{}/w/{ID}", upstream.url)).await.unwrap();
     let at = |path: &str| format!("{}{path}", upstream.url);
@@ -76,7 +76,7 @@ async fn links_are_files_playlists_magnets_and_subtitles() {
 #[tokio::test]
 async fn a_video_with_playlists_only_has_links() {
     let upstream = instance(|video| {
-        let mut video: serde_json::Value = serde_json::from_str(&video).unwrap();
+        let mut video: serde_json::Value = serde_json::from_str(video).unwrap();
         video["files"] = serde_json::Value::Null;
         video.to_string()
     })
@@ -134,11 +134,10 @@ async fn a_token_without_an_end_that_can_be_read_is_for_the_moment() {
 
 #[tokio::test]
 async fn subtitles_that_cannot_be_had_make_the_answer_partial() {
-    let upstream = instance(|video| video).await;
+    let upstream = instance(str::to_owned).await;
     let url = upstream.url.clone();
-    upstream.answers(move |seen| match seen.path().ends_with("/captions") {
-        true => Canned::status(500),
-        false => answer(seen, &url, |video| video),
+    upstream.answers(move |seen| {
+        if seen.path().ends_with("/captions") { Canned::status(500) } else { answer(seen, &url, str::to_owned) }
     });
     let provider = PeerTube::instance(&fetch(), &upstream.url).unwrap();
     let found = links_of(&provider, ID).await.unwrap();
@@ -147,7 +146,7 @@ async fn subtitles_that_cannot_be_had_make_the_answer_partial() {
 
 #[tokio::test]
 async fn an_index_is_searched_and_the_instance_of_the_page_is_asked() {
-    let (index, upstream) = (instance(|video| video).await, instance(|video| video).await);
+    let (index, upstream) = (instance(str::to_owned).await, instance(str::to_owned).await);
     let provider = PeerTube::sepia(&fetch()).at(&index.url).unwrap().account("", PeerTubeAccess::token("secret"));
     assert_eq!(provider.name(), "sepia");
     provider.search(&SearchQuery::new("demo")).await.unwrap();
@@ -159,7 +158,7 @@ async fn an_index_is_searched_and_the_instance_of_the_page_is_asked() {
 
 #[tokio::test]
 async fn pages_that_are_no_video_are_not_asked_for() {
-    let upstream = instance(|video| video).await;
+    let upstream = instance(str::to_owned).await;
     let provider = PeerTube::instance(&fetch(), &upstream.url).unwrap();
     for page in ["/about", "/w/p/x", "/w/a%2Fb", "/videos/watch/a.b"] {
         let error = links(&provider, &format!("{}{page}", upstream.url)).await.unwrap_err();
