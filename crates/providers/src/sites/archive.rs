@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cache_core::Result;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::media::{best_first, is_played, kind_of, span};
 use super::site::{encoded, unsupported};
@@ -73,7 +74,7 @@ impl InternetArchive {
             None => address,
         };
         let found: Found = self.0.json(address.ask()).await?;
-        let Some(found) = found.response else { return Err(found.error.failure("search")) };
+        let Some(found) = found.response else { return Err(refusal(found.error)) };
         let seen = number.saturating_mul(rows);
         let has_more = !found.docs.is_empty() && seen < found.total.unwrap_or(0) && seen + rows <= REACH;
         let mut page = SearchPage::of(found.docs.into_iter().map(|doc| self.result(doc)));
@@ -93,7 +94,7 @@ impl InternetArchive {
             address = address.with("cursor", cursor);
         }
         let found: Walked = self.0.json(address.ask()).await?;
-        let Some(items) = found.items else { return Err(found.error.failure("search")) };
+        let Some(items) = found.items else { return Err(refusal(found.error)) };
         let mut page = SearchPage::of(items.into_iter().map(|doc| self.result(doc)));
         page.total = found.total;
         page.next = found.cursor.map(|cursor| format!("{CURSOR}{cursor}"));
@@ -121,7 +122,7 @@ impl InternetArchive {
             return Err(Failure::new(Reason::Forbidden, "the item was taken down"));
         }
         if item.error.is_some() {
-            return Err(item.error.failure("item"));
+            return Err(refusal(item.error));
         }
         // An item that is not there is an empty answer.
         let Some(metadata) = item.metadata else {
@@ -193,8 +194,7 @@ impl Provider for InternetArchive {
 #[derive(Deserialize)]
 struct Found {
     response: Option<Docs>,
-    #[serde(flatten)]
-    error: Refusal,
+    error: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -207,13 +207,12 @@ struct Docs {
 
 #[derive(Deserialize)]
 struct Walked {
-    #[serde(default, deserialize_with = "lenient::maybe")]
+    #[serde(default, deserialize_with = "lenient::some_list")]
     items: Option<Vec<Doc>>,
     #[serde(default, deserialize_with = "lenient::number")]
     total: Option<u64>,
     cursor: Option<String>,
-    #[serde(flatten)]
-    error: Refusal,
+    error: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -234,8 +233,7 @@ struct Item {
     metadata: Option<Metadata>,
     #[serde(default, deserialize_with = "lenient::list")]
     files: Vec<File>,
-    #[serde(flatten)]
-    error: Refusal,
+    error: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -265,12 +263,6 @@ struct File {
     btih: Option<String>,
 }
 
-/// What it says in place of an answer, with a status that says that all is well.
-#[derive(Deserialize)]
-struct Refusal {
-    error: Option<serde_json::Value>,
-}
-
 impl File {
     /// What it is, if anybody wants it.
     fn kind(&self) -> Option<LinkKind> {
@@ -289,16 +281,14 @@ impl File {
     }
 }
 
-impl Refusal {
-    fn is_some(&self) -> bool {
-        self.error.is_some()
-    }
-
-    fn failure(&self, what: &str) -> Failure {
-        if self.is_some() {
-            return Failure::new(Reason::Unavailable, format!("the archive has refused the {what}"));
-        }
-        Failure::new(Reason::Malformed, format!("the answer to the {what} lacks what was asked for"))
+/// Why an answer that is said to be well lacks what was asked for: most often it has an error in its place.
+fn refusal(error: Option<IgnoredAny>) -> Failure {
+    match error {
+        Some(_) => Failure::new(
+            Reason::Unavailable,
+            "the archive has refused the request, in an answer that is said to be well",
+        ),
+        None => Failure::new(Reason::Malformed, "the answer lacks what was asked for"),
     }
 }
 

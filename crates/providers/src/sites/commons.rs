@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use cache_core::Result;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::media::{best_first, kind_of, span_of};
 use super::site::{Address, unsupported};
@@ -197,8 +198,8 @@ struct Entry {
     title: String,
     #[serde(default)]
     index: i64,
-    missing: Option<serde_json::Value>,
-    invalid: Option<serde_json::Value>,
+    missing: Option<IgnoredAny>,
+    invalid: Option<IgnoredAny>,
     #[serde(default, deserialize_with = "lenient::list")]
     imageinfo: Vec<Info>,
     #[serde(default, deserialize_with = "lenient::list")]

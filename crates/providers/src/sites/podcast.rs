@@ -5,6 +5,7 @@ mod feed;
 use async_trait::async_trait;
 use cache_core::Result;
 use serde::Deserialize;
+use tokio::task::spawn_blocking;
 
 use super::media::kind_of;
 use super::site::{encoded, unsupported};
@@ -19,13 +20,13 @@ use feed::{Episode, Feed};
 const DIRECTORY: &str = "https://itunes.apple.com";
 /// What the route of an episode begins with, behind the address of its feed.
 const ROUTE: &str = "/episode/";
-/// The most episodes that a feed is a list of.
-const MAX_EPISODES: usize = 2000;
+/// From here on, a feed is read on a thread of its own.
+const LONG: usize = 256 << 10;
 
 /// Episodes of podcasts, by their feeds of RSS, which are found in the directory of iTunes.
 ///
 /// * **Search** finds feeds, in the directory. It has one page, of 200 results at most. Parameters: `country`, `lang`.
-/// * **Links** of a feed are entries, one for each episode, the newest first: the first 2,000, with the answer partial if
+/// * **Links** of a feed are entries, one for each episode, in the feed's order: the first 10,000, with the answer partial if
 ///   there are more. Links of an entry are the enclosure of the episode and its alternatives. An entry's address is that
 ///   of the feed with `#/episode/ID`; each costs one request of the feed.
 /// * An episode is known by its `guid`, or else by the address of its enclosure.
@@ -78,8 +79,10 @@ impl Podcast {
         let url = request.url().split('#').next().unwrap_or_default();
         let url = if url.contains("://") { url.to_owned() } else { format!("https://{url}") };
         let reply = self.0.fetch.fetch(&Ask::get(url.as_str()).expect(Expected::Xml)).await?;
-        let feed = feed::parsed(&String::from_utf8_lossy(reply.body()));
-        let mut feed = feed.map_err(|why| Failure::new(Reason::Malformed, format!("{}: {why}", reply.host())))?;
+        let (host, long) = (reply.host(), reply.body().len() > LONG);
+        let read = move || feed::parsed(&String::from_utf8_lossy(reply.body()));
+        let feed = if long { spawn_blocking(read).await.unwrap_or(Err("the feed could not be read")) } else { read() };
+        let mut feed = feed.map_err(|why| Failure::new(Reason::Malformed, format!("{host}: {why}")))?;
         let Some(id) = fragment.strip_prefix(ROUTE) else { return Ok(entries(&url, feed)) };
         let id = decoded(id);
         let episode = feed.episodes.iter().position(|episode| episode.id() == Some(&*id));
@@ -140,8 +143,7 @@ struct Show {
 
 /// What the feed at `url` is a list of.
 fn entries(url: &str, feed: Feed) -> Links {
-    let is_cut = feed.episodes.len() > MAX_EPISODES;
-    let known = feed.episodes.into_iter().take(MAX_EPISODES);
+    let is_cut = feed.is_cut;
     let entry = |episode: Episode| {
         let mut entry = PlaylistEntry::new(format!("{url}#{ROUTE}{}", encoded(episode.id()?)));
         entry.title = episode.title;
@@ -149,7 +151,7 @@ fn entries(url: &str, feed: Feed) -> Links {
         Some(entry)
     };
     let links = Links {
-        entries: known.filter_map(entry).collect(),
+        entries: feed.episodes.into_iter().filter_map(entry).collect(),
         title: feed.title,
         image_url: feed.image,
         page_url: feed.page,

@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::canonical::percent::decoded;
 use crate::http::{Ask, Expected, Fetch};
-use crate::{Binding, Failure, Link, LinkKind, LinkRequest, Reason, bound_address, link_validity};
+use crate::{Binding, Failure, Link, LinkKind, LinkRequest, Reason, SourceType, bound_address, link_validity};
 
 /// A site: its name as a provider, where it is, and what it is asked with.
 #[derive(Debug, Clone)]
@@ -133,7 +133,9 @@ impl Address {
 impl Page {
     /// What `request` names; none where that can no longer be told.
     pub(super) fn of(request: &LinkRequest) -> Option<Self> {
-        if let Some(id) = request.canonical().id().strip_prefix("id/") {
+        // Identities of sites that are known may look the same.
+        let id = request.canonical().id().strip_prefix("id/");
+        if let Some(id) = id.filter(|_| request.source_type() == SourceType::Unknown) {
             return Some(Self::Id(id.to_owned()));
         }
         let url = request.url();

@@ -10,9 +10,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cache_core::{HOUR, Result, Timestamp};
 use futures_util::future::join_all;
+use parking_lot::Mutex;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::Mutex;
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use super::site::{encoded, unsupported};
@@ -46,11 +47,11 @@ const PAGES: &str = "https://web.stremio.com/#/detail";
 #[derive(Clone)]
 pub struct Stremio {
     site: Site,
-    manifest: Arc<Mutex<Option<Known>>>,
+    manifest: Arc<Mutex<Known>>,
 }
 
-/// What the add-on said about itself, and when.
-type Known = (Instant, Arc<Manifest>);
+/// What the add-on said about itself when it was asked last, and when that was.
+type Known = Option<(Instant, Arc<OnceCell<Result<Arc<Manifest>, Failure>>>)>;
 
 /// What a request names.
 struct Wanted {
@@ -81,15 +82,14 @@ impl Stremio {
 
     /// What the add-on offers; asked for once in an hour, by one for all.
     async fn manifest(&self) -> Result<Arc<Manifest>, Failure> {
-        let mut known = self.manifest.lock().await;
-        if let Some((since, manifest)) = &*known
-            && since.elapsed() < MANIFEST
-        {
-            return Ok(manifest.clone());
-        }
-        let manifest: Arc<Manifest> = Arc::new(self.site.json(self.site.base.at(&["manifest.json"]).ask()).await?);
-        *known = Some((Instant::now(), manifest.clone()));
-        Ok(manifest)
+        let cell = {
+            let mut known = self.manifest.lock();
+            // A failure is for those who wait for it, and for nobody after them.
+            known.take_if(|(since, cell)| since.elapsed() >= MANIFEST || cell.get().is_some_and(Result::is_err));
+            known.get_or_insert_with(|| (Instant::now(), Arc::default())).1.clone()
+        };
+        let ask = || async { self.site.json(self.site.base.at(&["manifest.json"]).ask()).await.map(Arc::new) };
+        cell.get_or_init(ask).await.clone()
     }
 
     async fn resource<T: DeserializeOwned>(&self, segments: &[&str], last: String) -> Result<(T, Reply), Failure> {

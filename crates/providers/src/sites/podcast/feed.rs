@@ -11,6 +11,10 @@ use super::super::media::span;
 
 /// The deepest nesting that is read.
 const MAX_DEPTH: usize = 64;
+/// The most episodes that are read.
+const MAX_EPISODES: usize = 10_000;
+/// The most addresses of one episode that are read.
+const MAX_SOURCES: usize = 64;
 
 /// A show.
 #[derive(Debug, Default)]
@@ -19,6 +23,8 @@ pub(super) struct Feed {
     pub(super) page: Option<String>,
     pub(super) image: Option<String>,
     pub(super) episodes: Vec<Episode>,
+    /// Whether there are more.
+    pub(super) is_cut: bool,
 }
 
 /// One with nothing to play is left out.
@@ -118,7 +124,9 @@ impl Reading {
                     Some(other) => Source { url, content_type: Some(other), bytes: None, ..self.alternative.clone() },
                     None => Source { url, ..self.alternative.clone() },
                 };
-                self.episode.sources.push(source);
+                if self.episode.sources.len() < MAX_SOURCES {
+                    self.episode.sources.push(source);
+                }
             }
             _ => {}
         }
@@ -139,7 +147,9 @@ impl Reading {
                 let mut episode = std::mem::take(&mut self.episode);
                 // It may come behind its alternatives.
                 episode.sources.splice(0..0, self.enclosure.take());
-                if !episode.sources.is_empty() {
+                if self.feed.episodes.len() >= MAX_EPISODES {
+                    self.feed.is_cut = true;
+                } else if !episode.sources.is_empty() {
                     self.feed.episodes.push(episode);
                 }
             }

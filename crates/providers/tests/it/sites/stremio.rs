@@ -107,6 +107,18 @@ async fn what_the_manifest_does_not_offer_is_not_asked_for() {
 }
 
 #[tokio::test]
+async fn a_crowd_shares_the_failure_of_one_manifest_and_the_next_one_asks_again() {
+    let (upstream, addon) = site().await;
+    upstream.answers(|_| Canned::status(500).dripping(Duration::from_millis(1)));
+    for found in join_all((0..50).map(|_| links(&addon, PAGE))).await {
+        assert_eq!(reason(&found.unwrap_err()), Reason::Unavailable);
+    }
+    assert_eq!(upstream.asked(), 1);
+    links(&addon, PAGE).await.unwrap_err();
+    assert_eq!(upstream.asked(), 2);
+}
+
+#[tokio::test]
 async fn headers_of_a_connection_and_streams_of_no_kind_are_left_out() {
     let (upstream, addon) = site().await;
     links(&addon, PAGE).await.unwrap();
