@@ -7,6 +7,7 @@ use cache_core::Timestamp;
 use reqwest::Response;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use serde::de::DeserializeOwned;
+use tokio::task::spawn_blocking;
 use url::Url;
 
 use super::{authority, failed};
@@ -14,6 +15,8 @@ use crate::{Failure, Reason, validity};
 
 /// How long a host is left alone that does not say for how long.
 const UNTOLD: Duration = Duration::from_secs(5);
+/// From here on, reading an answer would keep others waiting.
+const LONG: usize = 256 << 10;
 
 /// What has to come. A type that says nothing, such as `text/plain`, is taken for what is expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -69,6 +72,22 @@ impl Reply {
             let what = if error.is_eof() { "ends too early" } else { "is not the JSON that was expected" };
             Failure::new(Reason::Malformed, format!("the answer of {} {what} ({place})", self.host()))
         })
+    }
+
+    /// What `read` makes of it, and the answer; a long one is read on a thread for what takes its time.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub async fn parsed<T, R>(self, read: R) -> Result<(T, Self), Failure>
+    where
+        T: Send + 'static,
+        R: FnOnce(&Self) -> Result<T, Failure> + Send + 'static,
+    {
+        if self.body.len() <= LONG {
+            return Ok((read(&self)?, self));
+        }
+        let parsed = spawn_blocking(move || Ok((read(&self)?, self)));
+        parsed.await.unwrap_or_else(|_| Err(Failure::new(Reason::Unavailable, "the answer could not be read")))
     }
 }
 

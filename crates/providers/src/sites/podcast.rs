@@ -5,13 +5,12 @@ mod feed;
 use async_trait::async_trait;
 use cache_core::Result;
 use serde::Deserialize;
-use tokio::task::spawn_blocking;
 
 use super::media::kind_of;
 use super::site::{encoded, unsupported};
 use super::{Base, Page, Site, lenient};
 use crate::canonical::percent::decoded;
-use crate::http::{Ask, Expected, Fetch};
+use crate::http::{Ask, Expected, Fetch, Reply};
 use crate::{
     Failure, Link, LinkKind, LinkRequest, Links, PlaylistEntry, Provider, Reason, SearchPage, SearchQuery, SearchResult,
 };
@@ -20,8 +19,6 @@ use feed::{Episode, Feed};
 const DIRECTORY: &str = "https://itunes.apple.com";
 /// What the route of an episode begins with, behind the address of its feed.
 const ROUTE: &str = "/episode/";
-/// From here on, a feed is read on a thread of its own.
-const LONG: usize = 256 << 10;
 
 /// Episodes of podcasts, by their feeds of RSS, which are found in the directory of iTunes.
 ///
@@ -79,10 +76,11 @@ impl Podcast {
         let url = request.url().split('#').next().unwrap_or_default();
         let url = if url.contains("://") { url.to_owned() } else { format!("https://{url}") };
         let reply = self.0.fetch.fetch(&Ask::get(url.as_str()).expect(Expected::Xml)).await?;
-        let (host, long) = (reply.host(), reply.body().len() > LONG);
-        let read = move || feed::parsed(&String::from_utf8_lossy(reply.body()));
-        let feed = if long { spawn_blocking(read).await.unwrap_or(Err("the feed could not be read")) } else { read() };
-        let mut feed = feed.map_err(|why| Failure::new(Reason::Malformed, format!("{host}: {why}")))?;
+        let read = |reply: &Reply| {
+            let feed = feed::parsed(&String::from_utf8_lossy(reply.body()));
+            feed.map_err(|why| Failure::new(Reason::Malformed, format!("{}: {why}", reply.host())))
+        };
+        let (mut feed, _) = reply.parsed(read).await?;
         let Some(id) = fragment.strip_prefix(ROUTE) else { return Ok(entries(&url, feed)) };
         let id = decoded(id);
         let episode = feed.episodes.iter().position(|episode| episode.id() == Some(&*id));

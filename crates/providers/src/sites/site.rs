@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::canonical::percent::decoded;
-use crate::http::{Ask, Expected, Fetch};
+use crate::http::{Ask, Expected, Fetch, Reply};
 use crate::{Binding, Failure, Link, LinkKind, LinkRequest, Reason, SourceType, bound_address, link_validity};
 
 /// A site: its name as a provider, where it is, and what it is asked with.
@@ -48,8 +48,16 @@ impl Site {
     }
 
     /// What the JSON at `ask` says.
-    pub(super) async fn json<T: DeserializeOwned>(&self, ask: Ask) -> Result<T, Failure> {
-        self.fetch.fetch(&ask.expect(Expected::Json)).await?.json()
+    pub(super) async fn json<T: DeserializeOwned + Send + 'static>(&self, ask: Ask) -> Result<T, Failure> {
+        Ok(self.json_reply(ask).await?.0)
+    }
+
+    /// The same, and the answer.
+    pub(super) async fn json_reply<T: DeserializeOwned + Send + 'static>(
+        &self,
+        ask: Ask,
+    ) -> Result<(T, Reply), Failure> {
+        self.fetch.fetch(&ask.expect(Expected::Json)).await?.parsed(Reply::json).await
     }
 
     /// A link whose text may say whom it is for and until when; its API has `told` an end or not.

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::site::{encoded, unsupported};
 use super::{Base, Page, Site, lenient};
 use crate::canonical::percent::decoded;
-use crate::http::{Expected, Fetch, Reply};
+use crate::http::{Ask, Fetch, Reply};
 use crate::{
     Failure, LinkKind, LinkRequest, Links, PlaylistEntry, Provider, Reason, SearchPage, SearchQuery, SearchResult,
     Validity, validity,
@@ -92,11 +92,13 @@ impl Stremio {
         cell.get_or_init(ask).await.clone()
     }
 
-    async fn resource<T: DeserializeOwned>(&self, segments: &[&str], last: String) -> Result<(T, Reply), Failure> {
+    async fn resource<T>(&self, segments: &[&str], last: String) -> Result<(T, Reply), Failure>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
         // The last one has its own escapes.
         let address = format!("{}/{last}.json", self.site.base.at(segments).text());
-        let reply = self.site.fetch.fetch(&crate::http::Ask::get(address).expect(Expected::Json)).await?;
-        Ok((reply.json()?, reply))
+        self.site.json_reply(Ask::get(address)).await
     }
 
     async fn find(&self, query: &SearchQuery) -> Result<SearchPage, Failure> {
