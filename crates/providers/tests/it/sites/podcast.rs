@@ -92,6 +92,7 @@ async fn what_is_no_feed_is_an_error() {
         "<!DOCTYPE r [<!ENTITY a \"aaaa\"><!ENTITY b \"&a;&a;\">]><rss><channel><title>&b;</title></channel></rss>";
     for (answer, expected) in [
         (Canned::bytes("application/xml", &whole.as_bytes()[..whole.len() / 2]), Reason::Malformed),
+        (Canned::bytes("application/xml", whole.split_inclusive("</item>").next().unwrap()), Reason::Malformed),
         (Canned::bytes("application/xml", "<html><body/></html>"), Reason::Malformed),
         (Canned::bytes("application/xml", "<rss><channel></rss>"), Reason::Malformed),
         (Canned::bytes("application/xml", "<a>".repeat(100_000)), Reason::Malformed),
