@@ -7,7 +7,7 @@ use cache_core::Result;
 use serde::Deserialize;
 
 use super::media::kind_of;
-use super::site::{encoded, unsupported};
+use super::site::{encoded, fetchable, unsupported};
 use super::{Base, Page, Site, lenient};
 use crate::canonical::percent::decoded;
 use crate::http::{Ask, Expected, Fetch, Reply};
@@ -86,7 +86,7 @@ impl Podcast {
         let episode = feed.episodes.iter().position(|episode| episode.id() == Some(&*id));
         let gone = || Failure::new(Reason::NotFound, "the feed has no such episode any more");
         let episode = feed.episodes.swap_remove(episode.ok_or_else(gone)?);
-        let mut links = Links::of(episode.sources.iter().map(|source| self.link(source)));
+        let mut links = Links::of(episode.sources.iter().filter_map(|source| self.link(source)));
         links.creator = feed.title;
         links.image_url = episode.image.or(feed.image);
         links.page_url = episode.page;
@@ -95,15 +95,16 @@ impl Podcast {
         Ok(links)
     }
 
-    fn link(&self, source: &feed::Source) -> Link {
-        let content_type = source.content_type.as_deref();
-        let mut link = self.0.link(&source.url, kind_of(content_type, &source.url), None);
+    fn link(&self, source: &feed::Source) -> Option<Link> {
+        let (url, content_type) = (fetchable(&source.url)?, source.content_type.as_deref());
+        let kind = kind_of(content_type, &url);
+        let mut link = self.0.link(url, kind, None);
         link.content_type.clone_from(&source.content_type);
         link.bytes = source.bytes;
         link.language.clone_from(&source.language);
         link.quality.label = source.title.clone().unwrap_or_default();
         (link.quality.bit_rate, link.quality.height) = (source.bit_rate, source.height);
-        link
+        Some(link)
     }
 }
 

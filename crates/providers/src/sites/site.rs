@@ -178,6 +178,13 @@ pub(super) fn encoded(text: &str) -> String {
     to
 }
 
+/// `url` as it is fetched, which some write with spaces in it; none where it is not of HTTP or a magnet link.
+pub(super) fn fetchable(url: &str) -> Option<String> {
+    let is = |url: &String| Link::new(url.as_str(), LinkKind::Other).is_fetchable();
+    let written = Some(url.trim().to_owned()).filter(is);
+    written.or_else(|| Url::parse(url).ok().map(String::from).filter(is))
+}
+
 /// The failure of a request that names nothing on this site.
 pub(super) fn unsupported(wanted: &str) -> Failure {
     Failure::new(Reason::Unsupported, format!("that is not {wanted}"))

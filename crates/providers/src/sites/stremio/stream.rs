@@ -6,7 +6,7 @@ use std::fmt::Write;
 use serde::Deserialize;
 
 use super::super::media::kind_of;
-use super::super::site::encoded;
+use super::super::site::{encoded, fetchable};
 use super::super::{Site, lenient};
 use crate::http::is_sendable;
 use crate::{Link, LinkKind};
@@ -77,6 +77,7 @@ impl Stream {
         } else {
             self.external_url.clone().map(|url| (url, LinkKind::Page))
         };
+        let place = place.and_then(|(url, kind)| Some((fetchable(&url)?, kind)));
         let Some((url, kind)) = place else { return Vec::new() };
         let mut link = site.link(url, kind, None);
         let label = [&self.name, &self.description, &self.title].into_iter().flatten().next();
@@ -87,10 +88,10 @@ impl Stream {
             let sent = headers.filter(|(name, value)| is_sendable(name, value));
             link.headers = sent.map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect();
         }
-        let subtitles = self.subtitles.into_iter().map(|subtitle| {
-            let mut link = site.link(subtitle.url, LinkKind::Subtitles, None);
+        let subtitles = self.subtitles.into_iter().filter_map(|subtitle| {
+            let mut link = site.link(fetchable(&subtitle.url)?, LinkKind::Subtitles, None);
             link.language = subtitle.lang;
-            link
+            Some(link)
         });
         std::iter::once(link).chain(subtitles).collect()
     }

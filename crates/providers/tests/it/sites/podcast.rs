@@ -84,6 +84,19 @@ async fn feeds_are_read_as_people_write_them() {
 }
 
 #[tokio::test]
+async fn addresses_with_spaces_are_mended_and_those_of_other_schemes_left_out() {
+    let (upstream, podcast) = site().await;
+    upstream.answers(|_| {
+        let item = "<item><guid>a</guid><enclosure url='https://x.org/My Show.mp3'/><podcast:alternateEnclosure type='audio/mpeg'>\
+                    <podcast:source uri='ipfs://x'/></podcast:alternateEnclosure></item>";
+        Canned::bytes("text/xml", format!("<rss><channel>{item}</channel></rss>"))
+    });
+    let found = links(&podcast, &format!("{}/rss#/episode/a", upstream.url)).await.unwrap();
+    let urls: Vec<_> = found.links.iter().map(|link| link.url.as_str()).collect();
+    assert_eq!(urls, ["https://x.org/My%20Show.mp3"]);
+}
+
+#[tokio::test]
 async fn what_is_no_feed_is_an_error() {
     let (upstream, podcast) = site().await;
     let url = format!("{}/rss", upstream.url);

@@ -127,12 +127,14 @@ async fn headers_of_a_connection_and_streams_of_no_kind_are_left_out() {
             r#"{"streams":[{"name":"nothing"},{"infoHash":"short"},7,{"url":"https://x.org/a","subtitles":
             [{"url":"https://x.org/a.srt","lang":"eng"}],"behaviorHints":{"filename":"a.m3u8","proxyHeaders":{"request":
             {"Host":"inner","Range":"bytes=0-","Transfer-Encoding":"chunked","Referer":"https://x.org/","bad name":"x"}}}},
-            {"url":"https://x.org/a"}]}"#,
+            {"url":"https://x.org/a"},{"url":"rtmp://x.org/b"},{"externalUrl":"stremio:///board"},
+            {"url":"https://x.org/My Film.mkv"}]}"#,
         )
     });
     let found = links(&addon, PAGE).await.unwrap();
     let kinds: Vec<_> = found.links.iter().map(|link| link.kind).collect();
-    assert_eq!(kinds, [LinkKind::Hls, LinkKind::Subtitles]);
+    assert_eq!(kinds, [LinkKind::Hls, LinkKind::Subtitles, LinkKind::Video]);
+    assert_eq!(found.links[2].url, "https://x.org/My%20Film.mkv");
     assert_eq!(found.links[0].headers.keys().collect::<Vec<_>>(), ["referer"]);
 }
 
