@@ -97,7 +97,7 @@ impl Fetch {
     pub async fn fetch(&self, ask: &Ask) -> Result<Reply, Failure> {
         self.limited(ask, async {
             let begun = self.begin(ask).await?;
-            reply::refusal(&begun.response, self.now())?;
+            reply::refusal(&begun.response, self.now(), self.0.limits.max_pause)?;
             reply::read(begun.response, &begun.url, ask.expected, self.0.limits.max_bytes).await
         })
         .await
@@ -153,7 +153,7 @@ impl Fetch {
         let answered = timeout(limits.first_byte, request.send()).await;
         let late = || format!("{host} did not begin to answer within {:?}", limits.first_byte);
         let response = answered.map_err(|_| Failure::new(Reason::Timeout, late()))?.map_err(|e| failed(&host, e))?;
-        if let Some(pause) = reply::pause(&response, self.now()) {
+        if let Some(pause) = reply::pause(&response, self.now(), limits.max_pause) {
             seat.close(pause, reply::reason(response.status().as_u16()));
         }
         Ok(Begun { response, url, _seat: seat })

@@ -20,7 +20,6 @@ pub(super) struct Hosts {
 /// Leave to ask a host; given back when it is dropped.
 pub(super) struct Seat {
     host: Arc<Host>,
-    max_pause: Duration,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -55,7 +54,7 @@ impl Hosts {
         // Whoever has a seat reserves a turn: those who give up while they wait for one cost none.
         sleep_until(host.turn(self.limits.gap)).await;
         host.is_open()?;
-        Ok(Seat { host, max_pause: self.limits.max_pause, _permit: permit })
+        Ok(Seat { host, _permit: permit })
     }
 
     fn host(&self, name: &str) -> Result<Arc<Host>, Failure> {
@@ -81,9 +80,8 @@ impl Hosts {
 }
 
 impl Seat {
-    /// Leaves the host alone for `pause`, or as long as that is bounded to.
+    /// Leaves the host alone for `pause`.
     pub(super) fn close(&self, pause: Duration, reason: Reason) {
-        let pause = pause.min(self.max_pause);
         let until = Instant::now() + pause;
         let closed = &mut self.host.turns.lock().closed;
         if closed.is_none_or(|(before, _)| before < until) {

@@ -138,21 +138,21 @@ pub(super) fn reason(status: u16) -> Reason {
 }
 
 /// The failure that `response` is, if it is one.
-pub(super) fn refusal(response: &Response, now: Timestamp) -> Result<(), Failure> {
+pub(super) fn refusal(response: &Response, now: Timestamp, max_pause: Duration) -> Result<(), Failure> {
     let status = response.status();
     if status.is_success() {
         return Ok(());
     }
     let (status, host) = (status.as_u16(), authority(response.url()));
     let failure = Failure::new(reason(status), format!("{host} has refused the request")).with_status(status);
-    Err(match pause(response, now) {
+    Err(match pause(response, now, max_pause) {
         Some(pause) => failure.after(pause),
         None => failure,
     })
 }
 
-/// How long the host of `response` wants to be left alone.
-pub(super) fn pause(response: &Response, now: Timestamp) -> Option<Duration> {
+/// How long the host of `response` wants to be left alone; `max` at most.
+pub(super) fn pause(response: &Response, now: Timestamp, max: Duration) -> Option<Duration> {
     let (status, headers) = (response.status().as_u16(), response.headers());
     if !matches!(status, 429 | 503) {
         return None;
@@ -163,7 +163,8 @@ pub(super) fn pause(response: &Response, now: Timestamp) -> Option<Duration> {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
         Err(_) => validity::http_date(value).map(|until| until.since(sent())),
     });
-    told.or((status == 429).then_some(UNTOLD)).filter(|pause| !pause.is_zero())
+    let pause = told.or((status == 429).then_some(UNTOLD))?.min(max);
+    (!pause.is_zero()).then_some(pause)
 }
 
 /// Reads `response` to its end.

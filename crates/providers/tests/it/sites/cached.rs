@@ -54,7 +54,7 @@ async fn failures_are_not_cached_and_tell_when_to_come_back() {
         assert_eq!((Failure::of(&error).unwrap().reason(), error.retry()), (reason, retry));
         assert_eq!(bed.entries().await, [0, 0]);
     }
-    upstream.answers(|_| Canned::status(429).header("retry-after", "1"));
+    upstream.answers(|_| Canned::status(429).header("retry-after", "2"));
     for _ in 0..20 {
         let error = provider.get(&request(PAGE)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable);
