@@ -69,11 +69,11 @@ impl Kind {
         }
     }
 
-    /// Opens what is in `dir`, or makes it. Bodies are of `len` bytes at most.
-    pub(crate) async fn open(self, dir: &Path, len: usize, promise: Promise) -> Arc<dyn Contender> {
+    /// Opens what is in `dir`, or makes it. Bodies are of `len` bytes at most; who has a budget gets `capacity`.
+    pub(crate) async fn open(self, dir: &Path, len: usize, capacity: u64, promise: Promise) -> Arc<dyn Contender> {
         match self {
-            Self::Reelcache => Arc::new(Ours::open(dir, 8 << 30, promise).await),
-            Self::Foyer => Arc::new(foyer::Hybrid::open(dir, len).await),
+            Self::Reelcache => Arc::new(Ours::open(dir, capacity, promise).await),
+            Self::Foyer => Arc::new(foyer::Hybrid::open(dir, len, capacity).await),
             Self::Cacache => Arc::new(cacache::Content::open(dir)),
             Self::Redb => Arc::new(redb::Bare::open(dir, promise)),
             Self::Rusqlite => Arc::new(sqlite::Bare::open(dir, promise)),

@@ -17,6 +17,7 @@ use crate::{bytes_of, runtime};
 const KINDS: [Kind; 3] = [Kind::Reelcache, Kind::Foyer, Kind::Redb];
 /// Length of a body: too long for the index of the file tier, and one block together with its header and key.
 const LEN: usize = 3 << 10;
+const CAPACITY: u64 = 8 << 30;
 /// Entries that are put at once.
 const BATCH: usize = 1_000;
 /// Names the contender that the process is to open.
@@ -69,7 +70,7 @@ pub(crate) fn child() -> Option<ExitCode> {
     let kind = KINDS.into_iter().find(|kind| kind.name() == name)?;
     let runtime = runtime();
     let (before, start) = (resident(), Instant::now());
-    let contender = runtime.block_on(kind.open(Path::new(&dir), LEN, Promise::Process));
+    let contender = runtime.block_on(kind.open(Path::new(&dir), LEN, CAPACITY, Promise::Process));
     let span = start.elapsed();
     let after = resident();
     assert_eq!(runtime.block_on(contender.get(&key(0))), bytes_of(LEN, 0), "other bytes came back");
@@ -94,7 +95,7 @@ fn opened(kind: Kind, dir: &Path) -> Result<(f64, f64), String> {
 fn fill(kind: Kind, dir: &Path, entries: usize) {
     let (runtime, body) = (runtime(), bytes_of(LEN, 0));
     runtime.block_on(async {
-        let contender = kind.open(dir, LEN, Promise::Process).await;
+        let contender = kind.open(dir, LEN, CAPACITY, Promise::Process).await;
         for start in (0..entries).step_by(BATCH) {
             let numbers = start..entries.min(start + BATCH);
             contender.fill(numbers.map(|number| (key(number), body.clone())).collect()).await;

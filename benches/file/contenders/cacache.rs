@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use cache_core::Key;
 use cacache::Algorithm;
+use cache_core::Key;
 
 use super::Contender;
 

@@ -20,8 +20,8 @@ const QUEUED: usize = 80;
 pub(super) struct Hybrid(HybridCache<String, Bytes>);
 
 impl Hybrid {
-    pub(super) async fn open(dir: &Path, len: usize) -> Self {
-        let device = FsDeviceBuilder::new(dir).with_capacity(8 << 30).build().expect("a device");
+    pub(super) async fn open(dir: &Path, len: usize, capacity: u64) -> Self {
+        let device = FsDeviceBuilder::new(dir).with_capacity(capacity as usize).build().expect("a device");
         let room = (QUEUED * (len + 8192)).max(16 << 20);
         let engine = BlockEngineConfig::new(device)
             .with_block_size((16 << 20).max(8 * len))

@@ -145,12 +145,13 @@ impl FileBackend {
         self.check_open()?;
         let found = match self.shared.get_ready(key) {
             Some(found) => found,
-            None => {
-                let wanted = key.clone();
-                self.read(move |shared| shared.get(&wanted)).await?
-            }
+            None => self.read_found(key.clone()).await?,
         };
         self.resolve(key, found).await
+    }
+
+    async fn read_found(&self, key: Key) -> Result<Found<Entry>> {
+        self.read(move |shared| shared.get(&key)).await
     }
 
     async fn get_batch(&self, keys: Vec<Key>) -> Vec<Result<Option<Entry>>> {
