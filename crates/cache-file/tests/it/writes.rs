@@ -67,7 +67,7 @@ async fn one_sweep_drops_a_bounded_number_and_says_that_there_is_more() {
 
 #[tokio::test]
 async fn records_of_a_batch_lie_whole_beside_each_other() {
-    const COUNT: usize = 400;
+    const COUNT: usize = 399;
     let dir = tempfile::tempdir().unwrap();
     let backend = open(dir.path()).await;
     for answer in backend.put_many((0..COUNT).map(|number| (key(number), mixed(number))).collect()).await {
