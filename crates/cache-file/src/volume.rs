@@ -20,23 +20,33 @@ const COPIED: usize = 64 << 10;
 /// Copied records that are written at once, beyond which no more are added.
 const GATHERED: usize = 256 << 10;
 
-/// Where a record lies: `len` bytes at `offset`, which is a multiple of [`BLOCK`].
+/// Where a record lies: `len` bytes from a [`BLOCK`] on. Every entry in memory has one, so it is small.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     pub(crate) volume: u32,
-    pub(crate) offset: u64,
+    block: u32,
     pub(crate) len: u32,
 }
 
 impl Place {
+    /// `len` bytes at `offset`, where that is the beginning of a block within the first 16 TiB.
+    pub(crate) fn new(volume: u32, offset: u64, len: u32) -> Option<Self> {
+        let block = u32::try_from(offset / BLOCK).ok().filter(|_| offset.is_multiple_of(BLOCK))?;
+        Some(Self { volume, block, len })
+    }
+
+    pub(crate) const fn offset(self) -> u64 {
+        self.block as u64 * BLOCK
+    }
+
     /// The space that the record takes.
     pub(crate) const fn space(self) -> u64 {
         aligned(self.len as u64)
     }
 
-    /// Where its space ends; the greatest number for a place that cannot be.
+    /// Where its space ends.
     pub(crate) const fn end(self) -> u64 {
-        self.offset.saturating_add(self.space())
+        self.offset() + self.space()
     }
 }
 
@@ -89,10 +99,10 @@ pub(crate) struct Mark {
 impl Gathered {
     fn add(&mut self, place: Place, front: &[u8], body: &[u8]) {
         if self.bytes.is_empty() {
-            (self.volume, self.offset) = (place.volume, place.offset);
+            (self.volume, self.offset) = (place.volume, place.offset());
         }
         // What is between two records reads as zeros.
-        self.bytes.resize((place.offset - self.offset) as usize, 0);
+        self.bytes.resize((place.offset() - self.offset) as usize, 0);
         self.bytes.extend_from_slice(front);
         self.bytes.extend_from_slice(body);
     }
@@ -233,15 +243,15 @@ impl Volumes {
         self.touched.insert(number);
         self.unsynced.insert(number);
         let Some(volume) = self.by_number.get_mut(&number) else { return Err(io::ErrorKind::NotFound.into()) };
-        let place = Place { volume: number, offset: volume.tail, len: len as u32 };
-        let mut front = record::front(number, place.offset, key, envelope_len as u32);
+        let place = Place::new(number, volume.tail, len as u32).ok_or(io::ErrorKind::FileTooLarge)?;
+        let mut front = record::front(number, place.offset(), key, envelope_len as u32);
         front.put_slice(&envelope[0]);
         if is_copied {
             self.gathered.add(place, &front, &envelope[1]);
         } else {
             // The body first: a header without its body would look like a record.
-            volume.file.write_at(&envelope[1], place.offset + front.len() as u64)?;
-            volume.file.write_at(&front, place.offset)?;
+            volume.file.write_at(&envelope[1], place.offset() + front.len() as u64)?;
+            volume.file.write_at(&front, place.offset())?;
         }
         volume.tail = place.end();
         volume.live += place.space();
@@ -276,7 +286,7 @@ impl Volumes {
     /// Failures are logged: the next start reclaims what they left.
     pub(crate) fn free(&mut self, mut places: Vec<Place>) {
         places.sort_unstable();
-        for neighbours in places.chunk_by(|one, next| one.volume == next.volume && one.end() == next.offset) {
+        for neighbours in places.chunk_by(|one, next| one.volume == next.volume && one.end() == next.offset()) {
             let (first, space) = (neighbours[0], neighbours.iter().map(|place| place.space()).sum());
             let Some(volume) = self.by_number.get_mut(&first.volume) else { continue };
             volume.live = volume.live.saturating_sub(space);
@@ -284,7 +294,7 @@ impl Volumes {
                 self.delete(first.volume);
             } else {
                 self.touched.insert(first.volume);
-                erase(&*volume.file, first.offset, space);
+                erase(&*volume.file, first.offset(), space);
             }
         }
     }
@@ -293,7 +303,7 @@ impl Volumes {
     pub(crate) fn vacate(&mut self, place: Place) {
         if let Some(volume) = self.by_number.get(&place.volume) {
             self.touched.insert(place.volume);
-            erase(&*volume.file, place.offset, place.space());
+            erase(&*volume.file, place.offset(), place.space());
         }
     }
 
@@ -347,9 +357,9 @@ pub(crate) fn erase(file: &dyn FsFile, offset: u64, space: u64) {
 /// Whether a record of `key` could begin at `place` and does.
 pub(crate) fn has_header(file: &dyn FsFile, place: Place, key: &[u8]) -> bool {
     let mut front = vec![0; (HEADER + key.len()).min(place.len as usize)];
-    file.read_at(&mut front, place.offset).is_ok()
+    file.read_at(&mut front, place.offset()).is_ok()
         && front.get(HEADER..) == Some(key)
-        && record::header(place.volume, place.offset, &front)
+        && record::header(place.volume, place.offset(), &front)
             .is_some_and(|header| header.record() == place.len as usize)
 }
 

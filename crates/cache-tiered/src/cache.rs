@@ -1,6 +1,7 @@
 //! `Cache`: typed values, loaded once and found again in the nearest tier.
 
 mod ask;
+mod batch;
 mod builder;
 mod class;
 mod codec;
@@ -24,10 +25,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use cache_core::{Entry, Error, ErrorKind, Freshness, Key, Result, Selector};
+use cache_core::{Entry, Error, ErrorKind, Key, Result, Selector};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 pub use builder::CacheBuilder;
 pub use class::{Class, Order};
@@ -38,7 +39,7 @@ pub use progress::{Phase, Progress, ProgressWatch};
 pub use request::Request;
 pub use stats::CacheStats;
 
-use inner::{Inner, Seen, Storing};
+use inner::{Inner, Storing};
 
 use crate::Invalidation;
 use crate::tiered::{Telling, detached};
@@ -174,22 +175,21 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Cache<V> {
     /// too long; [`ErrorKind::Closed`].
     pub async fn get(&self, key: &Key) -> Result<Option<Hit<V>>> {
         self.0.check_open("get")?;
-        if let Some((hit, _)) = self.0.near_hit(key) {
-            return Ok(Some(hit));
+        self.0.find(key).await
+    }
+
+    /// The values of `keys`, in their order, each as [`get`](Self::get) answers. Each tier is asked once for all that
+    /// are neither near nor in a tier before it. Nothing is loaded. Cancelling it has no effect.
+    ///
+    /// Costs memory for all of the values at once: bound the number of keys.
+    ///
+    /// # Errors
+    /// Of each key, as [`get`](Self::get).
+    pub async fn get_many(&self, keys: &[Key]) -> Vec<Result<Option<Hit<V>>>> {
+        match self.0.check_open("get_many") {
+            Ok(()) => self.0.find_many(keys).await,
+            Err(error) => keys.iter().map(|key| Err(error.clone().with_key(key))).collect(),
         }
-        let began = Instant::now();
-        let stored = self.0.stored_key(key)?;
-        self.0.tiers.open().await;
-        let seen = Seen { watch: &self.0.tiers.watch(&stored), gaps: self.0.gaps.load(Ordering::Acquire) };
-        let near = self.0.near_valid(key).map(|held| (held, Origin::Near));
-        let looked = self.0.look(&stored, &self.0.expecting(&self.0.wants)).await;
-        let Some((held, origin)) = self.0.better(near, looked.found) else {
-            stats::count(&self.0.counters.misses);
-            return looked.error.map_or(Ok(None), Err);
-        };
-        self.0.fill_near_seen(key, &stored, &held, &seen);
-        let freshness = held.freshness(self.0.clock.now());
-        Ok((freshness != Freshness::Expired).then(|| self.0.serve(&held, origin, freshness, began)))
     }
 
     /// Stores a value that was made elsewhere. It is newer than everything before it.

@@ -54,10 +54,6 @@ pub struct ProviderStats {
     pub searches: u64,
     /// Links reported to be bad, by callers or by a check.
     pub reports: u64,
-    /// Hits of [batches](CachedProvider::get_many), which the figures of the cache leave out.
-    pub batch_hits: u64,
-    /// Seconds that all hits saved, those of batches included.
-    pub seconds_saved: f64,
     /// Figures of the cache of links.
     pub cache: CacheStats,
 }
@@ -186,14 +182,11 @@ impl<P: Provider> CachedProvider<P> {
 
     /// The figures of now.
     pub fn stats(&self) -> ProviderStats {
-        let (cache, (batch_hits, saved)) = (self.0.store.cache().stats(), self.0.store.batched());
         ProviderStats {
             provider: self.0.provider.name().to_owned(),
             searches: self.0.searches.load(Ordering::Relaxed),
             reports: self.0.reported.load(Ordering::Relaxed),
-            batch_hits,
-            seconds_saved: cache.seconds_saved + saved,
-            cache,
+            cache: self.0.store.cache().stats(),
         }
     }
 

@@ -80,11 +80,7 @@ pub struct SongStats {
     pub resolved: u64,
     /// Streams reported to be bad.
     pub reports: u64,
-    /// Seconds that hits saved: what the songs once took to resolve.
-    pub seconds_saved: f64,
-    /// Hits of [batches](SongCache::get_many), which the figures of the cache leave out.
-    pub batch_hits: u64,
-    /// Figures of the cache of songs.
+    /// Figures of the cache of songs. The seconds that it saved are what the songs once took to resolve.
     pub cache: CacheStats,
     /// Figures of the cache of playlists.
     pub playlists: CacheStats,
@@ -247,13 +243,11 @@ impl<R: SongResolver> SongCache<R> {
     /// The figures of now.
     pub fn stats(&self) -> SongStats {
         let inner = &self.0;
-        let (cache, (batch_hits, saved)) = (inner.songs.cache().stats(), inner.songs.batched());
+        let cache = inner.songs.cache().stats();
         SongStats {
-            hits: cache.near_hits + cache.tier_hits + cache.stale + batch_hits,
+            hits: cache.near_hits + cache.tier_hits + cache.stale,
             resolved: cache.loads - cache.load_failures.min(cache.loads),
             reports: inner.reported.load(Ordering::Relaxed),
-            seconds_saved: cache.seconds_saved + saved,
-            batch_hits,
             cache,
             playlists: inner.playlists.cache().stats(),
             popularity: inner.popularity.stats(),

@@ -1,37 +1,27 @@
-//! `Store`: a typed cache whose entries are also read in batches.
+//! `Store`: a typed cache whose errors are those of its loaders.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use cache_core::{Backend, Clock, Error, ErrorKind, Freshness, Key, KeyPrefix, Result, Selector, Swept};
-use cache_tiered::{Cache, CacheBuilder, Class, Codec, Found, Invalidation, Load, Origin, Popularity, Tiered};
+use cache_tiered::{Cache, CacheBuilder, Class, Invalidation, Load, Popularity, Tiered};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::time::Instant;
 
 use crate::{Answer, CacheOptions, failure};
 
 /// Expired entries dropped in one step.
 const STEP: usize = 1000;
+/// Steps of one call.
+const STEPS: usize = 10_000;
 
-/// A typed cache, and the tiers under it for what the cache does not do: reading many keys at once.
+/// A typed cache with the tiers under it, and what is asked for in it.
 #[derive(Debug)]
 pub(crate) struct Store<V> {
     cache: Cache<V>,
-    /// The name of the cache: the first part of its keys in the tiers.
-    name: Key,
     tiers: Tiered,
     popularity: Option<Popularity>,
-    batches: Batches,
-}
-
-/// What batches did. The cache does not see them.
-#[derive(Debug, Default)]
-struct Batches {
-    hits: AtomicU64,
-    saved_micros: AtomicU64,
 }
 
 impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Store<V> {
@@ -46,8 +36,6 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Store<V> {
     ) -> Result<Self> {
         let class = Class::new(group, options.at_once.max(1));
         let mut builder: CacheBuilder<V> = Cache::builder(name)
-            // What batches read is decoded here.
-            .codec(Codec::Json)
             .lifetime(options.lifetime)
             .empty(options.empty)
             .partial(options.partial)
@@ -59,7 +47,7 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Store<V> {
             builder = builder.popularity(popularity.clone());
         }
         let cache = builder.build()?;
-        Ok(Self { cache, name: Key::of(name).build()?, tiers, popularity, batches: Batches::default() })
+        Ok(Self { cache, tiers, popularity })
     }
 
     pub(crate) fn cache(&self) -> &Cache<V> {
@@ -119,28 +107,18 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Store<V> {
         self.get(key, loader).await
     }
 
-    /// What the tiers have of `keys` that is fresh, each tier asked once for all that those above it lack. What is not
-    /// in the answer has to be asked for one by one.
+    /// What is there of `keys` and fresh, each tier asked once for all that those above it lack. What is not in the
+    /// answer has to be asked for one by one.
     pub(crate) async fn find(&self, keys: &[Key]) -> HashMap<Key, Answer<V>> {
-        let began = Instant::now();
-        let (mut asked, mut stored) = (Vec::with_capacity(keys.len()), Vec::with_capacity(keys.len()));
-        for key in keys {
-            // One that is too long is refused when it is asked for.
-            if let Ok(long) = Key::parse(&format!("{}:{key}", self.name)) {
-                asked.push(key);
-                stored.push(long);
+        let found = keys.iter().zip(self.cache.get_many(keys).await);
+        let fresh = found.filter_map(|(key, hit)| Some((key, hit.ok()??)));
+        let fresh = fresh.filter(|(_, hit)| hit.freshness == Freshness::Fresh);
+        let noted = fresh.inspect(|(key, _)| {
+            if let Some(popularity) = &self.popularity {
+                popularity.hit(key);
             }
-        }
-        let lookups = self.tiers.lookup_many(&stored).await;
-        let took = began.elapsed();
-        let mut answers = HashMap::with_capacity(keys.len());
-        for (key, lookup) in asked.into_iter().zip(lookups) {
-            if let Some(answer) = lookup.found.and_then(|found| self.answer(found, took)) {
-                self.note(key, &answer);
-                answers.insert(key.clone(), answer);
-            }
-        }
-        answers
+        });
+        noted.map(|(key, hit)| (key.clone(), hit.into())).collect()
     }
 
     /// Makes everything below `prefix` out of date, in every tier and for every load under way; what was there.
@@ -150,43 +128,18 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Store<V> {
 
     /// Drops what has expired in the tiers.
     pub(crate) async fn remove_expired(&self) -> Result<Swept> {
-        let mut all = Swept::default();
-        loop {
+        let mut all = Swept::new(0, 0, true);
+        // A tier that always says that there is more would be asked for ever.
+        for _ in 0..STEPS {
             let swept = self.tiers.sweep(self.clock().now(), STEP).await?;
             all.expired += swept.expired;
             all.bytes += swept.bytes;
-            // A tier that says that there is more and drops nothing would be asked for ever.
-            if !swept.more || swept.expired == 0 {
-                return Ok(all);
+            all.more = swept.more;
+            if !swept.more {
+                break;
             }
         }
-    }
-
-    /// Hits of batches, and the seconds that they saved.
-    pub(crate) fn batched(&self) -> (u64, f64) {
-        let saved = Duration::from_micros(self.batches.saved_micros.load(Ordering::Relaxed));
-        (self.batches.hits.load(Ordering::Relaxed), saved.as_secs_f64())
-    }
-
-    fn answer(&self, found: Found, took: Duration) -> Option<Answer<V>> {
-        let Found { entry, tier, name, .. } = found;
-        let (now, meta) = (self.clock().now(), &entry.meta);
-        // The cache has another way with stale ones: it refreshes them.
-        if meta.freshness(now) != Freshness::Fresh || meta.codec.as_deref() != Some(Codec::Json.name()) {
-            return None;
-        }
-        let value = Arc::new(serde_json::from_slice(&entry.body).ok()?);
-        let (age, saved) = (now.since(meta.created), meta.cost.saturating_sub(took));
-        Some(Answer { value, origin: Origin::Tier { index: tier, name }, age, saved, freshness: Freshness::Fresh })
-    }
-
-    fn note(&self, key: &Key, answer: &Answer<V>) {
-        self.batches.hits.fetch_add(1, Ordering::Relaxed);
-        let saved = u64::try_from(answer.saved.as_micros()).unwrap_or(u64::MAX);
-        self.batches.saved_micros.fetch_add(saved, Ordering::Relaxed);
-        if let Some(popularity) = &self.popularity {
-            popularity.hit(key);
-        }
+        Ok(all)
     }
 }
 

@@ -71,7 +71,7 @@ impl Writer {
     /// What the disk may take after a group.
     fn target(&self) -> u64 {
         let capacity = self.shared.config.capacity;
-        capacity - (capacity / MARGIN_SHARE).min(MARGIN_MAX)
+        (capacity - (capacity / MARGIN_SHARE).min(MARGIN_MAX)).saturating_sub(self.seal)
     }
 
     /// Bytes that are left free, so that a group may be written before what it evicts is gone: by one commit, not two.
@@ -152,7 +152,11 @@ impl Writer {
     }
 
     pub(super) fn measure(&mut self) -> DiskUsage {
-        let index = self.shared.index.read().as_ref().and_then(|index| index.allocated().ok());
+        let (index, seal) = match &*self.shared.index.read() {
+            Some(index) => (index.allocated().ok(), index.seal_allocated()),
+            None => (None, 0),
+        };
+        self.seal = seal;
         let mut disk = self.shared.disk.lock();
         disk.volumes = self.volumes.allocated();
         disk.records = self.volumes.live();

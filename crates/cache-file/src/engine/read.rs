@@ -48,7 +48,7 @@ impl Shared {
             }
             (held.stamp, place, live.files.get(&place.volume)?.clone())
         };
-        let bytes = file.read_ready(place.offset, place.len as usize)?;
+        let bytes = file.read_ready(place.offset(), place.len as usize)?;
         let entry = volume_record::decode(place, key.as_str().as_bytes(), &Bytes::from(bytes)).ok()?;
         if entry.meta.stamp != stamp {
             return None;
@@ -136,7 +136,7 @@ impl Shared {
             None => self.live.read().files.get(&place.volume).cloned(),
         };
         let Some(file) = file else { return Ok(None) };
-        let bytes = match file.read(place.offset, place.len as usize) {
+        let bytes = match file.read(place.offset(), place.len as usize) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
             Err(error) => return Err(from_io(error, &self.layout.volume(place.volume))),

@@ -42,6 +42,8 @@ pub(crate) struct Writer {
     pub(super) remembered: Option<(Instant, u64)>,
     /// Bytes on disk of that list.
     pub(super) recent: u64,
+    /// Bytes on disk that the seal of the index will take.
+    pub(super) seal: u64,
 }
 
 impl Writer {
@@ -72,6 +74,7 @@ impl Writer {
             quarantined: 0,
             index_bound: (0, 0),
             remembered: None,
+            seal: 0,
         };
         let report = writer.settle_in(loaded.report, Volumes::renumber);
         Ok((writer, report))

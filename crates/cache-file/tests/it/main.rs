@@ -15,5 +15,6 @@ mod persistence;
 mod process;
 mod races;
 mod renew;
+mod seal;
 mod support;
 mod writes;

@@ -21,7 +21,7 @@ use super::{Codec, Hit, Origin};
 use crate::fence::Watch;
 use crate::guard::guarded;
 use crate::tiered::{Listener, Telling, Write};
-use crate::{Forecast, Popularity, Tiered};
+use crate::{Forecast, Lookup, Popularity, Tiered};
 
 pub(super) struct Inner<V> {
     /// The first part of every key in the tiers.
@@ -144,7 +144,11 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Inner<V> {
 
     /// Looks `key` up in the tiers.
     pub(super) async fn look(&self, stored: &Key, forecast: &Forecast) -> Looked<V> {
-        let lookup = self.tiers.lookup_for(stored, forecast).await;
+        self.read(stored, self.tiers.lookup_for(stored, forecast).await).await
+    }
+
+    /// What an answer of the tiers means.
+    pub(super) async fn read(&self, stored: &Key, lookup: Lookup) -> Looked<V> {
         let error = lookup.error.map(|error| error.with_key(stored));
         let Some(found) = lookup.found else { return Looked { found: None, obstacle: false, error } };
         let obstacle = !self.tiers.stamps().observe(found.entry.meta.stamp);

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod ahead;
+mod batches;
 mod behaviour;
 mod classes;
 mod codec;
