@@ -146,6 +146,14 @@ impl Live {
         Self { catalog, shadows: HashMap::new(), files: HashMap::new() }
     }
 
+    /// What serves `key` at `now`, which does not count as a use of it.
+    fn peek(&self, key: &Key, now: Timestamp) -> Option<&Ref> {
+        match self.shadows.get(key) {
+            Some(shadow) => (now < shadow.expires).then_some(shadow),
+            None => self.catalog.peek(key, now),
+        }
+    }
+
     /// What serves `key` at `now`, with the file that it is in.
     fn seen(&self, key: &Key, now: Timestamp) -> Option<&Ref> {
         match self.shadows.get(key) {

@@ -244,13 +244,13 @@ impl Writer {
 
     /// Gives the space of entries back that the index does not name any more.
     fn free(&mut self, departed: impl IntoIterator<Item = Departed>) {
+        let mut places = Vec::new();
         for Departed { entry, weight } in departed {
             let place = entry.place();
             self.loosened += weight - place.map_or(0, |place| place.space().min(weight));
-            if let Some(place) = place {
-                self.volumes.free(place);
-            }
+            places.extend(place);
         }
+        self.volumes.free(places);
         self.share_files();
     }
 
