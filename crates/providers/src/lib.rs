@@ -105,6 +105,10 @@ pub use request::{LinkRequest, SearchQuery};
 pub use search::{SearchPage, SearchResult};
 #[cfg(feature = "http")]
 pub use sites::{Commons, InternetArchive, PeerTube, PeerTubeAccess, Podcast, Stremio};
+#[cfg(feature = "html")]
+pub use sites::{HtmlError, HtmlFollow, HtmlPage, HtmlSearch, HtmlSite, HtmlTable};
+#[cfg(feature = "yt-dlp")]
+pub use sites::{YtDlp, YtDlpNotFound, YtDlpOptions};
 pub use songs::{Playlist, ProviderSongs, Song, SongCache, SongCacheBuilder, SongResolver, SongStats};
 pub use source_type::SourceType;
 #[cfg(feature = "http")]

@@ -16,7 +16,18 @@ use crate::{
 };
 
 /// The kinds that there are.
-const KINDS: &[&str] = &["internet-archive", "peertube", "sepia", "commons", "podcast", "stremio"];
+const KINDS: &[&str] = &[
+    "internet-archive",
+    "peertube",
+    "sepia",
+    "commons",
+    "podcast",
+    "stremio",
+    #[cfg(feature = "html")]
+    "html",
+    #[cfg(feature = "yt-dlp")]
+    "yt-dlp",
+];
 /// What an address in a table has to be.
 const ADDRESS: &str = "an address of HTTP without a query";
 
@@ -30,6 +41,8 @@ const ADDRESS: &str = "an address of HTTP without a query";
 /// | `commons` | `base_url` |
 /// | `podcast` | `base_url` of the directory |
 /// | `stremio` | `url` of the manifest, which has to be there |
+/// | `html` | the fields of [`HtmlTable`](crate::HtmlTable): `search`, `page`, which has to be there, `follow`, `hosts`, `landmark` |
+/// | `yt-dlp` | `program`, a list of `arguments`, `search`, `time_limit_seconds`, `max_bytes`, `processes`, as in [`YtDlpOptions`](crate::YtDlpOptions) |
 ///
 /// Each takes also how its links are kept: `lifetime_seconds`, `empty_seconds`, `partial_seconds`, `deadline_seconds` and
 /// `at_once`, as in [`CacheOptions`].
@@ -90,11 +103,12 @@ struct Account {
 }
 
 impl ProviderTable {
-    /// The provider called `name` that it describes, and how its links are kept.
+    /// The provider called `name` that it describes, and how its links are kept. Of these, `yt-dlp` starts its program to
+    /// ask for its version, within its time limit.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] with a [`TableError`] as its source.
-    pub fn provider(self, name: &str, fetch: &Fetch) -> Result<(Arc<dyn Provider>, CacheOptions)> {
+    /// [`ErrorKind::Invalid`] with a [`TableError`] as its source; those of [`YtDlp::open`](crate::YtDlp::open).
+    pub async fn provider(self, name: &str, fetch: &Fetch) -> Result<(Arc<dyn Provider>, CacheOptions)> {
         let mut options = Options { provider: name, left: self.options, known: Vec::new() };
         let cache = cache_options(&mut options)?;
         let provider: Arc<dyn Provider> = match self.kind.as_str() {
@@ -108,6 +122,15 @@ impl ProviderTable {
             "stremio" => {
                 let url = options.needed("url")?;
                 Arc::new(Stremio::new(fetch, &url).map_err(|_| options.wrong("url", ADDRESS))?.named(name))
+            }
+            #[cfg(feature = "html")]
+            "html" => Arc::new(html(&mut options, fetch)?.named(name)),
+            #[cfg(feature = "yt-dlp")]
+            "yt-dlp" => {
+                let yt_dlp = yt_dlp(&mut options)?;
+                // What is started would be in vain.
+                options.end()?;
+                return Ok((Arc::new(crate::YtDlp::open(yt_dlp).await?.named(name)), cache));
             }
             kind => {
                 let known = KINDS.iter().map(|&kind| kind.to_owned()).collect();
@@ -131,11 +154,16 @@ impl RegistryBuilder {
     ///
     /// # Errors
     /// As [`ProviderTable::provider`].
-    pub fn tables(self, tables: impl IntoIterator<Item = (String, ProviderTable)>, fetch: &Fetch) -> Result<Self> {
-        tables.into_iter().try_fold(self, |builder, (name, table)| {
-            let (provider, options) = table.provider(&name, fetch)?;
-            Ok(builder.provider_with(provider, options))
-        })
+    pub async fn tables(
+        mut self,
+        tables: impl IntoIterator<Item = (String, ProviderTable)>,
+        fetch: &Fetch,
+    ) -> Result<Self> {
+        for (name, table) in tables {
+            let (provider, options) = table.provider(&name, fetch).await?;
+            self = self.provider_with(provider, options);
+        }
+        Ok(self)
     }
 }
 
@@ -199,6 +227,21 @@ impl Options<'_> {
         Ok(self.number(name)?.map(Duration::from_secs))
     }
 
+    /// What has a shape of its own.
+    #[cfg(any(feature = "html", feature = "yt-dlp"))]
+    fn part<T: serde::de::DeserializeOwned>(&mut self, name: &'static str) -> Result<Option<T>> {
+        let Some(value) = self.take(name) else { return Ok(None) };
+        serde_json::from_value(value).map(Some).map_err(|error| {
+            let error = error.to_string();
+            // Of what serde says, these name fields, and others quote values.
+            let is_harmless = error.starts_with("missing field") || error.starts_with("unknown field");
+            self.wrong(
+                name,
+                &if is_harmless { format!("of the documented shape ({error})") } else { "of the documented shape".to_owned() },
+            )
+        })
+    }
+
     fn wrong(&self, option: &str, expected: &str) -> Error {
         let (option, expected) = (option.to_owned(), expected.to_owned());
         TableError::WrongOption { provider: self.provider.to_owned(), option, expected }.into()
@@ -257,4 +300,45 @@ fn peertube(options: &mut Options<'_>, fetch: &Fetch) -> Result<PeerTube> {
     });
     let accounts = accounts.ok_or_else(|| options.wrong("accounts", "a table of tables with a token or a password"))?;
     Ok(accounts.into_iter().fold(provider, |provider, (name, access)| provider.account(name, access)))
+}
+
+#[cfg(feature = "html")]
+fn html(options: &mut Options<'_>, fetch: &Fetch) -> Result<crate::HtmlSite> {
+    // Each part by itself, so that what is wrong is named.
+    let table = crate::HtmlTable {
+        search: options.part("search")?,
+        page: options.part("page")?.ok_or_else(|| options.wrong("page", "there"))?,
+        follow: options.part("follow")?,
+        hosts: options.part("hosts")?.unwrap_or_default(),
+        landmark: options.text("landmark")?,
+    };
+    crate::HtmlSite::new(fetch, &table).map_err(|error| match crate::HtmlError::of(&error) {
+        Some(wrong) => options.wrong(wrong.field, wrong.expected),
+        None => error,
+    })
+}
+
+#[cfg(feature = "yt-dlp")]
+fn yt_dlp(options: &mut Options<'_>) -> Result<crate::YtDlpOptions> {
+    let mut yt_dlp = crate::YtDlpOptions::new();
+    if let Some(program) = options.text("program")? {
+        yt_dlp = yt_dlp.program(program);
+    }
+    let arguments: Vec<String> = options.part("arguments")?.unwrap_or_default();
+    yt_dlp = arguments.into_iter().fold(yt_dlp, crate::YtDlpOptions::argument);
+    if let Some(prefix) = options.text("search")? {
+        yt_dlp =
+            yt_dlp.search(&prefix).map_err(|_| options.wrong("search", "a prefix of letters, such as ytsearch"))?;
+    }
+    if let Some(limit) = options.span("time_limit_seconds")? {
+        yt_dlp = yt_dlp.time_limit(limit);
+    }
+    if let Some(bytes) = options.number("max_bytes")? {
+        yt_dlp = yt_dlp.max_bytes(usize::try_from(bytes).unwrap_or(usize::MAX));
+    }
+    if let Some(processes) = options.number("processes")? {
+        let processes = usize::try_from(processes).ok().filter(|processes| (1..=1000).contains(processes));
+        yt_dlp = yt_dlp.at_once(processes.ok_or_else(|| options.wrong("processes", "1 to 1000"))?);
+    }
+    Ok(yt_dlp)
 }

@@ -13,8 +13,8 @@ fn table(table: serde_json::Value) -> ProviderTable {
     serde_json::from_value(table).unwrap()
 }
 
-fn wrong(value: serde_json::Value) -> Error {
-    table(value).provider("films", &fetch()).unwrap_err()
+async fn wrong(value: serde_json::Value) -> Error {
+    table(value).provider("films", &fetch()).await.unwrap_err()
 }
 
 #[tokio::test]
@@ -31,18 +31,18 @@ async fn a_registry_is_made_from_tables() {
     .unwrap();
     assert!(!format!("{tables:?}").contains("secret"));
     let bed = Bed::new();
-    let builder = Registry::builder(bed.tiers.clone()).tables(tables, &fetch()).unwrap();
+    let builder = Registry::builder(bed.tiers.clone()).tables(tables, &fetch()).await.unwrap();
     let registry = builder.default("commons").build().unwrap();
     let names: Vec<_> = registry.names().collect();
     assert_eq!(names, ["commons", "addon", "archive", "framatube", "sepia", "shows"]);
     assert!(!format!("{registry:?}").contains("secret"));
 }
 
-#[test]
-fn options_of_the_cache_are_those_of_the_table() {
+#[tokio::test]
+async fn options_of_the_cache_are_those_of_the_table() {
     let options = json!({"kind": "sepia", "lifetime_seconds": 5, "empty_seconds": 6, "partial_seconds": 7, "deadline_seconds": 8,
         "at_once": 9});
-    let (provider, options) = table(options).provider("films", &fetch()).unwrap();
+    let (provider, options) = table(options).provider("films", &fetch()).await.unwrap();
     assert_eq!(provider.name(), "films");
     assert_eq!(options.lifetime, cache_core::ttl(Duration::from_secs(5)));
     assert_eq!(options.empty, cache_core::ttl(Duration::from_secs(6)));
@@ -50,20 +50,22 @@ fn options_of_the_cache_are_those_of_the_table() {
     assert_eq!((options.deadline, options.at_once), (Duration::from_secs(8), 9));
 }
 
-#[test]
-fn an_unknown_kind_is_an_error_that_lists_the_known_ones() {
-    let error = wrong(json!({"kind": "netflix"}));
+#[tokio::test]
+async fn an_unknown_kind_is_an_error_that_lists_the_known_ones() {
+    let error = wrong(json!({"kind": "netflix"})).await;
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert!(
-        error.to_string().contains("take one of internet-archive, peertube, sepia, commons, podcast, stremio"),
+        error
+            .to_string()
+            .contains("take one of internet-archive, peertube, sepia, commons, podcast, stremio, html, yt-dlp"),
         "{error}"
     );
-    assert!(matches!(TableError::of(&error), Some(TableError::UnknownKind { known, .. }) if known.len() == 6));
+    assert!(matches!(TableError::of(&error), Some(TableError::UnknownKind { known, .. }) if known.len() == 8));
 }
 
-#[test]
-fn an_unknown_option_is_an_error_that_lists_the_known_ones() {
-    let error = wrong(json!({"kind": "commons", "baseurl": "https://example.org"}));
+#[tokio::test]
+async fn an_unknown_option_is_an_error_that_lists_the_known_ones() {
+    let error = wrong(json!({"kind": "commons", "baseurl": "https://example.org"})).await;
     assert_eq!(
         error.to_string(),
         "the provider films has no option \"baseurl\": it has lifetime_seconds, empty_seconds, partial_seconds, \
@@ -72,8 +74,8 @@ fn an_unknown_option_is_an_error_that_lists_the_known_ones() {
     assert!(matches!(TableError::of(&error), Some(TableError::UnknownOption { .. })));
 }
 
-#[test]
-fn an_option_that_is_missing_or_wrong_is_named_and_not_shown() {
+#[tokio::test]
+async fn an_option_that_is_missing_or_wrong_is_named_and_not_shown() {
     for (value, option) in [
         (json!({"kind": "peertube"}), "base_url"),
         (json!({"kind": "stremio"}), "url"),
@@ -87,7 +89,7 @@ fn an_option_that_is_missing_or_wrong_is_named_and_not_shown() {
         (json!({"kind": "peertube", "base_url": "https://x.org", "accounts": {"a": {}}}), "accounts"),
         (json!({"kind": "peertube", "base_url": "https://x.org", "accounts": ["secret"]}), "accounts"),
     ] {
-        let error = wrong(value.clone());
+        let error = wrong(value.clone()).await;
         let found = TableError::of(&error);
         assert!(
             matches!(found, Some(TableError::WrongOption { option: named, .. }) if named == option),
