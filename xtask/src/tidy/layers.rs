@@ -32,7 +32,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "pipeline",
         ],
     ),
-    ("examples", &["cache-core", "cache-mem", "cache-file", "cache-layers", "cache-tiered", "pipeline"]),
+    ("examples", &["cache-core", "cache-mem", "cache-file", "cache-layers", "cache-tiered", "pipeline", "providers"]),
     ("benches", &[]),
     ("xtask", &[]),
 ];
@@ -54,6 +54,7 @@ const HOMES: &[(&str, &str)] = &[
     ("clap", "gateway"),
     ("tracing-subscriber", "gateway"),
     ("quick-xml", "providers"),
+    ("scraper", "providers"),
 ];
 
 /// Everything wrong with the layering of `graph`.

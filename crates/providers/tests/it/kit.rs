@@ -90,6 +90,11 @@ pub(crate) fn fixture(name: &str) -> String {
     std::fs::read_to_string(format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
+/// A program that behaves as the address that it is given says.
+pub(crate) fn fake_yt_dlp() -> String {
+    format!("{}/tests/fixtures/fake-yt-dlp.sh", env!("CARGO_MANIFEST_DIR"))
+}
+
 /// The address of the first link.
 pub(crate) fn first(links: &Links) -> &str {
     &links.links[0].url

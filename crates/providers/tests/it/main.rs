@@ -9,6 +9,7 @@ mod crowd;
 mod http;
 mod kit;
 mod link_checks;
+mod real;
 mod registry;
 mod reports;
 mod sites;

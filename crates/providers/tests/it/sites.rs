@@ -3,9 +3,11 @@
 mod archive;
 mod cached;
 mod commons;
+mod html;
 mod peertube;
 mod podcast;
 mod stremio;
+mod ytdlp;
 
 use cache_core::{Error, Result};
 use providers::{Failure, LinkKind, LinkRequest, Links, Provider, Reason};

@@ -7,7 +7,7 @@ use cache_core::{Error, ErrorKind};
 use providers::{Provider, ProviderTable, Registry, TableError};
 use serde_json::json;
 
-use crate::kit::{Bed, fetch};
+use crate::kit::{Bed, fake_yt_dlp, fetch};
 
 fn table(table: serde_json::Value) -> ProviderTable {
     serde_json::from_value(table).unwrap()
@@ -27,6 +27,9 @@ async fn a_registry_is_made_from_tables() {
         "sepia": {"kind": "sepia"},
         "shows": {"kind": "podcast"},
         "addon": {"kind": "stremio", "url": "https://addon.example.org/secret/manifest.json"},
+        "films": {"kind": "html", "hosts": ["films.example.org"], "page": {"row": "video", "link": "@src"}},
+        "songs": {"kind": "yt-dlp", "program": fake_yt_dlp(), "arguments": ["--proxy", "secret"], "search": "ytsearch",
+            "processes": 3, "time_limit_seconds": 60},
     }))
     .unwrap();
     assert!(!format!("{tables:?}").contains("secret"));
@@ -34,7 +37,7 @@ async fn a_registry_is_made_from_tables() {
     let builder = Registry::builder(bed.tiers.clone()).tables(tables, &fetch()).await.unwrap();
     let registry = builder.default("commons").build().unwrap();
     let names: Vec<_> = registry.names().collect();
-    assert_eq!(names, ["commons", "addon", "archive", "framatube", "sepia", "shows"]);
+    assert_eq!(names, ["commons", "addon", "archive", "films", "framatube", "sepia", "shows", "songs"]);
     assert!(!format!("{registry:?}").contains("secret"));
 }
 
@@ -88,6 +91,13 @@ async fn an_option_that_is_missing_or_wrong_is_named_and_not_shown() {
         (json!({"kind": "peertube", "base_url": "https://x.org", "accounts": {"a": {"tokn": "secret"}}}), "accounts"),
         (json!({"kind": "peertube", "base_url": "https://x.org", "accounts": {"a": {}}}), "accounts"),
         (json!({"kind": "peertube", "base_url": "https://x.org", "accounts": ["secret"]}), "accounts"),
+        (json!({"kind": "html"}), "page"),
+        (json!({"kind": "html", "page": {"row": "a", "link": "@href", "title": {"a": "secret"}}}), "page"),
+        (json!({"kind": "html", "page": {"row": "secret[[", "link": "@href"}}), "page.row"),
+        (json!({"kind": "html", "page": {"row": "a", "link": "@href"}}), "hosts"),
+        (json!({"kind": "yt-dlp", "arguments": "secret"}), "arguments"),
+        (json!({"kind": "yt-dlp", "search": "--secret"}), "search"),
+        (json!({"kind": "yt-dlp", "processes": 0}), "processes"),
     ] {
         let error = wrong(value.clone()).await;
         let found = TableError::of(&error);

@@ -1,6 +1,10 @@
 //! `Document`: a page of HTML, and what rules find on it.
 
-use scraper::{Html, Selector};
+use std::time::{Duration, Instant};
+
+use html5ever::driver::{ParseOpts, parse_document};
+use html5ever::tendril::TendrilSink;
+use scraper::{Html, HtmlTreeSink, Selector};
 use url::Url;
 
 use super::field::Field;
@@ -15,6 +19,11 @@ use crate::{Failure, Links, Reason, SearchPage, SearchResult};
 const MAX_ROWS: usize = 1000;
 /// Deeper than any page nests; matching a selector takes longer the deeper an element is.
 const MAX_DEPTH: usize = 512;
+const TOO_DEEP: &str = "nests deeper than any page does";
+/// The longest that a page is read.
+const MAX_TIME: Duration = Duration::from_secs(10);
+/// So many bytes are read before it is looked how that goes.
+const PIECE: usize = 4 << 10;
 
 /// A page of HTML.
 #[derive(Debug)]
@@ -47,11 +56,9 @@ impl Document {
     /// # Errors
     /// [`Reason::Malformed`] when it lacks the landmark of `rules`, or nests too deep.
     pub(super) fn of(reply: &Reply, rules: &Rules) -> Result<Self, Failure> {
-        let html = Html::parse_document(&decoded(reply));
         let host = reply.host();
-        if is_deep(&html) {
-            return Err(Failure::new(Reason::Malformed, format!("a page of {host} nests deeper than {MAX_DEPTH}")));
-        }
+        let html = parsed(&decoded(reply))
+            .map_err(|why| Failure::new(Reason::Malformed, format!("a page of {host} {why}")))?;
         if rules.landmark.as_ref().is_some_and(|landmark| html.select(landmark).next().is_none()) {
             let message = format!("a page of {host} lacks the landmark: is it a login, or has the site changed?");
             return Err(Failure::new(Reason::Malformed, message));
@@ -126,6 +133,29 @@ impl Document {
     fn address(&self, reference: &str) -> Option<String> {
         fetchable(self.base.join(reference).ok()?.as_str())
     }
+}
+
+/// The tree of `text`, or what keeps it from being one.
+///
+/// Parsing takes time that grows with the square of how deep elements nest and of how many attributes one has: what is
+/// written for that is given up early, which takes looking between pieces.
+fn parsed(text: &str) -> Result<Html, &'static str> {
+    let mut parser = parse_document(HtmlTreeSink::new(Html::new_document()), ParseOpts::default());
+    let (begun, mut rest) = (Instant::now(), text);
+    while !rest.is_empty() {
+        let (piece, behind) = rest.split_at(rest.floor_char_boundary(PIECE));
+        parser.process(piece.into());
+        rest = behind;
+        let html = parser.tokenizer.sink.sink.0.borrow();
+        if html.tree.nodes().next_back().is_some_and(|latest| latest.ancestors().count() > MAX_DEPTH) {
+            return Err(TOO_DEEP);
+        }
+        if begun.elapsed() > MAX_TIME {
+            return Err("takes too long to read");
+        }
+    }
+    let html = parser.finish();
+    if is_deep(&html) { Err(TOO_DEEP) } else { Ok(html) }
 }
 
 fn is_deep(html: &Html) -> bool {
