@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use cache_core::Result;
+use cache_core::{Backend, Result};
 use cache_file::{FileBackend, FileConfig};
 use cache_mem::MemBackend;
 use cache_tiered::{Tiered, Warmer};
@@ -45,11 +45,9 @@ impl<R: SongResolver> Bot<R> {
     /// The figures of the cache, and what is popular.
     pub(crate) fn cache(&self) -> String {
         let stats = self.songs.stats();
-        let mut said = format!("{} hits, {} resolved", stats.hits, stats.resolved);
-        for (page, score) in self.songs.popular(5) {
-            said += &format!("\n{score:4.1} {}", page.url());
-        }
-        said
+        let figures = format!("{} hits, {} resolved", stats.hits, stats.resolved);
+        let popular = self.songs.popular(5).into_iter().map(|(page, score)| format!("{score:4.1} {}", page.url()));
+        [figures].into_iter().chain(popular).collect::<Vec<_>>().join("\n")
     }
 
     /// Brings the `n` most popular songs up to date.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cache_core::Result;
-use providers::{Failure, Link, LinkKind, LinkRequest, Playlist, PlaylistEntry, Reason, Song, SongResolver, Validity};
+use providers::{Failure, Link, LinkKind, LinkRequest, Playlist, PlaylistEntry, Reason, Song, SongResolver};
 
 /// Songs that nobody sings: each page is one, but those that end in `gone`.
 #[derive(Debug)]
@@ -21,10 +21,10 @@ impl SongResolver for MadeUp {
         if name == "gone" {
             return Err(Failure::new(Reason::NotFound, "there is no such song").into_error(self.name(), "song"));
         }
-        // A resolver of a real place takes the validity of a stream from `link_validity`.
+        // A resolver of a real place says until when a stream works, by `link_validity`.
         let stream = Link::new(format!("https://streams.example/{name}.opus"), LinkKind::Audio);
-        let mut song = Song::new(page.url(), format!("The {name} song"), stream.with_validity(Validity::FOREVER));
-        song.duration = Some(Duration::from_secs(180));
+        let mut song = Song::new(page.url(), format!("The {name} song"), stream);
+        song.duration = Some(Duration::from_mins(3));
         Ok(song)
     }
 

@@ -27,7 +27,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let own = tempfile::tempdir()?;
     let folder = named.unwrap_or_else(|| own.path().to_owned());
     if has("--yt-dlp") {
-        let yt_dlp = YtDlp::open(YtDlpOptions::new().search("ytsearch")?).await?;
+        let yt_dlp = YtDlp::open(YtDlpOptions::new()).await?;
         talk(Bot::open(ProviderSongs::new(yt_dlp), &folder).await?).await?;
     } else {
         talk(Bot::open(MadeUp, &folder).await?).await?;

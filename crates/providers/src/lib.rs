@@ -9,6 +9,8 @@
 //! * [`Registry`]: providers by name, from tables of configuration if need be ([`ProviderTable`])
 //! * [`InternetArchive`], [`PeerTube`], [`Commons`], [`Podcast`], [`Stremio`]: providers of particular sites, with the feature
 //!   `http`, which is on unless turned off
+//! * [`YtDlp`]: whatever page the program yt-dlp understands, with the feature `yt-dlp`; [`HtmlSite`]: a site described by a
+//!   [table](HtmlTable) of selectors, with the feature `html`; both are on unless turned off
 //! * [`http::Fetch`]: what these ask with, and others may: requests of HTTP, all within limits
 //!
 //! ```

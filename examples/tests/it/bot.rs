@@ -10,7 +10,7 @@ fn songs_are_resolved_once_and_what_is_popular_outlives_a_restart() {
         "bot",
         &args,
         "play https://songs.example/moon\nplay https://songs.example/moon https://songs.example/gone nonsense://\n\
-         cache\nwarmcache 3\ncleancache\nsing\n",
+         cache\nwarmcache 1\ncleancache\nsing\n",
     );
     for said in [
         "playing The moon song (180 s, resolved): https://streams.example/moon.opus",

@@ -75,8 +75,8 @@ fn wrong(change: impl FnOnce(&mut HtmlTable)) -> Error {
     HtmlSite::new(&fetch(), &table).unwrap_err()
 }
 
-fn follow(pages: u32, depth: u32) -> Option<HtmlFollow> {
-    Some(serde_json::from_value(json!({"link": "a.mirror@href", "pages": pages, "depth": depth})).unwrap())
+fn follow(pages: u32, depth: u32) -> HtmlFollow {
+    HtmlFollow { link: "a.mirror@href".to_owned(), pages, depth }
 }
 
 #[tokio::test]
@@ -138,7 +138,7 @@ async fn pages_are_followed_as_deep_and_as_many_as_the_table_says() {
         (1, 1, &["moon-1080.mp4", "moon-360.mp4", "one.webm"], Extent::Partial),
         (5, 2, &["moon-1080.mp4", "moon-360.mp4", "one.webm", "two.webm", "three.webm"], Extent::Complete),
     ] {
-        let (upstream, provider) = site(|table| table.follow = follow(pages, depth)).await;
+        let (upstream, provider) = site(|table| table.follow = Some(follow(pages, depth))).await;
         let found = links(&provider, &format!("{}/film", upstream.url)).await.unwrap();
         let names: Vec<_> = found.links.iter().map(|link| link.url.rsplit('/').next().unwrap()).collect();
         assert_eq!((&names[..], found.extent), (expected, extent), "{pages} pages, depth {depth}");
@@ -147,7 +147,7 @@ async fn pages_are_followed_as_deep_and_as_many_as_the_table_says() {
 
 #[tokio::test]
 async fn a_followed_page_that_fails_makes_the_answer_partial() {
-    let (upstream, provider) = site(|table| table.follow = follow(5, 1)).await;
+    let (upstream, provider) = site(|table| table.follow = Some(follow(5, 1))).await;
     upstream.answers(|seen| if seen.path() == "/film" { html(FILM) } else { Canned::status(500) });
     let found = links(&provider, &format!("{}/film", upstream.url)).await.unwrap();
     assert_eq!((found.links.len(), found.extent), (2, Extent::Partial));
@@ -222,8 +222,8 @@ async fn texts_are_read_in_their_character_set() {
 
 #[tokio::test]
 async fn huge_and_deep_pages_are_read_within_limits() {
-    let many: String = (0..5000).map(|number| format!("<video src=\"/{number}.mp4\"></video>")).collect();
-    let found = film(format!("<body id=films>{many}{}", " ".repeat(1 << 20))).await.unwrap();
+    let many: Vec<_> = (0..5000).map(|number| format!("<video src=\"/{number}.mp4\"></video>")).collect();
+    let found = film(format!("<body id=films>{}{}", many.concat(), " ".repeat(1 << 20))).await.unwrap();
     assert_eq!(found.links.len(), 1000);
     let error = film(format!("<body id=films>{}", "<div>".repeat(100_000))).await.unwrap_err();
     assert_eq!(reason(&error), Reason::Malformed);
@@ -251,8 +251,8 @@ fn what_is_wrong_in_a_table_is_named() {
         (wrong(|table| table.page.link = "a@href b".into()), "page.link"),
         (wrong(|table| table.page.resolution = Some("[".into())), "page.resolution"),
         (wrong(|table| table.landmark = Some(String::new())), "landmark"),
-        (wrong(|table| table.follow = follow(0, 1)), "follow.pages"),
-        (wrong(|table| table.follow = follow(1, 6)), "follow.depth"),
+        (wrong(|table| table.follow = Some(follow(0, 1))), "follow.pages"),
+        (wrong(|table| table.follow = Some(follow(1, 6))), "follow.depth"),
         (wrong(|table| table.hosts = vec!["https://films.example/".into()]), "hosts"),
         (wrong(|table| table.search = None), "hosts"),
     ] {
