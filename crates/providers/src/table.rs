@@ -108,6 +108,7 @@ impl ProviderTable {
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] with a [`TableError`] as its source; those of [`YtDlp::open`](crate::YtDlp::open).
+    #[cfg_attr(not(feature = "yt-dlp"), expect(clippy::unused_async, reason = "one kind waits, if it is there"))]
     pub async fn provider(self, name: &str, fetch: &Fetch) -> Result<(Arc<dyn Provider>, CacheOptions)> {
         let mut options = Options { provider: name, left: self.options, known: Vec::new() };
         let cache = cache_options(&mut options)?;
@@ -338,7 +339,7 @@ fn yt_dlp(options: &mut Options<'_>) -> Result<crate::YtDlpOptions> {
         yt_dlp = yt_dlp.time_limit(limit);
     }
     if let Some(bytes) = options.number("max_bytes")? {
-        yt_dlp = yt_dlp.max_bytes(usize::try_from(bytes).unwrap_or(usize::MAX));
+        yt_dlp = yt_dlp.max_bytes(bytes);
     }
     if let Some(processes) = options.number("processes")? {
         let processes = usize::try_from(processes).ok().filter(|processes| (1..=1000).contains(processes));

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use cache_core::{Error, Result};
 use futures_util::{StreamExt, stream};
+use tokio::task::spawn_blocking;
 use url::Url;
 
 pub use table::{HtmlError, HtmlFollow, HtmlPage, HtmlSearch, HtmlTable};
@@ -19,7 +20,7 @@ pub use table::{HtmlError, HtmlFollow, HtmlPage, HtmlSearch, HtmlTable};
 use super::Page;
 use super::media::{best_first, kind_of};
 use super::site::{Site, unsupported};
-use crate::http::{Ask, Expected, Fetch, Reply};
+use crate::http::{Ask, Expected, Fetch};
 use crate::sites::Base;
 use crate::{Failure, Link, LinkRequest, Links, Provider, Reason, SearchPage, SearchQuery};
 use document::{Document, Found};
@@ -130,8 +131,9 @@ impl HtmlSite {
     ) -> Result<T, Failure> {
         let rules = self.rules.clone();
         let reply = self.site.fetch.fetch(&Ask::get(url).expect(Expected::Html)).await?;
-        let read = move |reply: &Reply| look(&Document::of(reply, &rules)?, &rules);
-        Ok(reply.parsed(read).await?.0)
+        // However short a page is, it may be written to take long.
+        let read = spawn_blocking(move || look(&Document::of(&reply, &rules)?, &rules)).await;
+        read.unwrap_or_else(|_| Err(Failure::new(Reason::Unavailable, "a page could not be read")))
     }
 
     fn link(&self, source: document::Source) -> Link {

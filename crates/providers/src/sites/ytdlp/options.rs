@@ -14,7 +14,7 @@ pub struct YtDlpOptions {
     pub(super) arguments: Vec<String>,
     pub(super) search: Option<String>,
     pub(super) time_limit: Duration,
-    pub(super) max_bytes: usize,
+    pub(super) max_bytes: u64,
     pub(super) at_once: usize,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -72,7 +72,7 @@ impl YtDlpOptions {
 
     /// Sets how many bytes a run may write.
     #[must_use]
-    pub fn max_bytes(mut self, bytes: usize) -> Self {
+    pub fn max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = bytes;
         self
     }

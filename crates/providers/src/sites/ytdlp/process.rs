@@ -24,7 +24,7 @@ const PIECE: usize = 64 << 10;
 pub(super) struct Program {
     path: PathBuf,
     time_limit: Duration,
-    max_bytes: usize,
+    max_bytes: u64,
     seats: Semaphore,
 }
 
@@ -64,7 +64,7 @@ impl Program {
 }
 
 impl Group {
-    async fn output(&mut self, max: usize) -> Result<Output, Failure> {
+    async fn output(&mut self, max: u64) -> Result<Output, Failure> {
         let lost = |_| Failure::new(Reason::Unavailable, "what yt-dlp wrote could not be read");
         let (stdout, stderr) = (self.0.stdout.take(), self.0.stderr.take());
         // Whoever is not listened to any more must not be waited for.
@@ -86,12 +86,12 @@ impl Drop for Group {
 }
 
 /// All that comes, which must not be more than `max` bytes.
-async fn head(from: Option<impl AsyncRead + Unpin>, max: usize) -> Result<Vec<u8>, Failure> {
+async fn head(from: Option<impl AsyncRead + Unpin>, max: u64) -> Result<Vec<u8>, Failure> {
     let Some(from) = from else { return Ok(Vec::new()) };
     let mut all = Vec::new();
-    let read = from.take(max as u64 + 1).read_to_end(&mut all).await;
+    let read = from.take(max.saturating_add(1)).read_to_end(&mut all).await;
     read.map_err(|_| Failure::new(Reason::Unavailable, "what yt-dlp said could not be read"))?;
-    if all.len() > max {
+    if all.len() as u64 > max {
         return Err(Failure::new(Reason::TooLarge, format!("yt-dlp has written more than {max} bytes")));
     }
     Ok(all)
