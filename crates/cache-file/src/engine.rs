@@ -28,7 +28,7 @@ pub(crate) use write::Writer;
 
 use crate::config::FileConfig;
 use crate::dir::Layout;
-use crate::error::IndexError;
+use crate::error::{IndexError, from_io};
 use crate::fs::FsFile;
 use crate::index::Index;
 use crate::report::DiskUsage;
@@ -117,6 +117,11 @@ impl Shared {
     /// Whether a reader saw the index fail since this was asked last: [`Request::Mend`] is due.
     pub(crate) fn take_suspicion(&self) -> bool {
         self.suspect.load(Ordering::Relaxed) && self.suspect.swap(false, Ordering::Relaxed)
+    }
+
+    /// Refuses when the path of the directory no longer leads to it: what is written would be lost, or harm others.
+    fn check_place(&self) -> cache_core::Result<()> {
+        self.layout.check().map_err(|error| from_io(error, &self.layout.root))
     }
 
     /// Ends it: the index is closed in order, and nothing is served.

@@ -142,7 +142,8 @@ impl Fs for Disk {
                 return Err(io::ErrorKind::IsADirectory.into());
             }
             (OpenMode::Existing, Some(id)) => *id,
-            (OpenMode::Create, found) => {
+            (OpenMode::CreateNew, Some(_)) => return Err(io::ErrorKind::AlreadyExists.into()),
+            (OpenMode::Create | OpenMode::CreateNew, found) => {
                 let id = found.copied().unwrap_or(state.image.next);
                 state.check(&[Calls::Growing, Calls::Changing])?;
                 state.make(Op::Create { path: path.to_owned(), id });

@@ -45,9 +45,8 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Opens what is in the directory of `config`, which the caller has locked.
-    pub(crate) fn open(config: FileConfig) -> Result<(Self, OpenReport)> {
-        let layout = Layout { root: config.path.clone(), fs: config.fs.clone() };
+    /// Opens what is in the directory `layout`, which the caller has locked.
+    pub(crate) fn open(config: FileConfig, layout: Layout) -> Result<(Self, OpenReport)> {
         let mut generation = 0;
         let loaded = load::load(&config, &layout, &mut generation)?;
         let shared = Shared {
@@ -101,6 +100,7 @@ impl Writer {
     }
 
     fn attempt(&mut self, requests: &[Request]) -> Result<Vec<Result<Answer>>> {
+        self.shared.check_place()?;
         if self.broken || self.shared.index_failed() {
             self.recover()?;
         }
@@ -262,6 +262,7 @@ impl Writer {
     /// Loads index and catalog again; what is on disk is the truth.
     fn recover(&mut self) -> Result<()> {
         self.broken = true;
+        self.shared.check_place()?;
         let loaded = {
             let mut index = self.shared.index.write();
             drop(index.take());

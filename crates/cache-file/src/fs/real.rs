@@ -21,14 +21,15 @@ struct RealFile(File);
 
 impl Fs for RealFs {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn FsFile>> {
-        let create = mode == OpenMode::Create;
+        let empty = mode == OpenMode::Create;
         // NONBLOCK: opening a pipe that stands in place of a file would wait for its other end.
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let file = OpenOptions::new()
             .read(true)
             .write(true)
-            .create(create)
-            .truncate(create)
+            .create(empty)
+            .truncate(empty)
+            .create_new(mode == OpenMode::CreateNew)
             .mode(0o600)
             .custom_flags(flags.bits().cast_signed())
             .open(path)?;
@@ -40,13 +41,15 @@ impl Fs for RealFs {
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<Listed>> {
+        refuse_link(dir, io::ErrorKind::NotADirectory)?;
         fs::read_dir(dir)?
             .map(|found| found.and_then(|found| Ok(Listed::new(found.file_name(), found.file_type()?.is_file()))))
             .collect()
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(path)
+        DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+        refuse_link(path, io::ErrorKind::AlreadyExists)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -104,4 +107,9 @@ impl FsFile for RealFile {
             }
         }
     }
+}
+
+/// The library follows a link to a directory.
+fn refuse_link(dir: &Path, kind: io::ErrorKind) -> io::Result<()> {
+    if fs::symlink_metadata(dir)?.is_dir() { Ok(()) } else { Err(kind.into()) }
 }

@@ -91,7 +91,7 @@ impl Script {
 
 impl Fs for FaultyFs {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn FsFile>> {
-        if mode == OpenMode::Create {
+        if mode != OpenMode::Existing {
             self.script.check()?;
         }
         if self.script.forbidden.get().is_some_and(|forbidden| forbidden == path) {

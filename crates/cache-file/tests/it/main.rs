@@ -6,6 +6,8 @@ mod budget;
 mod capacity;
 mod conformance;
 mod damage;
+mod descriptors;
+mod displaced;
 mod ends;
 mod faults;
 mod faulty_fs;

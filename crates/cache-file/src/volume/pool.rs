@@ -1,0 +1,198 @@
+//! `Pool`: the bound on volumes that are open at the same time; one that is closed is opened again by whoever uses it.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
+
+use crate::dir::Layout;
+use crate::fs::{FsFile, OpenMode};
+
+/// Volumes that may be open in any case.
+const FEW: usize = 4;
+/// Volumes that are open at most: what more of them would save is little.
+const MANY: u64 = 4096;
+/// The volumes of a backend take one part in so many of the descriptors that the process may have.
+const SHARE: u64 = 4;
+
+type Handle = Option<Arc<dyn FsFile>>;
+
+/// The bound on open volumes of one backend.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    opened: Mutex<Opened>,
+}
+
+#[derive(Debug)]
+struct Opened {
+    /// In the order in which they are to be closed; those that were used meanwhile are passed over.
+    slots: VecDeque<Arc<Slot>>,
+    most: usize,
+}
+
+#[derive(Debug)]
+struct Slot {
+    path: PathBuf,
+    /// Held shared while it is used: only what is idle is closed.
+    handle: RwLock<Handle>,
+    used: AtomicBool,
+}
+
+/// A volume that is open when it is used.
+#[derive(Debug)]
+struct PooledFile {
+    slot: Arc<Slot>,
+    layout: Layout,
+}
+
+impl Pool {
+    /// An empty one, bounded by what the process may open.
+    pub(crate) fn new() -> Self {
+        let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        let most = (limit / SHARE).clamp(FEW as u64, MANY) as usize;
+        Self { opened: Mutex::new(Opened { slots: VecDeque::new(), most }) }
+    }
+
+    /// Opens `slot`, unless somebody else just has, and keeps it from being closed.
+    fn open<'a>(
+        &self,
+        slot: &'a Arc<Slot>,
+        layout: &Layout,
+        mode: OpenMode,
+    ) -> io::Result<RwLockReadGuard<'a, Handle>> {
+        let mut opened = self.opened.lock();
+        let handle = slot.handle.read();
+        if handle.is_some() {
+            return Ok(handle);
+        }
+        drop(handle);
+        opened.shrink();
+        let file = match layout.fs.open(&slot.path, mode) {
+            Err(error) if is_out_of_descriptors(&error) => {
+                opened.give_way();
+                layout.fs.open(&slot.path, mode)?
+            }
+            done => done?,
+        };
+        // After the opening: what lies at the path of a directory that has been replaced belongs to others.
+        layout.check()?;
+        let mut handle = slot.handle.write();
+        *handle = Some(file);
+        slot.used.store(true, Ordering::Relaxed);
+        opened.slots.push_back(slot.clone());
+        Ok(RwLockWriteGuard::downgrade(handle))
+    }
+
+    fn forget(&self, slot: &Arc<Slot>) {
+        self.opened.lock().slots.retain(|other| !Arc::ptr_eq(other, slot));
+    }
+}
+
+impl Opened {
+    /// Makes room for one more.
+    fn shrink(&mut self) {
+        while self.slots.len() >= self.most {
+            self.close_one();
+        }
+    }
+
+    /// Leaves descriptors to others, from here on.
+    fn give_way(&mut self) {
+        self.most = (self.slots.len() / 4 * 3).max(FEW);
+        self.shrink();
+    }
+
+    fn close_one(&mut self) {
+        for _ in 0..2 * self.slots.len() {
+            let Some(slot) = self.slots.pop_front() else { return };
+            if !slot.used.swap(false, Ordering::Relaxed)
+                && let Some(mut handle) = slot.handle.try_write()
+            {
+                *handle = None;
+                return;
+            }
+            self.slots.push_back(slot);
+        }
+        // All are being read or written: the wait is for one such call.
+        if let Some(slot) = self.slots.pop_front() {
+            *slot.handle.write() = None;
+        }
+    }
+}
+
+/// Opens the volume at `path`. It may be closed as soon as it is idle.
+pub(crate) fn open(layout: &Layout, path: PathBuf, mode: OpenMode) -> io::Result<Arc<dyn FsFile>> {
+    let slot = Arc::new(Slot { path, handle: RwLock::new(None), used: AtomicBool::new(false) });
+    let file = PooledFile { slot, layout: layout.clone() };
+    drop(file.layout.pool.open(&file.slot, layout, mode)?);
+    Ok(Arc::new(file))
+}
+
+impl PooledFile {
+    fn with<T>(&self, work: impl FnOnce(&dyn FsFile) -> io::Result<T>) -> io::Result<T> {
+        let mut handle = self.slot.handle.read();
+        if handle.is_none() {
+            drop(handle);
+            handle = self.layout.pool.open(&self.slot, &self.layout, OpenMode::Existing)?;
+        }
+        if !self.slot.used.load(Ordering::Relaxed) {
+            self.slot.used.store(true, Ordering::Relaxed);
+        }
+        match &*handle {
+            Some(file) => work(&**file),
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+}
+
+impl Drop for PooledFile {
+    fn drop(&mut self) {
+        let handle = self.slot.handle.write().take();
+        self.layout.pool.forget(&self.slot);
+        // Not under a lock: the last handle of a deleted volume gives its space back.
+        drop(handle);
+    }
+}
+
+impl FsFile for PooledFile {
+    fn len(&self) -> io::Result<u64> {
+        self.with(FsFile::len)
+    }
+
+    fn allocated(&self) -> io::Result<u64> {
+        self.with(FsFile::allocated)
+    }
+
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        self.with(|file| file.read_at(bytes, offset)).map_err(|error| match error.kind() {
+            // Deleted while somebody was about to read it: nothing is left of it.
+            io::ErrorKind::NotFound => io::ErrorKind::UnexpectedEof.into(),
+            _ => error,
+        })
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.with(|file| file.write_at(bytes, offset))
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.with(|file| file.set_len(len))
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.with(FsFile::sync)
+    }
+
+    fn punch(&self, offset: u64, len: u64) -> io::Result<()> {
+        self.with(|file| file.punch(offset, len))
+    }
+}
+
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    [Errno::MFILE, Errno::NFILE].map(|errno| Some(errno.raw_os_error())).contains(&error.raw_os_error())
+}
