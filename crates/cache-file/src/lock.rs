@@ -27,6 +27,13 @@ pub(crate) struct DirLock {
     _root: File,
 }
 
+/// Whose a lock is.
+enum Taken {
+    Now,
+    /// Of this process, where that is known.
+    By(Option<u32>),
+}
+
 impl DirLock {
     /// Takes the lock of the directory, waiting 80 ms at most for its holder.
     ///
@@ -37,7 +44,7 @@ impl DirLock {
         let start = Instant::now();
         let dir = File::open(root).map_err(|error| from_io(error, root))?;
         // Where the file system locks no directories, the file alone is locked.
-        if let Ok(Some(holder)) = lock(&dir, start, || open(path, false).ok().as_ref().and_then(holder)) {
+        if let Ok(Taken::By(holder)) = lock(&dir, start, || open(path, false).ok().as_ref().and_then(holder)) {
             return Err(in_use(root, holder));
         }
         // One opener at a time comes here: nobody moves a lock away that another has just made.
@@ -46,7 +53,7 @@ impl DirLock {
         }
         let mut file = open(path, true).map_err(|error| from_io(error, path))?;
         let taken = lock(&file, start, || holder(&file)).map_err(|error| from_io(error, path))?;
-        if let Some(holder) = taken {
+        if let Taken::By(holder) = taken {
             return Err(in_use(root, holder));
         }
         // Who holds the lock is told for convenience alone: a full disk must not keep it from being held.
@@ -72,15 +79,15 @@ fn open(path: &Path, create: bool) -> io::Result<File> {
         .open(path)
 }
 
-/// Locks `file`, or returns who holds it. A backend of this process is waited for: it may be on its way out.
-fn lock(file: &File, start: Instant, holder: impl Fn() -> Option<u32>) -> io::Result<Option<Option<u32>>> {
+/// Locks `file`, or tells whose it is. A backend of this process is waited for: it may be on its way out.
+fn lock(file: &File, start: Instant, holder: impl Fn() -> Option<u32>) -> io::Result<Taken> {
     loop {
         match file.try_lock() {
-            Ok(()) => return Ok(None),
+            Ok(()) => return Ok(Taken::Now),
             Err(TryLockError::WouldBlock) => {
                 let holder = holder();
                 if holder != Some(std::process::id()) || start.elapsed() >= PATIENCE {
-                    return Ok(Some(holder));
+                    return Ok(Taken::By(holder));
                 }
                 std::thread::park_timeout(STEP);
             }
