@@ -40,6 +40,7 @@ struct Slot {
     path: PathBuf,
     /// Held shared while it is used: only what is idle is closed.
     handle: RwLock<Handle>,
+    /// Set by each use but the one that it was opened for.
     used: AtomicBool,
 }
 
@@ -54,7 +55,10 @@ impl Pool {
     /// An empty one, bounded by what the process may open.
     pub(crate) fn new() -> Self {
         let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-        let most = (limit / SHARE).clamp(FEW as u64, MANY) as usize;
+        Self::bounded((limit / SHARE).clamp(FEW as u64, MANY) as usize)
+    }
+
+    const fn bounded(most: usize) -> Self {
         Self { opened: Mutex::new(Opened { slots: VecDeque::new(), most }) }
     }
 
@@ -83,7 +87,6 @@ impl Pool {
         layout.check()?;
         let mut handle = slot.handle.write();
         *handle = Some(file);
-        slot.used.store(true, Ordering::Relaxed);
         opened.slots.push_back(slot.clone());
         Ok(RwLockWriteGuard::downgrade(handle))
     }
@@ -139,8 +142,7 @@ impl PooledFile {
         if handle.is_none() {
             drop(handle);
             handle = self.layout.pool.open(&self.slot, &self.layout, OpenMode::Existing)?;
-        }
-        if !self.slot.used.load(Ordering::Relaxed) {
+        } else if !self.slot.used.load(Ordering::Relaxed) {
             self.slot.used.store(true, Ordering::Relaxed);
         }
         match &*handle {
@@ -195,4 +197,93 @@ impl FsFile for PooledFile {
 
 fn is_out_of_descriptors(error: &io::Error) -> bool {
     [Errno::MFILE, Errno::NFILE].map(|errno| Some(errno.raw_os_error())).contains(&error.raw_os_error())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::thread;
+
+    use super::*;
+    use crate::config::FileConfig;
+    use crate::lock::DirLock;
+
+    const MOST: usize = 4;
+    const COUNT: u32 = 32;
+
+    /// A locked directory below `dir`, and volumes in it that hold their numbers.
+    fn volumes(dir: &std::path::Path) -> (Layout, DirLock, Vec<Arc<dyn FsFile>>) {
+        let layout = Layout::new(&FileConfig::new(dir.join("cache")));
+        layout.create_root().unwrap();
+        let lock = DirLock::take(&layout).unwrap();
+        let mut layout = layout.locked(&lock);
+        layout.pool = Arc::new(Pool::bounded(MOST));
+        layout.create_parts().unwrap();
+        let make = |number| {
+            let file = layout.open_volume(number, OpenMode::CreateNew).unwrap();
+            file.write_at(&number.to_le_bytes(), 0).unwrap();
+            file
+        };
+        let files = (0..COUNT).map(make).collect();
+        (layout, lock, files)
+    }
+
+    fn number(file: &dyn FsFile) -> io::Result<u32> {
+        let mut bytes = [0; 4];
+        file.read_at(&mut bytes, 0).map(|()| u32::from_le_bytes(bytes))
+    }
+
+    #[test]
+    fn a_few_are_open_and_all_are_read_by_many_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let (layout, _lock, files) = volumes(dir.path());
+        thread::scope(|scope| {
+            for first in 0..16 {
+                let (files, layout) = (&files, &layout);
+                scope.spawn(move || {
+                    for step in 0..2_000 {
+                        let wanted = (first * 7 + step * 5) % COUNT;
+                        assert_eq!(number(&*files[wanted as usize]).unwrap(), wanted);
+                        assert!(layout.pool.opened.lock().slots.len() <= MOST);
+                    }
+                });
+            }
+        });
+        drop(files);
+        assert!(layout.pool.opened.lock().slots.is_empty());
+    }
+
+    #[test]
+    fn what_is_used_stays_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let (layout, _lock, files) = volumes(dir.path());
+        number(&*files[0]).unwrap();
+        fs::remove_file(layout.volume(0)).unwrap();
+        for file in &files[1..] {
+            number(&**file).unwrap();
+            assert_eq!(number(&*files[0]).unwrap(), 0, "it could not be opened again");
+        }
+    }
+
+    #[test]
+    fn one_that_was_deleted_after_it_was_closed_reads_as_one_that_ended() {
+        let dir = tempfile::tempdir().unwrap();
+        let (layout, _lock, files) = volumes(dir.path());
+        layout.delete_volume(0).unwrap();
+        assert_eq!(number(&*files[0]).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn one_of_another_directory_at_the_same_path_is_neither_read_nor_written_nor_deleted() {
+        let dir = tempfile::tempdir().unwrap();
+        let (layout, _lock, files) = volumes(dir.path());
+        fs::rename(&layout.root, dir.path().join("away")).unwrap();
+        let (other, _other_lock, _) = volumes(dir.path());
+        assert_eq!(layout.root, other.root);
+        assert!(number(&*files[0]).is_err());
+        assert!(files[0].write_at(b"harm", 0).is_err());
+        assert!(files[0].punch(0, 4).is_err());
+        assert!(layout.delete_volume(0).is_err());
+        assert_eq!(fs::read(other.volume(0)).unwrap(), [0; 4]);
+    }
 }
