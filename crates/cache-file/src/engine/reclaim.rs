@@ -36,8 +36,8 @@ fn tidy(number: u32, volume: &mut Volume, places: &mut [Place]) {
     let mut end = 0;
     let has_gaps = volume.allocated > volume.live;
     for place in places {
-        if place.offset > end && has_gaps {
-            erase_gap(volume, end, place.offset);
+        if place.offset() > end && has_gaps {
+            erase_gap(volume, end, place.offset());
         }
         end = place.end();
     }
