@@ -128,6 +128,15 @@ impl Opened {
     }
 }
 
+impl Slot {
+    fn note_use(&self) {
+        // Looked at first: who only reads it shares it with other processors.
+        if !self.used.load(Ordering::Relaxed) {
+            self.used.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
 /// Opens the volume at `path`. It may be closed as soon as it is idle.
 pub(crate) fn open(layout: &Layout, path: PathBuf, mode: OpenMode) -> io::Result<Arc<dyn FsFile>> {
     let slot = Arc::new(Slot { path, handle: RwLock::new(None), used: AtomicBool::new(false) });
@@ -142,8 +151,8 @@ impl PooledFile {
         if handle.is_none() {
             drop(handle);
             handle = self.layout.pool.open(&self.slot, &self.layout, OpenMode::Existing)?;
-        } else if !self.slot.used.load(Ordering::Relaxed) {
-            self.slot.used.store(true, Ordering::Relaxed);
+        } else {
+            self.slot.note_use();
         }
         match &*handle {
             Some(file) => work(&**file),
@@ -171,11 +180,19 @@ impl FsFile for PooledFile {
     }
 
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-        self.with(|file| file.read_at(bytes, offset)).map_err(|error| match error.kind() {
-            // Deleted while somebody was about to read it: nothing is left of it.
-            io::ErrorKind::NotFound => io::ErrorKind::UnexpectedEof.into(),
-            _ => error,
-        })
+        self.with(|file| file.read_at(bytes, offset)).map_err(ended)
+    }
+
+    fn read(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+        self.with(|file| file.read(offset, len)).map_err(ended)
+    }
+
+    /// Nothing of one that is closed: opening it may block.
+    fn read_ready(&self, offset: u64, len: usize) -> Option<Vec<u8>> {
+        let handle = self.slot.handle.try_read()?;
+        let bytes = handle.as_ref()?.read_ready(offset, len)?;
+        self.slot.note_use();
+        Some(bytes)
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
@@ -193,6 +210,11 @@ impl FsFile for PooledFile {
     fn punch(&self, offset: u64, len: u64) -> io::Result<()> {
         self.with(|file| file.punch(offset, len))
     }
+}
+
+/// Deleted while somebody was about to read it: nothing is left of it.
+fn ended(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::NotFound { io::ErrorKind::UnexpectedEof.into() } else { error }
 }
 
 fn is_out_of_descriptors(error: &io::Error) -> bool {
