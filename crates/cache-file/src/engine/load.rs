@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cache_core::{Cause, Key, Meta, Result, Role, Stamp, Timestamp};
+use cache_core::{Cause, Key, Meta, PolicyKind, Result, Role, Stamp, Timestamp};
 use rustix::io::Errno;
 use tracing::warn;
 
@@ -248,39 +248,42 @@ pub(super) fn open_for_reading(config: &FileConfig, layout: &Layout) -> Option<I
     opened.and_then(Index::open_for_reading).inspect_err(|error| warn!(?error, name = %config.name, "no reads")).ok()
 }
 
-/// Offers what was found to the catalog, oldest first; then what was read lately counts as read again.
+/// Offers what was found to the catalog: what nobody read lately first, oldest first, then the rest in the order in which
+/// it was read, which counts as read again. So what does not fit is what is missed the least.
 fn admit(
     config: &FileConfig,
-    mut entries: Vec<(Stamp, Key, Ref, u64)>,
+    entries: Vec<(Stamp, Key, Ref, u64)>,
     recent: &HashMap<u64, u32>,
     generation: &mut u64,
     dropped: &mut Vec<Bytes>,
     report: &mut OpenReport,
 ) -> Shelves {
-    entries.sort_unstable_by(|one, other| (one.0, &one.1).cmp(&(other.0, &other.1)));
+    let heated = entries.into_iter().map(|(stamp, key, entry, weight)| {
+        let moment = recent.get(&key.hash64()).copied().unwrap_or(0);
+        (moment, stamp, key, entry, weight)
+    });
+    let mut entries: Vec<_> = heated.collect();
+    // What was written first leaves first, if that is the policy.
+    let heat = |moment: u32| if config.policy == PolicyKind::Fifo { 0 } else { moment };
+    entries.sort_unstable_by(|one, other| (heat(one.0), one.1, &one.2).cmp(&(heat(other.0), other.1, &other.2)));
     let now = config.clock.now();
     let mut catalog = Shelves::new(config.capacity, config.entries, config.policy);
-    let mut read = Vec::new();
-    for (_, key, mut entry, weight) in entries {
+    for (moment, _, key, mut entry, weight) in entries {
         *generation += 1;
-        if let Some(moment) = recent.get(&key.hash64()) {
-            read.push((*moment, key.clone()));
-            entry.seen.set(*moment);
-        }
         entry.generation = *generation;
-        for left in catalog.insert(entry.side(), entry.offer(key, weight), now) {
+        entry.seen.set(moment);
+        for left in catalog.insert(entry.side(), entry.offer(key.clone(), weight), now) {
             match left.cause {
                 Cause::Expired => report.expired += 1,
                 _ => report.evicted += 1,
             }
             dropped.push(Bytes::copy_from_slice(left.key.as_str().as_bytes()));
         }
-    }
-    read.sort_unstable();
-    for (_, key) in read {
-        // Twice: one hit is too little for some policies.
-        catalog.get(&key, now);
-        catalog.get(&key, now);
+        if moment > 0 {
+            // Twice: one hit is too little for some policies.
+            catalog.get(&key, now);
+            catalog.get(&key, now);
+        }
     }
     catalog
 }

@@ -9,6 +9,8 @@ mod damage;
 mod ends;
 mod faults;
 mod faulty_fs;
+mod giving_way;
+mod hooked_fs;
 mod index_damage;
 mod odd_directories;
 mod persistence;
