@@ -196,3 +196,22 @@ async fn marks_outlast_short_values_whatever_the_bound() {
         assert!(usage.entries > 140, "{usage:?}");
     }
 }
+
+#[tokio::test]
+async fn marks_outlast_short_values_when_the_capacity_shrinks() {
+    for capacity in [560 << 10, 640 << 10, 800 << 10] {
+        let dir = tempfile::tempdir().unwrap();
+        let backend = FileBackend::open(config(dir.path())).await.unwrap();
+        for number in 0..100 {
+            backend.put(&key(number), mark(number as u64 + 1)).await.unwrap();
+        }
+        for number in 0..600 {
+            backend.put(&key(1_000 + number), entry(1, 400)).await.unwrap();
+        }
+        backend.close().await.unwrap();
+        let backend = FileBackend::open(config(dir.path()).capacity(capacity)).await.unwrap();
+        assert!(backend.disk().total() <= capacity, "{:?}", backend.disk());
+        assert_eq!(marks(&backend, 100).await, 100, "{capacity}: {:?}", backend.report());
+        assert!(backend.report().evicted > 0);
+    }
+}
