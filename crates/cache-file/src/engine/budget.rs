@@ -11,7 +11,7 @@ use crate::volume::record::BLOCK;
 /// How often entries are evicted for what the disk shows before the next write goes on.
 const ROUNDS: u32 = 6;
 /// Commits that evict for the floor of free space before a group is answered.
-const FEW: u32 = 4;
+const FEW: u32 = 2;
 /// The index may take one part in so many of the capacity.
 ///
 /// Its file gives nothing back while it is used, and compacting it stops all writes: what it takes is lost to volumes.
@@ -86,11 +86,14 @@ impl Writer {
 
     /// Whether compacting the index is the way to give `excess` bytes back.
     fn is_loose(&self, disk: DiskUsage, excess: u64) -> bool {
-        let live = self.shared.live.read();
-        let nothing_else = excess > live.catalog.weight(Side::Volumes) - live.catalog.marks();
-        let is_empty = nothing_else && live.catalog.weight(Side::Index) == 0;
-        let enough = if is_empty { 1 } else { disk.index / 8 };
-        (nothing_else || disk.index > self.target() / 2) && self.loosened >= enough.max(1)
+        let (short, values) = {
+            let live = self.shared.live.read();
+            (live.catalog.weight(Side::Index), live.catalog.values())
+        };
+        // What volumes have to give, marks apart, is not enough.
+        let is_last = excess > values;
+        let enough = if is_last && short == 0 { 0 } else { disk.index / 8 };
+        (is_last || disk.index > self.target() / 2) && self.loosened > enough
     }
 
     /// Bytes that a group may add to disk before something has to go.
@@ -145,17 +148,17 @@ impl Writer {
     /// What entries in the index and entries in volumes may weigh: what is there and what is free, or less by `excess`.
     fn bounds(&mut self, disk: DiskUsage, excess: u64) -> [u64; 2] {
         let free = self.target().saturating_sub(disk.total()).min(self.spare());
-        let (short, long, marks) = {
+        let (short, long, values) = {
             let live = self.shared.live.read();
             let [short, long] = [Side::Index, Side::Volumes].map(|side| live.catalog.weight(side));
-            (short, long, live.catalog.marks())
+            (short, long, live.catalog.values())
         };
         // What volumes cannot give the index has to. Marks go when there is nothing else.
-        let missing = excess.saturating_sub(long - marks);
+        let missing = excess.saturating_sub(values);
         let most =
             self.bound_index(disk.index, short, free).clamp(short.saturating_sub(STEP), short.saturating_add(free));
         let in_index = if missing > 0 { most.min(short.saturating_sub(missing.max(disk.index / 8))) } else { most };
-        let kept = if short > 0 { marks } else { 0 };
+        let kept = if short > 0 { long - values } else { 0 };
         let most = if excess > 0 { long.saturating_sub(excess).max(kept) } else { long.saturating_add(free) };
         [in_index, most.min(self.shared.config.capacity)]
     }

@@ -117,9 +117,9 @@ impl Shelves {
         }
     }
 
-    /// Weight of the marks.
-    pub(super) const fn marks(&self) -> u64 {
-        self.marks.1
+    /// Weight of what may be evicted from volumes: all but the marks.
+    pub(super) const fn values(&self) -> u64 {
+        self.volumes.weight().saturating_sub(self.marks.1)
     }
 
     /// Bounds the weight on one of them; what left for it. Where that would be very many, a part leaves, and the bound is

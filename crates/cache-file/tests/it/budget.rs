@@ -140,11 +140,11 @@ async fn the_disk_is_within_the_capacity_while_entries_are_written_that_replace_
 
 #[tokio::test]
 async fn a_much_lower_capacity_at_a_reopening_is_kept_and_takes_entries() {
-    for after in [1 << 20, 4 << 20, 8 << 20, 16 << 20_u64] {
+    for after in [1 << 20, 4 << 20_u64] {
         let dir = tempfile::tempdir().unwrap();
         let open = |capacity| FileBackend::open(config(dir.path()).capacity(capacity));
         let backend = open(64 << 20).await.unwrap();
-        for round in 0..40 {
+        for round in 0..20 {
             let entries = (0..1_000).map(|number| (key(round * 1_000 + number), entry(1, 900))).collect();
             assert!(backend.put_many(entries).await.iter().all(Result::is_ok));
         }
