@@ -25,7 +25,7 @@ impl Seen {
         self.0.store(moment, Ordering::Relaxed);
     }
 
-    fn get(&self) -> u32 {
+    pub(super) fn get(&self) -> u32 {
         self.0.load(Ordering::Relaxed)
     }
 }

@@ -252,34 +252,32 @@ pub(super) fn open_for_reading(config: &FileConfig, layout: &Layout) -> Option<I
 /// it was read, which counts as read again. So what does not fit is what is missed the least.
 fn admit(
     config: &FileConfig,
-    entries: Vec<(Stamp, Key, Ref, u64)>,
+    mut entries: Vec<(Stamp, Key, Ref, u64)>,
     recent: &HashMap<u64, u32>,
     generation: &mut u64,
     dropped: &mut Vec<Bytes>,
     report: &mut OpenReport,
 ) -> Shelves {
-    let heated = entries.into_iter().map(|(stamp, key, entry, weight)| {
-        let moment = recent.get(&key.hash64()).copied().unwrap_or(0);
-        (moment, stamp, key, entry, weight)
-    });
-    let mut entries: Vec<_> = heated.collect();
+    for (_, key, entry, _) in &entries {
+        entry.seen.set(recent.get(&key.hash64()).copied().unwrap_or(0));
+    }
     // What was written first leaves first, if that is the policy.
-    let heat = |moment: u32| if config.policy == PolicyKind::Fifo { 0 } else { moment };
-    entries.sort_unstable_by(|one, other| (heat(one.0), one.1, &one.2).cmp(&(heat(other.0), other.1, &other.2)));
+    let heat = |entry: &Ref| if config.policy == PolicyKind::Fifo { 0 } else { entry.seen.get() };
+    entries.sort_unstable_by(|one, other| (heat(&one.2), one.0, &one.1).cmp(&(heat(&other.2), other.0, &other.1)));
     let now = config.clock.now();
     let mut catalog = Shelves::new(config.capacity, config.entries, config.policy);
-    for (moment, _, key, mut entry, weight) in entries {
+    for (_, key, mut entry, weight) in entries {
         *generation += 1;
         entry.generation = *generation;
-        entry.seen.set(moment);
-        for left in catalog.insert(entry.side(), entry.offer(key.clone(), weight), now) {
+        let read = (entry.seen.get() > 0).then(|| key.clone());
+        for left in catalog.insert(entry.side(), entry.offer(key, weight), now) {
             match left.cause {
                 Cause::Expired => report.expired += 1,
                 _ => report.evicted += 1,
             }
             dropped.push(Bytes::copy_from_slice(left.key.as_str().as_bytes()));
         }
-        if moment > 0 {
+        if let Some(key) = read {
             // Twice: one hit is too little for some policies.
             catalog.get(&key, now);
             catalog.get(&key, now);
