@@ -42,6 +42,7 @@ const SUITES: &[Suite] = &[
         name: "mem",
         targets: &[Target { name: "mem", output: Output::Report }, Target { name: "heap", output: Output::Report }],
     },
+    Suite { name: "file", targets: &[Target { name: "file", output: Output::Report }] },
     Suite { name: "sqlite", targets: &[Target { name: "sqlite", output: Output::Report }] },
     Suite { name: "s3", targets: &[Target { name: "s3", output: Output::Report }] },
     Suite { name: "tiers", targets: &[Target { name: "tiers", output: Output::Criterion }] },

@@ -86,7 +86,7 @@ impl FileConfig {
         self
     }
 
-    /// Budget for the number of entries; each takes some 300 bytes of memory.
+    /// Budget for the number of entries; each takes some 200 bytes of memory.
     #[must_use]
     pub fn entries(mut self, entries: u64) -> Self {
         self.entries = entries;

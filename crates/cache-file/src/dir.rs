@@ -54,6 +54,11 @@ impl Layout {
         self.root.join("recent")
     }
 
+    /// What the index was when it was closed.
+    pub(crate) fn seal(&self) -> PathBuf {
+        self.root.join("index.seal")
+    }
+
     /// The mark of an opening.
     pub(crate) fn opening(&self) -> PathBuf {
         self.root.join("opening")

@@ -10,6 +10,7 @@ mod reclaim;
 mod scan;
 mod shelves;
 mod sparse;
+mod survey;
 mod write;
 
 use std::collections::HashMap;
@@ -31,6 +32,7 @@ use crate::dir::Layout;
 use crate::error::IndexError;
 use crate::fs::FsFile;
 use crate::index::Index;
+use crate::index::record::Spot;
 use crate::report::DiskUsage;
 use crate::volume::Place;
 
@@ -61,27 +63,19 @@ struct Live {
     files: HashMap<u32, Arc<dyn FsFile>>,
 }
 
-/// What the catalog holds for an entry.
+/// What the catalog holds for an entry. There may be many millions, so it is small.
 #[derive(Debug, Clone)]
 struct Ref {
     /// Different for every entry ever held.
     generation: u64,
     stamp: Stamp,
     expires: Timestamp,
-    cost: Duration,
+    /// In microseconds; more than an hour counts as that.
+    cost: u32,
     pinned: bool,
     seen: Seen,
     /// Set when the index has it.
     spot: OnceLock<Spot>,
-}
-
-/// Where the bytes of an entry are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Spot {
-    Inline,
-    Volume(Place),
-    /// In a volume, where its meta is an older one: that in the index counts.
-    Renewed(Place),
 }
 
 #[derive(Debug, Default)]
@@ -122,7 +116,7 @@ impl Shared {
     /// Ends it: the index is closed in order, and nothing is served.
     pub(crate) fn close(&self) {
         let index = self.index.write().take();
-        drop(index);
+        index.into_iter().for_each(Index::close);
         self.serve(Live::empty());
     }
 
@@ -152,6 +146,14 @@ impl Live {
         Self { catalog, shadows: HashMap::new(), files: HashMap::new() }
     }
 
+    /// What serves `key` at `now`, which does not count as a use of it.
+    fn peek(&self, key: &Key, now: Timestamp) -> Option<&Ref> {
+        match self.shadows.get(key) {
+            Some(shadow) => (now < shadow.expires).then_some(shadow),
+            None => self.catalog.peek(key, now),
+        }
+    }
+
     /// What serves `key` at `now`, with the file that it is in.
     fn seen(&self, key: &Key, now: Timestamp) -> Option<&Ref> {
         match self.shadows.get(key) {
@@ -163,7 +165,8 @@ impl Live {
 
 impl Ref {
     fn new(generation: u64, meta: &Meta) -> Self {
-        let (stamp, expires, cost, pinned) = (meta.stamp, meta.expires(), meta.cost, meta.role == Role::Mark);
+        let (stamp, expires, pinned) = (meta.stamp, meta.expires(), meta.role == Role::Mark);
+        let cost = u32::try_from(meta.cost.as_micros()).unwrap_or(u32::MAX);
         Self { generation, stamp, expires, cost, pinned, seen: Seen::default(), spot: OnceLock::new() }
     }
 
@@ -183,7 +186,9 @@ impl Ref {
     }
 
     fn offer(self, key: Key, weight: u64) -> Offer<Key, Self> {
-        let (cost, expires, pinned) = (self.cost, self.expires, self.pinned);
+        let (cost, expires, pinned) = (Duration::from_micros(self.cost.into()), self.expires, self.pinned);
         Offer { hash: key.hash64(), key, weight, cost, expires, pinned, value: self }
     }
 }
+
+const _: () = assert!(size_of::<Ref>() <= 56, "memory for each entry is what docs/durability.md says");

@@ -1,8 +1,10 @@
 //! `Index`: the persistent map from keys to records; its library's errors and panics end here.
 
 mod overlay;
+pub(crate) mod pages;
 pub(crate) mod record;
 mod storage;
+mod walk;
 
 use std::fmt;
 use std::ops::Bound;
@@ -12,12 +14,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use tracing::warn;
 
 use crate::config::Durability;
+use crate::dir::Layout;
 use crate::error::IndexError;
 use crate::fs::FsFile;
 use crate::opening::Opening;
 use overlay::Overlay;
+use pages::Pages;
 use storage::{Failure, Storage};
 
 /// Keys are bytes, not text: the library panics over text that is not UTF-8.
@@ -32,6 +37,8 @@ pub(crate) struct Index {
     database: Option<Database>,
     file: Arc<dyn FsFile>,
     failure: Arc<Failure>,
+    /// None of a file that is only read.
+    pages: Option<Arc<Pages>>,
     /// Whether the library had to recover from a crash when it was opened.
     pub(crate) recovered: bool,
 }
@@ -40,22 +47,24 @@ pub(crate) struct Index {
 pub(crate) type Change<'a> = (&'a [u8], Option<Bytes>);
 
 impl Index {
-    /// A new index in an empty file.
-    pub(crate) fn create(file: Arc<dyn FsFile>, durability: Durability) -> Result<Self, IndexError> {
-        Self::start(file, durability, Opening::unmarked())
+    /// A new index in an empty file, that is to take the place of the one in the directory.
+    pub(crate) fn create(file: Arc<dyn FsFile>, durability: Durability, layout: &Layout) -> Result<Self, IndexError> {
+        let pages = Pages::unknown(layout.clone());
+        Self::start(file, durability, Opening::unmarked(), Some(pages))
     }
 
     /// Opens the index in `file` for reading: what the library writes stays in memory.
     pub(crate) fn open_for_reading(file: Arc<dyn FsFile>) -> Result<Self, IndexError> {
         let overlay = Overlay::new(file).map_err(IndexError::Io)?;
-        Self::start(Arc::new(overlay), Durability::Process, Opening::unmarked())
+        Self::start(Arc::new(overlay), Durability::Process, Opening::unmarked(), None)
     }
 
-    /// Opens the index in `file` and verifies all of its pages, step by step of `opening`.
+    /// Opens the index of the directory, in `file`, and verifies all of its pages, step by step of `opening`.
     pub(crate) fn open(
         file: Arc<dyn FsFile>,
         durability: Durability,
         opening: Arc<Opening>,
+        layout: &Layout,
     ) -> Result<Self, IndexError> {
         let mut magic = [0; MAGIC.len()];
         match file.read_at(&mut magic, 0) {
@@ -64,7 +73,14 @@ impl Index {
             Ok(()) if magic == MAGIC => {}
             _ => return Err(IndexError::Damaged("it does not begin like an index".to_owned())),
         }
-        let mut index = Self::start(file, durability, opening)?;
+        let sealed = Pages::sealed(layout, &*file);
+        let is_sealed = sealed.is_some();
+        let pages = sealed.unwrap_or_else(|| Pages::unknown(layout.clone()));
+        let mut index = Self::start(file, durability, opening, Some(pages))?;
+        // To recover, the library has verified all of them.
+        if is_sealed || index.recovered {
+            return Ok(index);
+        }
         let failure = index.failure.clone();
         let whole = guard(&failure, || match &mut index.database {
             Some(database) => database.check_integrity().map_err(IndexError::from_redb),
@@ -74,11 +90,18 @@ impl Index {
         Ok(index)
     }
 
-    fn start(file: Arc<dyn FsFile>, durability: Durability, opening: Arc<Opening>) -> Result<Self, IndexError> {
+    fn start(
+        file: Arc<dyn FsFile>,
+        durability: Durability,
+        opening: Arc<Opening>,
+        pages: Option<Pages>,
+    ) -> Result<Self, IndexError> {
+        let pages = pages.map(Arc::new);
         let repaired = Arc::new(AtomicBool::new(false));
         let noted = repaired.clone();
         let failure = Arc::new(Failure::default());
-        let storage = Storage { file: file.clone(), durability, failure: failure.clone(), opening };
+        let storage =
+            Storage { file: file.clone(), durability, failure: failure.clone(), opening, pages: pages.clone() };
         let database = guard(&failure, || {
             let database = Database::builder()
                 .set_cache_size(PAGE_CACHE)
@@ -93,7 +116,7 @@ impl Index {
             }
             Ok(database)
         })?;
-        Ok(Self { database: Some(database), file, failure, recovered: repaired.load(Ordering::Relaxed) })
+        Ok(Self { database: Some(database), file, failure, pages, recovered: repaired.load(Ordering::Relaxed) })
     }
 
     /// Applies all of `changes` or, after an error, all or none of them.
@@ -147,6 +170,22 @@ impl Index {
         })
     }
 
+    /// Closes it in order and seals it, unless something fails: then all of its pages are verified at the next start.
+    pub(crate) fn close(mut self) {
+        let Some(pages) = self.pages.take() else { return };
+        let database = self.database.take();
+        let closed = guard(&self.failure, || {
+            drop(database);
+            Ok(())
+        });
+        if closed.is_err() || self.has_failed() {
+            return;
+        }
+        if let Err(error) = pages.seal(&*self.file) {
+            warn!(%error, "the index is closed without a seal");
+        }
+    }
+
     /// Whether the medium below failed once: the library then refuses to work until the index is opened again.
     pub(crate) fn has_failed(&self) -> bool {
         self.failure.get().is_some()
@@ -155,6 +194,11 @@ impl Index {
     /// Bytes that the index takes on disk.
     pub(crate) fn allocated(&self) -> Result<u64, IndexError> {
         self.file.allocated().map_err(IndexError::Io)
+    }
+
+    /// Bytes that its seal will take on disk when it is closed.
+    pub(crate) fn seal_allocated(&self) -> u64 {
+        self.pages.as_ref().map_or(0, |pages| pages.seal_allocated())
     }
 
     fn database(&self) -> Result<&Database, IndexError> {

@@ -39,6 +39,7 @@ mod opening;
 mod queue;
 mod recent;
 mod report;
+mod seal;
 mod volume;
 
 pub use backend::FileBackend;

@@ -15,26 +15,38 @@ use crate::dir::Layout;
 use crate::fs::{FsFile, OpenMode};
 use record::{BLOCK, HEADER, aligned};
 
-/// Bodies up to this length are copied behind their header, to be written at once.
+/// Bodies up to this length are copied behind their header, to be written at once, also with other records.
 const COPIED: usize = 64 << 10;
+/// Copied records that are written at once, beyond which no more are added.
+const GATHERED: usize = 256 << 10;
 
-/// Where a record lies: `len` bytes at `offset`, which is a multiple of [`BLOCK`].
+/// Where a record lies: `len` bytes from a [`BLOCK`] on. Every entry in memory has one, so it is small.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     pub(crate) volume: u32,
-    pub(crate) offset: u64,
+    block: u32,
     pub(crate) len: u32,
 }
 
 impl Place {
+    /// `len` bytes at `offset`, where that is the beginning of a block within the first 16 TiB.
+    pub(crate) fn new(volume: u32, offset: u64, len: u32) -> Option<Self> {
+        let block = u32::try_from(offset / BLOCK).ok().filter(|_| offset.is_multiple_of(BLOCK))?;
+        Some(Self { volume, block, len })
+    }
+
+    pub(crate) const fn offset(self) -> u64 {
+        self.block as u64 * BLOCK
+    }
+
     /// The space that the record takes.
     pub(crate) const fn space(self) -> u64 {
         aligned(self.len as u64)
     }
 
-    /// Where its space ends; the greatest number for a place that cannot be.
+    /// Where its space ends.
     pub(crate) const fn end(self) -> u64 {
-        self.offset.saturating_add(self.space())
+        self.offset() + self.space()
     }
 }
 
@@ -65,6 +77,15 @@ pub(crate) struct Volumes {
     touched: BTreeSet<u32>,
     /// Whether volumes came or went since the readers were told.
     changed: bool,
+    gathered: Gathered,
+}
+
+/// Records that follow each other in a volume and are yet to be written.
+#[derive(Debug, Default)]
+struct Gathered {
+    volume: u32,
+    offset: u64,
+    bytes: Vec<u8>,
 }
 
 /// A state to fall back to when a group fails before its commit.
@@ -75,10 +96,31 @@ pub(crate) struct Mark {
     live: u64,
 }
 
+impl Gathered {
+    fn add(&mut self, place: Place, front: &[u8], body: &[u8]) {
+        if self.bytes.is_empty() {
+            (self.volume, self.offset) = (place.volume, place.offset());
+        }
+        // What is between two records reads as zeros.
+        self.bytes.resize((place.offset() - self.offset) as usize, 0);
+        self.bytes.extend_from_slice(front);
+        self.bytes.extend_from_slice(body);
+    }
+}
+
 impl Volumes {
     pub(crate) fn new(layout: Layout, durability: Durability, volume_len: u64) -> Self {
-        let (unsynced, touched) = (BTreeSet::new(), BTreeSet::new());
-        Self { layout, durability, volume_len, by_number: BTreeMap::new(), last: 0, unsynced, touched, changed: false }
+        Self {
+            layout,
+            durability,
+            volume_len,
+            by_number: BTreeMap::new(),
+            last: 0,
+            unsynced: BTreeSet::new(),
+            touched: BTreeSet::new(),
+            changed: false,
+            gathered: Gathered::default(),
+        }
     }
 
     /// Takes a volume over that was found on disk.
@@ -174,6 +216,7 @@ impl Volumes {
 
     /// Forgets and cuts off what was appended since `mark`.
     pub(crate) fn roll_back(&mut self, mark: Mark) {
+        self.gathered.bytes.clear();
         while let Some((&number, _)) = self.by_number.range((Bound::Excluded(mark.last), Bound::Unbounded)).next_back()
         {
             self.delete(number);
@@ -187,31 +230,47 @@ impl Volumes {
         }
     }
 
-    /// Appends a record of `key`. It counts as live at once; nothing names it yet.
+    /// Appends a record of `key`. It counts as live at once; nothing names it yet, and [`sync`](Self::sync) writes the
+    /// last of it.
     pub(crate) fn append(&mut self, key: &[u8], envelope: &[Bytes; 2]) -> io::Result<Place> {
         let envelope_len = envelope[0].len() + envelope[1].len();
         let len = record::len(key, envelope_len as u64);
         let number = self.room_for(aligned(len))?;
+        let is_copied = envelope[1].len() <= COPIED;
+        if number != self.gathered.volume || !is_copied || self.gathered.bytes.len() >= GATHERED {
+            self.write_gathered()?;
+        }
         self.touched.insert(number);
         self.unsynced.insert(number);
         let Some(volume) = self.by_number.get_mut(&number) else { return Err(io::ErrorKind::NotFound.into()) };
-        let place = Place { volume: number, offset: volume.tail, len: len as u32 };
-        let mut front = record::front(number, place.offset, key, envelope_len as u32);
+        let place = Place::new(number, volume.tail, len as u32).ok_or(io::ErrorKind::FileTooLarge)?;
+        let mut front = record::front(number, place.offset(), key, envelope_len as u32);
         front.put_slice(&envelope[0]);
-        if envelope[1].len() <= COPIED {
-            front.put_slice(&envelope[1]);
+        if is_copied {
+            self.gathered.add(place, &front, &envelope[1]);
         } else {
             // The body first: a header without its body would look like a record.
-            volume.file.write_at(&envelope[1], place.offset + front.len() as u64)?;
+            volume.file.write_at(&envelope[1], place.offset() + front.len() as u64)?;
+            volume.file.write_at(&front, place.offset())?;
         }
-        volume.file.write_at(&front, place.offset)?;
         volume.tail = place.end();
         volume.live += place.space();
         Ok(place)
     }
 
+    fn write_gathered(&mut self) -> io::Result<()> {
+        let Gathered { volume, offset, bytes } = &mut self.gathered;
+        let written = match self.by_number.get(volume) {
+            Some(volume) if !bytes.is_empty() => volume.file.write_at(bytes, *offset),
+            _ => Ok(()),
+        };
+        bytes.clear();
+        written
+    }
+
     /// Makes what was appended survive what the durability promises.
     pub(crate) fn sync(&mut self) -> io::Result<()> {
+        self.write_gathered()?;
         let unsynced = std::mem::take(&mut self.unsynced);
         if self.durability == Durability::Process {
             return Ok(());
@@ -222,17 +281,21 @@ impl Volumes {
         Ok(())
     }
 
-    /// Gives the space of a record back that no index names any more.
+    /// Gives the space of records back that no index names any more; neighbours' at once.
     ///
     /// Failures are logged: the next start reclaims what they left.
-    pub(crate) fn free(&mut self, place: Place) {
-        let Some(volume) = self.by_number.get_mut(&place.volume) else { return };
-        volume.live = volume.live.saturating_sub(place.space());
-        if volume.live == 0 && place.volume != self.last {
-            self.delete(place.volume);
-        } else {
-            self.touched.insert(place.volume);
-            erase(&*volume.file, place.offset, place.space());
+    pub(crate) fn free(&mut self, mut places: Vec<Place>) {
+        places.sort_unstable();
+        for neighbours in places.chunk_by(|one, next| one.volume == next.volume && one.end() == next.offset()) {
+            let (first, space) = (neighbours[0], neighbours.iter().map(|place| place.space()).sum());
+            let Some(volume) = self.by_number.get_mut(&first.volume) else { continue };
+            volume.live = volume.live.saturating_sub(space);
+            if volume.live == 0 && first.volume != self.last {
+                self.delete(first.volume);
+            } else {
+                self.touched.insert(first.volume);
+                erase(&*volume.file, first.offset(), space);
+            }
         }
     }
 
@@ -240,7 +303,7 @@ impl Volumes {
     pub(crate) fn vacate(&mut self, place: Place) {
         if let Some(volume) = self.by_number.get(&place.volume) {
             self.touched.insert(place.volume);
-            erase(&*volume.file, place.offset, place.space());
+            erase(&*volume.file, place.offset(), place.space());
         }
     }
 
@@ -294,9 +357,9 @@ pub(crate) fn erase(file: &dyn FsFile, offset: u64, space: u64) {
 /// Whether a record of `key` could begin at `place` and does.
 pub(crate) fn has_header(file: &dyn FsFile, place: Place, key: &[u8]) -> bool {
     let mut front = vec![0; (HEADER + key.len()).min(place.len as usize)];
-    file.read_at(&mut front, place.offset).is_ok()
+    file.read_at(&mut front, place.offset()).is_ok()
         && front.get(HEADER..) == Some(key)
-        && record::header(place.volume, place.offset, &front)
+        && record::header(place.volume, place.offset(), &front)
             .is_some_and(|header| header.record() == place.len as usize)
 }
 

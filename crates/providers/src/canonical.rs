@@ -78,7 +78,8 @@ impl Canonical {
     fn of_address(address: &Address<'_>) -> Self {
         let by_extension = || by_extension(&address.path);
         if address.has_password || validity::is_signed(&address.query) {
-            return Self { source_type: by_extension(), id: hashed(address.whole) };
+            let route = route(address.fragment).map(|route| format!("{}#{route}", address.whole));
+            return Self { source_type: by_extension(), id: hashed(route.as_deref().unwrap_or(address.whole)) };
         }
         if let Some((source_type, id)) = sites::identity(address) {
             return Self { source_type, id: short(id) };
@@ -145,12 +146,16 @@ fn generic(address: &Address<'_>) -> String {
     }
     text.push_str(&address.path);
     query::push_canonical(&mut text, &address.query);
-    // Routes of applications that run in the page.
-    if address.fragment.starts_with(['!', '/']) {
+    if let Some(route) = route(address.fragment) {
         text.push('#');
-        text.push_str(&percent::normal(address.fragment));
+        text.push_str(&percent::normal(route));
     }
     text
+}
+
+/// What applications that run in a page understand of its fragment.
+fn route(fragment: &str) -> Option<&str> {
+    fragment.starts_with(['!', '/']).then_some(fragment)
 }
 
 fn by_extension(path: &str) -> SourceType {

@@ -6,7 +6,10 @@
 //! * [`link_validity`]: until when a link is good, from its own text, its headers and what an API said
 //! * [`Canonical`], [`SourceType`]: which texts name the same media, and where it comes from
 //! * [`SongCache`]: songs resolved once, in batches and playlists, warmed by popularity
-//! * [`Registry`]: providers by name
+//! * [`Registry`]: providers by name, from tables of configuration if need be ([`ProviderTable`])
+//! * [`InternetArchive`], [`PeerTube`], [`Commons`], [`Podcast`], [`Stremio`]: providers of particular sites, with the feature
+//!   `http`, which is on unless turned off
+//! * [`http::Fetch`]: what these ask with, and others may: requests of HTTP, all within limits
 //!
 //! ```
 //! use async_trait::async_trait;
@@ -43,12 +46,33 @@
 //! # provider.close().await
 //! # }
 //! ```
+//!
+//! A particular site, behind the cache:
+//!
+//! ```no_run
+//! # #[cfg(feature = "http")]
+//! # async fn example(tiers: cache_tiered::Tiered) -> cache_core::Result<()> {
+//! use providers::http::{Fetch, FetchOptions, HttpCheck};
+//! use providers::{CachedProvider, InternetArchive, LinkRequest, Provider, SearchQuery};
+//!
+//! let fetch = Fetch::new(FetchOptions::new().contact("mailto:films@example.org"))?;
+//! let archive = CachedProvider::builder(InternetArchive::new(&fetch)).tiers(tiers).check(HttpCheck::new(&fetch)).build()?;
+//! let found = archive.search(&SearchQuery::new("moon").limit(5)).await?;
+//! for result in &found.results {
+//!     let links = archive.get(&LinkRequest::new(&result.url)?).await?;
+//!     println!("{}: {:?}", result.title, links.value.links.first());
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 mod answer;
 mod cached;
 mod canonical;
 mod check;
 mod failure;
+#[cfg(feature = "http")]
+pub mod http;
 mod link;
 mod links;
 mod options;
@@ -57,9 +81,13 @@ mod registry;
 mod reports;
 mod request;
 mod search;
+#[cfg(feature = "http")]
+mod sites;
 mod songs;
 mod source_type;
 mod store;
+#[cfg(feature = "http")]
+mod table;
 mod terms;
 mod validity;
 
@@ -75,6 +103,10 @@ pub use provider::Provider;
 pub use registry::{AnyProvider, Registry, RegistryBuilder, UnknownProvider};
 pub use request::{LinkRequest, SearchQuery};
 pub use search::{SearchPage, SearchResult};
+#[cfg(feature = "http")]
+pub use sites::{Commons, InternetArchive, PeerTube, PeerTubeAccess, Podcast, Stremio};
 pub use songs::{Playlist, ProviderSongs, Song, SongCache, SongCacheBuilder, SongResolver, SongStats};
 pub use source_type::SourceType;
+#[cfg(feature = "http")]
+pub use table::{ProviderTable, TableError};
 pub use validity::{Validity, bound_address, link_validity};

@@ -5,6 +5,8 @@ mod headers;
 mod signed;
 mod tokens;
 
+#[cfg(feature = "http")]
+pub(crate) use dates::{http as http_date, iso as iso_date};
 pub(crate) use signed::is_signed;
 
 use std::time::Duration;
@@ -42,7 +44,12 @@ impl Validity {
 
     /// Of a link that works for somebody who uses it at once, and whose end nobody has told: it is not kept.
     pub fn once(now: Timestamp) -> Self {
-        Self { ends: Timestamp::NEVER, until: now }
+        Self::renewed(now)
+    }
+
+    /// Of a link whose end nobody has told, and which is to be asked for anew from `until` on.
+    pub fn renewed(until: Timestamp) -> Self {
+        Self { ends: Timestamp::NEVER, until }
     }
 
     /// The instant from which on the link does not work; [`Timestamp::NEVER`] if there is none.
@@ -101,6 +108,13 @@ pub fn link_validity(url: &str, headers: &[(&str, &str)], told: Option<Timestamp
     let ends = [signed, told, kept].into_iter().flatten().min().unwrap_or(Timestamp::NEVER);
     let validity = Validity::ending(ends, now);
     if storing { validity } else { validity.and(Validity::once(now)) }
+}
+
+/// Until when an answer with these `headers` may be kept, if they say so.
+#[cfg(feature = "http")]
+pub(crate) fn kept_until(headers: &[(&str, &str)], now: Timestamp) -> Option<Timestamp> {
+    let (kept, storing) = headers::limits(headers, now);
+    if storing { kept } else { Some(now) }
 }
 
 /// Whether the text of `url` binds it to an address, and to which.

@@ -8,7 +8,8 @@ use crate::failure::Failure;
 use crate::{process, workspace};
 
 /// The caches that are measured, as their packages are called.
-const PEERS: &[&str] = &["moka", "mini-moka", "quick_cache", "foyer-memory", "TinyUFO"];
+const PEERS: &[&str] =
+    &["moka", "mini-moka", "quick_cache", "foyer-memory", "TinyUFO", "foyer", "cacache", "redb", "rusqlite"];
 
 /// A sentence with the day, the commit, the machine, and the versions of compiler and peers.
 pub(super) fn seen(quick: bool) -> Result<String, Failure> {

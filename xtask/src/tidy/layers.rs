@@ -53,6 +53,7 @@ const HOMES: &[(&str, &str)] = &[
     ("axum", "gateway"),
     ("clap", "gateway"),
     ("tracing-subscriber", "gateway"),
+    ("quick-xml", "providers"),
 ];
 
 /// Everything wrong with the layering of `graph`.

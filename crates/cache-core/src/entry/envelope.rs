@@ -62,28 +62,40 @@ impl Entry {
     /// [`ErrorKind::Corrupt`] for anything but exactly one whole envelope of a known version whose checksum
     /// holds. Nothing is allocated on the word of a length that was not checked against `bytes`.
     pub fn decode(mut bytes: Bytes) -> Result<Self> {
-        let front: &[u8; FRONT] =
-            bytes.first_chunk().ok_or_else(|| corrupt("the envelope is shorter than its header"))?;
-        let [m0, m1, m2, m3, version, z0, z1, z2, a0, a1, a2, a3, b0, b1, b2, b3] = *front;
-        if [m0, m1, m2, m3] != MAGIC {
-            return Err(corrupt("the envelope's magic bytes are missing"));
-        }
-        if version != VERSION || [z0, z1, z2] != [0; 3] {
-            return Err(corrupt("the envelope's version is unknown to this build"));
-        }
-        let meta_len = u32::from_le_bytes([a0, a1, a2, a3]) as usize;
-        let body_len = u32::from_le_bytes([b0, b1, b2, b3]) as usize;
-        if meta_len > MAX_META || bytes.len().checked_sub(HEADER + meta_len) != Some(body_len) {
-            return Err(corrupt("the envelope's lengths do not add up"));
-        }
-        let (stored, meta, body) =
-            (&bytes[FRONT..HEADER], &bytes[HEADER..HEADER + meta_len], &bytes[HEADER + meta_len..]);
-        if checksum(front, meta, body).to_le_bytes() != stored {
-            return Err(corrupt("the envelope's checksum does not hold"));
-        }
-        let meta = decode_meta(meta)?;
-        Ok(Self { meta, body: bytes.split_off(HEADER + meta_len) })
+        let (meta, body) = verify(&bytes)?;
+        let (meta, body) = (decode_meta(meta)?, bytes.len() - body.len());
+        Ok(Self { meta, body: bytes.split_off(body) })
     }
+
+    /// The meta alone of a binary form, all of which is verified.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    pub fn decode_meta(bytes: &[u8]) -> Result<Meta> {
+        decode_meta(verify(bytes)?.0)
+    }
+}
+
+/// Meta and body of an envelope that is exactly one whole.
+fn verify(bytes: &[u8]) -> Result<(&[u8], &[u8])> {
+    let front: &[u8; FRONT] = bytes.first_chunk().ok_or_else(|| corrupt("the envelope is shorter than its header"))?;
+    let [m0, m1, m2, m3, version, z0, z1, z2, a0, a1, a2, a3, b0, b1, b2, b3] = *front;
+    if [m0, m1, m2, m3] != MAGIC {
+        return Err(corrupt("the envelope's magic bytes are missing"));
+    }
+    if version != VERSION || [z0, z1, z2] != [0; 3] {
+        return Err(corrupt("the envelope's version is unknown to this build"));
+    }
+    let meta_len = u32::from_le_bytes([a0, a1, a2, a3]) as usize;
+    let body_len = u32::from_le_bytes([b0, b1, b2, b3]) as usize;
+    if meta_len > MAX_META || bytes.len().checked_sub(HEADER + meta_len) != Some(body_len) {
+        return Err(corrupt("the envelope's lengths do not add up"));
+    }
+    let (stored, meta, body) = (&bytes[FRONT..HEADER], &bytes[HEADER..HEADER + meta_len], &bytes[HEADER + meta_len..]);
+    if checksum(front, meta, body).to_le_bytes() != stored {
+        return Err(corrupt("the envelope's checksum does not hold"));
+    }
+    Ok((meta, body))
 }
 
 fn decode_meta(bytes: &[u8]) -> Result<Meta> {

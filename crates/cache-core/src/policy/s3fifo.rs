@@ -24,6 +24,7 @@ const SMALL_SHARE: u128 = 10;
 /// is queued rather than of the capacity, so the policy needs to know no capacity.
 #[derive(Debug)]
 pub struct S3Fifo {
+    /// The queue after [`NEWEST`] is noted beside the links.
     queues: Queues<3>,
     slots: Vec<Resident>,
     hits: Hits,
@@ -36,8 +37,6 @@ pub struct S3Fifo {
 struct Resident {
     hash: u64,
     weight: u64,
-    /// The queue after [`NEWEST`].
-    home: usize,
 }
 
 impl S3Fifo {
@@ -106,16 +105,17 @@ impl Policy for S3Fifo {
             return;
         }
         if let Some(last) = self.queues.pop_front(NEWEST) {
-            self.push(self.slots[last.index()].home, last);
+            self.push(usize::from(self.queues.note(last)), last);
         }
         if slot.index() >= self.slots.len() {
             self.slots.resize_with(slot.index() + 1, Resident::default);
         }
         let home = if self.ghosts.forget(facts.hash) { MAIN } else { SMALL };
         let weight = facts.weight.max(1);
-        self.slots[slot.index()] = Resident { hash: facts.hash, weight, home };
+        self.slots[slot.index()] = Resident { hash: facts.hash, weight };
         self.hits.start(slot);
         self.queues.push_back(NEWEST, slot);
+        self.queues.set_note(slot, home as u8);
     }
 
     #[inline]

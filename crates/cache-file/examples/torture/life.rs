@@ -88,7 +88,7 @@ pub(crate) async fn crash_loop(root: &Path, seed: u64) -> Outcome<Found> {
     Ok(Found { clean, figures: format!("restarts_needed={restarts}") })
 }
 
-/// Very many entries, opened after an orderly end, after a kill and without their index.
+/// Very many entries, opened after an orderly end and after a kill.
 pub(crate) async fn many(root: &Path, pace: Pace) -> Outcome<Found> {
     let count = pace.of(100_000, 1_000_000);
     let config = || FileConfig::new(root).capacity(32 << 30).entries(2 * count);
@@ -108,16 +108,27 @@ pub(crate) async fn many(root: &Path, pace: Pace) -> Outcome<Found> {
     let empty = resident()?;
     let (start, work) = (Instant::now(), worked()?);
     let backend = FileBackend::open(config()).await?;
-    let (spent, work) = (start.elapsed(), worked()? - work);
+    let (closed_ms, closed_work) = (start.elapsed().as_millis(), worked()? - work);
     let held = backend.usage().await?.entries;
     let (after, index) = (resident()?, backend.disk().index >> 20);
-    backend.close().await?;
     let each = after.saturating_sub(empty.min(before)) / count;
+    // Changed since it was opened, and not closed: what a kill leaves.
+    backend.remove(&script::key(0)?).await?;
+    let killed = root.join("killed");
+    fs::create_dir_all(&killed)?;
+    fs::copy(root.join("index.redb"), killed.join("index.redb"))?;
+    backend.close().await?;
+    let (start, work) = (Instant::now(), worked()?);
+    let backend = FileBackend::open(FileConfig::new(killed).capacity(32 << 30).entries(2 * count)).await?;
+    let (killed_ms, killed_work) = (start.elapsed().as_millis(), worked()? - work);
+    let left = backend.usage().await?.entries;
+    let clean = held == count && left == count - 1 && backend.report().index == IndexOrigin::Recovered;
+    backend.close().await?;
     let figures = format!(
-        "entries={held} of {count} open_ms={} of_processor={work} index_mib={index} resident_bytes_per_entry={each}",
-        spent.as_millis()
+        "entries={held} of {count} open_ms={closed_ms} of_processor={closed_work} killed_open_ms={killed_ms} \
+         of_processor={killed_work} index_mib={index} resident_bytes_per_entry={each}"
     );
-    Ok(Found { clean: held == count, figures })
+    Ok(Found { clean, figures })
 }
 
 /// Volumes deleted, strangers added: what is on disk is what is accounted for.

@@ -21,6 +21,8 @@ const STEP: u64 = 64 << 10;
 /// One part in so many of the capacity is left free, at most [`MARGIN_MAX`], for the pages that the index changes.
 const MARGIN_SHARE: u64 = 64;
 const MARGIN_MAX: u64 = 2 << 20;
+/// As much of the capacity is left free, up to this, for groups of short entries.
+const HEADROOM_MAX: u64 = 2 << 20;
 
 /// How many commits may evict for the floor of free space at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,7 +123,12 @@ impl Writer {
     /// What the disk may take after a group.
     fn target(&self) -> u64 {
         let capacity = self.shared.config.capacity;
-        capacity - (capacity / MARGIN_SHARE).min(MARGIN_MAX)
+        (capacity - (capacity / MARGIN_SHARE).min(MARGIN_MAX)).saturating_sub(self.seal)
+    }
+
+    /// Bytes that are left free, so that a group may be written before what it evicts is gone: by one commit, not two.
+    fn headroom(&self) -> u64 {
+        (self.shared.config.capacity / MARGIN_SHARE).min(HEADROOM_MAX)
     }
 
     /// Bytes of the file system that may be taken without going below the floor.
@@ -159,7 +166,7 @@ impl Writer {
             self.bound_index(disk.index, short, free).clamp(short.saturating_sub(STEP), short.saturating_add(free));
         let in_index = if missing > 0 { most.min(short.saturating_sub(missing.max(disk.index / 8))) } else { most };
         let kept = if short > 0 { long - values } else { 0 };
-        let most = if excess > 0 { long.saturating_sub(excess).max(kept) } else { long.saturating_add(free) };
+        let most = long.saturating_add(free).saturating_sub(excess.max(self.headroom())).max(kept);
         [in_index, most.min(self.shared.config.capacity)]
     }
 
@@ -206,7 +213,11 @@ impl Writer {
     }
 
     pub(super) fn measure(&mut self) -> DiskUsage {
-        let index = self.shared.index.read().as_ref().and_then(|index| index.allocated().ok());
+        let (index, seal) = match &*self.shared.index.read() {
+            Some(index) => (index.allocated().ok(), index.seal_allocated()),
+            None => (None, 0),
+        };
+        self.seal = seal;
         let mut disk = self.shared.disk.lock();
         disk.volumes = self.volumes.allocated();
         disk.records = self.volumes.live();

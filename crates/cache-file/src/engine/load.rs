@@ -2,33 +2,25 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::ops::Bound;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use cache_core::{Cause, Key, Meta, PolicyKind, Result, Role, Stamp, Timestamp};
+use cache_core::{Cause, PolicyKind, Result, Timestamp};
 use rustix::io::Errno;
 use tracing::warn;
 
-use super::{Live, Ref, Shelves, Spot, rebuild};
+use super::survey::{Survey, Surveyed};
+use super::{Live, Ref, Shelves, rebuild};
 use crate::config::{Durability, FileConfig};
 use crate::dir::Layout;
 use crate::error::{IndexError, from_io};
 use crate::fs::OpenMode;
 use crate::index::Index;
-use crate::index::record::{self, Indexed};
 use crate::opening::Opening;
 use crate::recent;
 use crate::report::{IndexOrigin, OpenReport};
 use crate::volume::record::BLOCK;
-use crate::volume::{Place, Volume, Volumes, has_header};
-
-/// Records read from the index at once.
-const PAGE: usize = 1024;
-
-/// How far ahead the clock of whoever made a value may have been.
-const SKEW: Duration = Duration::from_hours(24);
+use crate::volume::{Volume, Volumes};
 
 /// What is in a directory.
 pub(super) struct Loaded {
@@ -38,15 +30,6 @@ pub(super) struct Loaded {
     pub(super) report: OpenReport,
     /// The last moment at which an entry was read.
     pub(super) moment: u32,
-}
-
-/// What the index says, before the catalog has been asked.
-#[derive(Default)]
-struct Survey {
-    /// Oldest first after sorting: the policy sees entries in the order in which they were written.
-    entries: Vec<(Stamp, Key, Ref, u64)>,
-    /// Keys to be taken out of the index.
-    dropped: Vec<Bytes>,
 }
 
 /// Loads a directory that the caller has locked. Entries get generations after `generation`.
@@ -70,7 +53,8 @@ pub(super) fn load(config: &FileConfig, layout: &Layout, generation: &mut u64) -
         drop(index);
         let path = layout.index();
         let file = layout.fs.open(&path, OpenMode::Existing).map_err(|error| from_io(error, &path))?;
-        index = Index::open(file, config.durability, Opening::unmarked()).map_err(|error| error.into_error(&path))?;
+        index = Index::open(file, config.durability, Opening::unmarked(), layout)
+            .map_err(|error| error.into_error(&path))?;
     }
     for (_, volume) in volumes.iter_mut() {
         volume.live = 0;
@@ -131,7 +115,7 @@ fn open_index(
         }
     };
     if !opening.suspect {
-        match Index::open(file, config.durability, opening.clone()) {
+        match Index::open(file, config.durability, opening.clone(), layout) {
             Ok(index) => {
                 let origin = if index.recovered { IndexOrigin::Recovered } else { IndexOrigin::Opened };
                 return Ok(Some((index, origin)));
@@ -156,7 +140,7 @@ pub(super) fn create(config: &FileConfig, layout: &Layout, records: &[(Bytes, By
         opened => opened,
     }
     .map_err(|error| from_io(error, &path))?;
-    let index = Index::create(file, config.durability).map_err(|error| error.into_error(&path))?;
+    let index = Index::create(file, config.durability, layout).map_err(|error| error.into_error(&path))?;
     index
         .apply(records.iter().map(|(key, record)| (&**key, Some(record.clone()))))
         .map_err(|error| error.into_error(&path))?;
@@ -178,7 +162,7 @@ fn survey_index(
     volumes: &mut Volumes,
 ) -> Result<(Index, OpenReport, Survey)> {
     let mut report = OpenReport { index: origin, ..OpenReport::default() };
-    match survey(config, &index, volumes, &mut report) {
+    match Survey::of(&index, volumes, config.clock.now(), &mut report) {
         Ok(survey) => Ok((index, report, survey)),
         Err(IndexError::Io(error)) if is_refusal(&error) => Err(from_io(error, &layout.index())),
         Err(error) => {
@@ -194,52 +178,9 @@ fn rebuilt(config: &FileConfig, layout: &Layout, volumes: &mut Volumes) -> Resul
     let records = rebuild::scan(volumes, layout)?;
     let index = create(config, layout, &records)?;
     let mut report = OpenReport { index: IndexOrigin::Rebuilt, ..OpenReport::default() };
-    let survey = survey(config, &index, volumes, &mut report).map_err(|error| error.into_error(&layout.index()))?;
-    Ok((index, report, survey))
-}
-
-/// Reads all of the index.
-fn survey(
-    config: &FileConfig,
-    index: &Index,
-    volumes: &Volumes,
-    report: &mut OpenReport,
-) -> Result<Survey, IndexError> {
     let now = config.clock.now();
-    // A clean stop leaves nothing that the index names and the volumes lack.
-    let check_headers = report.index == IndexOrigin::Recovered;
-    let mut survey = Survey::default();
-    let mut start = Bound::Unbounded;
-    loop {
-        let page = index.page(start.as_ref().map(|key: &Bytes| &**key), PAGE)?;
-        let Some((last, _)) = page.last() else { return Ok(survey) };
-        start = Bound::Excluded(last.clone());
-        for (bytes, stored) in page {
-            let charge = record::stored_charge(&bytes, &stored);
-            let name = std::str::from_utf8(&bytes).ok().and_then(|text| Key::parse(text).ok());
-            let (Some(key), Ok(indexed)) = (name, record::decode(&bytes, &stored)) else {
-                report.corrupt += 1;
-                survey.dropped.push(bytes);
-                continue;
-            };
-            let meta = indexed.meta();
-            let (spot, weight) = match &indexed {
-                Indexed::Inline(_) => (Spot::Inline, charge),
-                Indexed::Volume(place, _) => (Spot::Volume(*place), charge.saturating_add(place.space())),
-                Indexed::Renewed(place, _) => (Spot::Renewed(*place), charge.saturating_add(place.space())),
-            };
-            if meta.is_expired(now) || is_ahead(meta, now) {
-                report.expired += 1;
-                survey.dropped.push(bytes);
-            } else if matches!(spot, Spot::Volume(place) | Spot::Renewed(place) if !is_there(place, &bytes, volumes, check_headers))
-            {
-                report.dangling += 1;
-                survey.dropped.push(bytes);
-            } else {
-                survey.entries.push((meta.stamp, key, Ref::new(0, meta).at(spot), weight));
-            }
-        }
-    }
+    let survey = Survey::of(&index, volumes, now, &mut report).map_err(|error| error.into_error(&layout.index()))?;
+    Ok((index, report, survey))
 }
 
 /// The index, as it can be read while the disk cannot be written.
@@ -252,21 +193,22 @@ pub(super) fn open_for_reading(config: &FileConfig, layout: &Layout) -> Option<I
 /// it was read, which counts as read again. So what does not fit is what is missed the least.
 fn admit(
     config: &FileConfig,
-    mut entries: Vec<(Stamp, Key, Ref, u64)>,
+    mut entries: Vec<Surveyed>,
     recent: &HashMap<u64, u32>,
     generation: &mut u64,
     dropped: &mut Vec<Bytes>,
     report: &mut OpenReport,
 ) -> Shelves {
-    for (_, key, entry, _) in &entries {
+    for Surveyed { key, entry, .. } in &entries {
         entry.seen.set(recent.get(&key.hash64()).copied().unwrap_or(0));
     }
     // What was written first leaves first, if that is the policy.
     let heat = |entry: &Ref| if config.policy == PolicyKind::Fifo { 0 } else { entry.seen.get() };
-    entries.sort_unstable_by(|one, other| (heat(&one.2), one.0, &one.1).cmp(&(heat(&other.2), other.0, &other.1)));
+    let place = |surveyed: &Surveyed| (heat(&surveyed.entry), surveyed.entry.stamp);
+    entries.sort_unstable_by(|one, other| (place(one), &one.key).cmp(&(place(other), &other.key)));
     let now = config.clock.now();
     let mut catalog = Shelves::new(config.capacity, config.entries, config.policy);
-    for (_, key, mut entry, weight) in entries {
+    for Surveyed { key, mut entry, weight, .. } in entries {
         *generation += 1;
         entry.generation = *generation;
         let read = (entry.seen.get() > 0).then(|| key.clone());
@@ -284,20 +226,6 @@ fn admit(
         }
     }
     catalog
-}
-
-/// Whether a value was made so long after `now` that a clock must have been set back: its deadlines mean nothing then.
-///
-/// Marks and tombstones only keep from being served, so they stay.
-fn is_ahead(meta: &Meta, now: Timestamp) -> bool {
-    meta.role == Role::Value && meta.created.since(now) > SKEW
-}
-
-fn is_there(place: Place, key: &[u8], volumes: &Volumes, check_header: bool) -> bool {
-    let Some(volume) = volumes.get(place.volume) else { return false };
-    place.offset.is_multiple_of(BLOCK)
-        && place.end() <= volume.tail
-        && (!check_header || has_header(&*volume.file, place, key))
 }
 
 /// Whether an error speaks of the medium or the rights, not of what is in the file or stands in its place.

@@ -46,7 +46,7 @@ fn scan_volume(number: u32, file: &dyn FsFile, mut found: impl FnMut(Key, Place,
         file.read_at(front, offset)?;
         let whole = record::header(number, offset, front)
             .filter(|header| header.record() as u64 <= len - offset)
-            .map(|header| Place { volume: number, offset, len: header.record() as u32 });
+            .and_then(|header| Place::new(number, offset, header.record() as u32));
         offset += match whole.map(|place| read(file, place)).transpose()?.flatten() {
             Some((key, place, meta)) => {
                 found(key, place, meta);
@@ -61,8 +61,8 @@ fn scan_volume(number: u32, file: &dyn FsFile, mut found: impl FnMut(Key, Place,
 /// The record at `place`, if all of it verifies.
 fn read(file: &dyn FsFile, place: Place) -> io::Result<Option<(Key, Place, Meta)>> {
     let mut bytes = vec![0; place.len as usize];
-    file.read_at(&mut bytes, place.offset)?;
-    let Some(header) = record::header(place.volume, place.offset, &bytes) else { return Ok(None) };
+    file.read_at(&mut bytes, place.offset())?;
+    let Some(header) = record::header(place.volume, place.offset(), &bytes) else { return Ok(None) };
     let key = &bytes[record::HEADER..record::HEADER + header.key];
     let Some(name) = std::str::from_utf8(key).ok().and_then(|text| Key::parse(text).ok()) else { return Ok(None) };
     let entry = record::decode(place, name.as_str().as_bytes(), &Bytes::from(bytes));

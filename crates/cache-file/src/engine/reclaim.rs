@@ -38,8 +38,8 @@ fn tidy(number: u32, volume: &mut Volume, places: &mut [Place], was_closed: bool
     // A hole costs a call at each opening. Blocks fewer than bytes say nothing: file systems compress.
     let is_tidy = was_closed && volume.allocated == volume.live;
     for place in places {
-        if place.offset > end && !is_tidy {
-            erase_gap(volume, end, place.offset);
+        if place.offset() > end && !is_tidy {
+            erase_gap(volume, end, place.offset());
         }
         end = place.end();
     }

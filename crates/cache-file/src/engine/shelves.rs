@@ -70,7 +70,10 @@ impl Shelves {
         if mine.len() as u64 >= room.min(limits.entries) && limits.entries != room {
             left.extend(mine.resize(limits.and_entries(room), now));
         }
-        left.extend(mine.insert(offer, now));
+        let more = mine.insert(offer, now);
+        if !more.is_empty() {
+            left.extend(more);
+        }
         self.note(left)
     }
 

@@ -44,6 +44,8 @@ pub(crate) struct Writer {
     pub(super) remembered: Option<(Timestamp, u64)>,
     /// Bytes on disk of that list.
     pub(super) recent: u64,
+    /// Bytes on disk that the seal of the index will take.
+    pub(super) seal: u64,
 }
 
 impl Writer {
@@ -75,6 +77,7 @@ impl Writer {
             quarantined: 0,
             index_bound: (0, 0),
             remembered: None,
+            seal: 0,
         };
         let report = writer.settle_in(loaded.report, Volumes::renumber);
         Ok((writer, report))
@@ -244,14 +247,14 @@ impl Writer {
 
     /// Gives the space of entries back that the index does not name any more.
     fn free(&mut self, departed: impl IntoIterator<Item = Departed>) {
+        let mut places = Vec::new();
         for Departed { entry, weight } in departed {
             let place = entry.place();
             let charge = weight - place.map_or(0, |place| place.space().min(weight));
             self.loosened = self.loosened.saturating_add(charge);
-            if let Some(place) = place {
-                self.volumes.free(place);
-            }
+            places.extend(place);
         }
+        self.volumes.free(places);
         self.share_files();
     }
 

@@ -16,7 +16,17 @@ const PLACE: usize = 16;
 /// What a key and its record take in the index besides their own bytes.
 const OVERHEAD: u64 = 32;
 
-/// Where the index says that an entry is.
+/// Where the bytes of an entry are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spot {
+    /// In the index.
+    Inline,
+    Volume(Place),
+    /// In a volume, where its meta is an older one: that in the index counts.
+    Renewed(Place),
+}
+
+/// What the index says of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Indexed {
     /// Here.
@@ -61,7 +71,7 @@ fn placed(kind: u8, key: &[u8], place: Place, stub: &[u8]) -> Bytes {
     record.put_slice(&[0; 8]);
     record.put_slice(&[kind, 0, 0, 0]);
     record.put_u32_le(place.volume);
-    record.put_u64_le(place.offset);
+    record.put_u64_le(place.offset());
     record.put_u32_le(place.len);
     record.put_slice(stub);
     sealed(key, record)
@@ -87,23 +97,41 @@ pub(crate) fn stored_charge(key: &[u8], record: &[u8]) -> u64 {
 /// # Errors
 /// `Corrupt` for anything but exactly what was written for `key`.
 pub(crate) fn decode(key: &[u8], record: &Bytes) -> Result<Indexed> {
+    let (spot, envelope) = verify(key, record)?;
+    let entry = Entry::decode(record.slice_ref(envelope))?;
+    Ok(match spot {
+        Spot::Inline => Indexed::Inline(entry),
+        Spot::Volume(place) => Indexed::Volume(place, entry.meta),
+        Spot::Renewed(place) => Indexed::Renewed(place, entry.meta),
+    })
+}
+
+/// Reads a record without its body, and without a copy of it.
+///
+/// # Errors
+/// As [`decode`].
+pub(crate) fn decode_meta(key: &[u8], record: &[u8]) -> Result<(Spot, Meta)> {
+    let (spot, envelope) = verify(key, record)?;
+    Ok((spot, Entry::decode_meta(envelope)?))
+}
+
+/// Where a record that verifies says that its entry is, and the envelope in it.
+fn verify<'a>(key: &[u8], record: &'a [u8]) -> Result<(Spot, &'a [u8])> {
     let front: &[u8; FRONT] = record.first_chunk().ok_or_else(corrupt)?;
     let [c0, c1, c2, c3, c4, c5, c6, c7, kind, z0, z1, z2] = *front;
     if checksum(key, &record[8..]).to_le_bytes() != [c0, c1, c2, c3, c4, c5, c6, c7] || [z0, z1, z2] != [0; 3] {
         return Err(corrupt());
     }
     match kind {
-        INLINE => Entry::decode(record.slice(FRONT..)).map(Indexed::Inline),
+        INLINE => Ok((Spot::Inline, &record[FRONT..])),
         VOLUME | RENEWED => {
             let place: &[u8; PLACE] = record[FRONT..].first_chunk().ok_or_else(corrupt)?;
             let [v0, v1, v2, v3, o0, o1, o2, o3, o4, o5, o6, o7, l0, l1, l2, l3] = *place;
-            let place = Place {
-                volume: u32::from_le_bytes([v0, v1, v2, v3]),
-                offset: u64::from_le_bytes([o0, o1, o2, o3, o4, o5, o6, o7]),
-                len: u32::from_le_bytes([l0, l1, l2, l3]),
-            };
-            let stub = Entry::decode(record.slice(FRONT + PLACE..))?;
-            Ok(if kind == VOLUME { Indexed::Volume(place, stub.meta) } else { Indexed::Renewed(place, stub.meta) })
+            let (volume, len) = (u32::from_le_bytes([v0, v1, v2, v3]), u32::from_le_bytes([l0, l1, l2, l3]));
+            let offset = u64::from_le_bytes([o0, o1, o2, o3, o4, o5, o6, o7]);
+            let place = Place::new(volume, offset, len).ok_or_else(corrupt)?;
+            let spot = if kind == VOLUME { Spot::Volume(place) } else { Spot::Renewed(place) };
+            Ok((spot, &record[FRONT + PLACE..]))
         }
         _ => Err(corrupt()),
     }
@@ -139,7 +167,7 @@ mod tests {
 
     fn samples() -> [(Bytes, Indexed); 3] {
         let entry = entry();
-        let place = Place { volume: 3, offset: 8192, len: 777 };
+        let place = Place::new(3, 8192, 777).unwrap();
         let stub = Entry::new(entry.meta.clone(), "").encode().unwrap();
         [
             (inline(b"key", &entry.encode_parts().unwrap()), Indexed::Inline(entry.clone())),
@@ -158,6 +186,7 @@ mod tests {
         for ((record, meant), charged) in samples().into_iter().zip(charges) {
             assert_eq!(stored_charge(b"key", &record), charged);
             assert_eq!(decode(b"key", &record).unwrap(), meant);
+            assert_eq!(decode_meta(b"key", &record).unwrap().1, *meant.meta());
         }
     }
 

@@ -7,6 +7,7 @@ use redb::StorageBackend;
 
 use crate::config::Durability;
 use crate::fs::FsFile;
+use crate::index::pages::Pages;
 use crate::opening::Opening;
 
 /// A file of the [`Fs`](crate::fs::Fs) seam under the index library.
@@ -16,6 +17,14 @@ pub(crate) struct Storage {
     pub(crate) durability: Durability,
     pub(crate) failure: Arc<Failure>,
     pub(crate) opening: Arc<Opening>,
+    /// None of a file that is only read.
+    pub(crate) pages: Option<Arc<Pages>>,
+}
+
+impl Storage {
+    fn unseal(&self) -> io::Result<()> {
+        self.pages.as_ref().map_or(Ok(()), |pages| pages.unseal())
+    }
 }
 
 /// The first failure of the medium below an index.
@@ -49,12 +58,16 @@ impl StorageBackend for Storage {
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         self.opening.step();
-        self.failure.note(self.file.read_at(out, offset))
+        self.failure.note(self.file.read_at(out, offset))?;
+        self.pages.iter().for_each(|pages| pages.note_read(offset, out));
+        Ok(())
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.opening.step();
-        self.failure.note(self.file.set_len(len))
+        self.failure.note(self.unseal().and_then(|()| self.file.set_len(len)))?;
+        self.pages.iter().for_each(|pages| pages.note_len(len));
+        Ok(())
     }
 
     fn sync_data(&self) -> io::Result<()> {
@@ -67,6 +80,8 @@ impl StorageBackend for Storage {
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         self.opening.step();
-        self.failure.note(self.file.write_at(data, offset))
+        self.failure.note(self.unseal().and_then(|()| self.file.write_at(data, offset)))?;
+        self.pages.iter().for_each(|pages| pages.note_write(offset, data));
+        Ok(())
     }
 }

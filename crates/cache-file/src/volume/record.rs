@@ -71,7 +71,7 @@ pub(crate) fn header(volume: u32, offset: u64, bytes: &[u8]) -> Option<Header> {
 /// # Errors
 /// `Corrupt` for anything but exactly the record that was written there for `key`.
 pub(crate) fn decode(place: Place, key: &[u8], bytes: &Bytes) -> Result<Entry> {
-    let header = header(place.volume, place.offset, bytes).ok_or_else(|| corrupt("its header does not verify"))?;
+    let header = header(place.volume, place.offset(), bytes).ok_or_else(|| corrupt("its header does not verify"))?;
     if bytes[HEADER..HEADER + header.key] != *key {
         return Err(corrupt("it belongs to another key"));
     }
@@ -104,7 +104,7 @@ mod tests {
         let envelope = entry.encode().unwrap();
         let mut record = front(2, 4096, b"key", envelope.len() as u32);
         record.put_slice(&envelope);
-        (Place { volume: 2, offset: 4096, len: record.len() as u32 }, entry, record.freeze())
+        (Place::new(2, 4096, record.len() as u32).unwrap(), entry, record.freeze())
     }
 
     #[test]
@@ -132,6 +132,6 @@ mod tests {
         let (place, _, record) = sample();
         assert!(decode(place, b"kez", &record).is_err());
         assert!(decode(Place { volume: 3, ..place }, b"key", &record).is_err());
-        assert!(decode(Place { offset: 8192, ..place }, b"key", &record).is_err());
+        assert!(decode(Place::new(2, 8192, place.len).unwrap(), b"key", &record).is_err());
     }
 }

@@ -22,7 +22,7 @@ async fn closed_directory() -> tempfile::TempDir {
     dir
 }
 
-/// A copy of `dir` whose index has the given bytes.
+/// A copy of `dir`, with its seal, whose index has the given bytes.
 fn copy_with_index(dir: &Path, index: &[u8]) -> tempfile::TempDir {
     let copy = tempfile::tempdir().unwrap();
     fs::create_dir(copy.path().join("volumes")).unwrap();
@@ -30,6 +30,7 @@ fn copy_with_index(dir: &Path, index: &[u8]) -> tempfile::TempDir {
         let name = found.unwrap().file_name();
         fs::copy(dir.join("volumes").join(&name), copy.path().join("volumes").join(&name)).unwrap();
     }
+    fs::copy(dir.join("index.seal"), copy.path().join("index.seal")).unwrap();
     fs::write(copy.path().join("index.redb"), index).unwrap();
     copy
 }

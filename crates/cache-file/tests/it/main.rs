@@ -17,5 +17,6 @@ mod persistence;
 mod process;
 mod races;
 mod renew;
+mod seal;
 mod support;
 mod writes;

@@ -1,4 +1,4 @@
-//! What one write does: order within a batch, entries that are out of date, bounded sweeps.
+//! What one write does: order within a batch, entries that are out of date, bounded sweeps, and how they are read.
 
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use cache_file::FileBackend;
 use futures_util::FutureExt;
 
 use crate::hooked_fs::{Call, HookedFs};
-use crate::support::{NOW, clock, config, entry, key, meta, open};
+use crate::support::{NOW, clock, config, entry, is_whole, key, meta, mixed, open};
 
 /// Whether of many entries of one key and one stamp, put together, the last one stays.
 async fn last_of_a_batch_stays(backend: FileBackend, len: usize) {
@@ -116,4 +116,28 @@ async fn what_expires_while_it_is_read_is_not_served() {
     assert!(backend.stat(&key(1)).await.unwrap().is_some());
     assert_eq!(backend.get(&key(1)).await.unwrap(), None);
     assert_eq!(clock.now(), end, "it was read");
+}
+
+#[tokio::test]
+async fn records_of_a_batch_lie_whole_beside_each_other() {
+    const COUNT: usize = 399;
+    let dir = tempfile::tempdir().unwrap();
+    let backend = open(dir.path()).await;
+    for answer in backend.put_many((0..COUNT).map(|number| (key(number), mixed(number))).collect()).await {
+        answer.unwrap();
+    }
+    is_whole(&backend, COUNT).await;
+    backend.close().await.unwrap();
+    is_whole(&open(dir.path()).await, COUNT).await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_get_of_what_the_kernel_has_in_memory_waits_for_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let backend = open(dir.path()).await;
+    backend.put(&key(1), entry(1, 5_000)).await.unwrap();
+    let found = backend.get(&key(1)).now_or_never().expect("an answer at the first poll");
+    assert_eq!(found.unwrap(), Some(entry(1, 5_000)));
+    assert!(backend.get(&key(2)).now_or_never().expect("an answer at the first poll").unwrap().is_none());
 }

@@ -134,6 +134,14 @@ fn what_may_differ_stays_apart() {
 }
 
 #[test]
+fn routes_in_a_signed_page_are_told_apart() {
+    let feed = "https://example.org/feed?token=A";
+    assert!(of(feed).id().starts_with("blake3-"));
+    all_differ(&[feed, &format!("{feed}#/episode/1"), &format!("{feed}#/episode/2")]);
+    assert_eq!(of(feed), of(&format!("{feed}#t=9")));
+}
+
+#[test]
 fn a_signed_address_keeps_every_byte_and_shows_none() {
     let signed = "https://b.s3.amazonaws.com/k.mp4?X-Amz-Expires=60&X-Amz-Date=20260714T030000Z&X-Amz-Signature=00";
     let turned = "https://b.s3.amazonaws.com/k.mp4?X-Amz-Date=20260714T030000Z&X-Amz-Expires=60&X-Amz-Signature=00";

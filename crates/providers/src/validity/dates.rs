@@ -21,7 +21,7 @@ pub(super) fn hex_epoch(text: &str) -> Option<Timestamp> {
 }
 
 /// `20260714T030000Z`, or `2026-07-14T03:00:00Z` with an optional fraction and offset, or only the date.
-pub(super) fn iso(text: &str) -> Option<Timestamp> {
+pub(crate) fn iso(text: &str) -> Option<Timestamp> {
     let (date, time) = text.split_once(['T', 't', ' ']).unwrap_or((text, ""));
     let date: Vec<u32> = match date.len() {
         8 => numbers(&[date.get(..4)?, date.get(4..6)?, date.get(6..)?])?,
@@ -45,7 +45,7 @@ pub(super) fn iso(text: &str) -> Option<Timestamp> {
 }
 
 /// `Tue, 14 Jul 2026 03:00:00 GMT`, and the same with dashes.
-pub(super) fn http(text: &str) -> Option<Timestamp> {
+pub(crate) fn http(text: &str) -> Option<Timestamp> {
     const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
     let (_, rest) = text.split_once(',')?;
     let mut words = rest.split([' ', '-']).filter(|word| !word.is_empty());

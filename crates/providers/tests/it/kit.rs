@@ -10,6 +10,7 @@ use cache_core::{Backend, Clock, ManualClock, Result, Timestamp};
 use cache_testkit::{Faulty, NaiveModel, Operation};
 use cache_tiered::{TierOptions, Tiered};
 use parking_lot::Mutex;
+use providers::http::{Fetch, FetchOptions};
 use providers::{
     CacheOptions, CachedProvider, Link, LinkKind, LinkRequest, Links, Provider, SearchPage, SearchQuery, SearchResult,
 };
@@ -73,6 +74,20 @@ pub(crate) fn link(page: &str, time: u64) -> Link {
 
 pub(crate) fn request(url: &str) -> LinkRequest {
     LinkRequest::new(url).unwrap()
+}
+
+/// Limits that no test waits for.
+pub(crate) fn fast() -> FetchOptions {
+    FetchOptions::new().gap(Duration::ZERO).at_once(64).clock(ManualClock::new(START))
+}
+
+pub(crate) fn fetch() -> Fetch {
+    Fetch::new(fast()).unwrap()
+}
+
+/// An example of what a site answers.
+pub(crate) fn fixture(name: &str) -> String {
+    std::fs::read_to_string(format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
 /// The address of the first link.

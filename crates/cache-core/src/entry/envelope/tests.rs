@@ -52,6 +52,7 @@ fn fixtures() -> [(&'static [u8], Entry); 4] {
 fn the_stored_fixtures_of_version_1_read_back() {
     for (stored, entry) in fixtures() {
         assert_eq!(Entry::decode(Bytes::from_static(stored)).unwrap(), entry);
+        assert_eq!(Entry::decode_meta(stored).unwrap(), entry.meta);
     }
 }
 

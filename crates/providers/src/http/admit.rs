@@ -1,0 +1,58 @@
+//! Addresses that are connected to, whoever names them.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::net::IpAddr;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::net::lookup_host;
+use url::{Host, Url};
+
+use crate::{Failure, Reason};
+
+/// Whether an address may be connected to.
+pub(super) type Admits = fn(IpAddr) -> bool;
+
+/// Names are looked up here, so that what is connected to is what was asked about.
+pub(super) struct Admitted(pub(super) Admits);
+
+/// Why nothing is connected to.
+#[derive(Debug)]
+pub(super) struct NotAdmitted;
+
+impl Resolve for Admitted {
+    fn resolve(&self, name: Name) -> Resolving {
+        let admits = self.0;
+        Box::pin(async move {
+            let found = lookup_host((name.as_str(), 0)).await?;
+            let admitted: Vec<_> = found.filter(|address| admits(address.ip())).collect();
+            if admitted.is_empty() {
+                return Err(NotAdmitted.into());
+            }
+            Ok(Box::new(admitted.into_iter()) as Addrs)
+        })
+    }
+}
+
+impl fmt::Display for NotAdmitted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the host is at an address that is not fetched from")
+    }
+}
+
+impl StdError for NotAdmitted {}
+
+/// Addresses in place of names do not come by the resolver.
+pub(super) fn is_admitted(url: &Url, admits: Admits) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => admits(address.into()),
+        Some(Host::Ipv6(address)) => admits(address.into()),
+        _ => true,
+    }
+}
+
+/// The parts of an address of HTTP.
+pub(super) fn parsed(url: &str) -> Result<Url, Failure> {
+    let parsed = Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    parsed.ok_or_else(|| Failure::new(Reason::Unsupported, "what is to be fetched is no address of HTTP"))
+}
