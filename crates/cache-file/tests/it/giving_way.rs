@@ -41,11 +41,14 @@ async fn free_space_down_to_the_floor_is_left_to_others() {
 async fn what_goes_for_others_goes_in_steps_and_puts_meanwhile_take_nothing() {
     const COUNT: usize = 6_000;
     let dir = tempfile::tempdir().unwrap();
-    // Holes that were punched since the index was committed last, and most of them ever.
+    // Blocks, one for each entry, that were given back since the index was committed last, and most of them ever.
     let (holes, most) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let (now, longest) = (holes.clone(), most.clone());
     let disk = HookedFs::new(move |call, path| match call {
-        Call::Punch => drop(longest.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst)),
+        Call::Punch(len) => {
+            let blocks = len / 4_096;
+            longest.fetch_max(now.fetch_add(blocks, Ordering::SeqCst) + blocks, Ordering::SeqCst);
+        }
         Call::Write if path.to_string_lossy().contains("index.redb") => now.store(0, Ordering::SeqCst),
         _ => {}
     });

@@ -15,7 +15,8 @@ use crate::support::blocks;
 pub(crate) enum Call {
     Read,
     Write,
-    Punch,
+    /// So many bytes.
+    Punch(u64),
 }
 
 type Hook = Arc<dyn Fn(Call, &Path) + Send + Sync>;
@@ -128,7 +129,7 @@ impl FsFile for HookedFile {
         if !self.fs.no_holes {
             self.file.punch(offset, len)?;
         }
-        (self.fs.after)(Call::Punch, &self.path);
+        (self.fs.after)(Call::Punch(len), &self.path);
         Ok(())
     }
 }
