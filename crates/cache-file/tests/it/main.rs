@@ -11,6 +11,8 @@ mod displaced;
 mod ends;
 mod faults;
 mod faulty_fs;
+mod giving_way;
+mod hooked_fs;
 mod index_damage;
 mod odd_directories;
 mod persistence;
