@@ -1,13 +1,14 @@
 //! `Upstream`: the bytes of a source from a position on, over as many fetches as that takes.
 
 use std::future::pending;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use cache_core::{Error, ErrorKind, Retry};
-use futures_util::StreamExt;
-use tokio::time::timeout;
+use futures_util::{FutureExt, StreamExt};
+use tokio::time::{Instant, timeout};
 
 use super::Blob;
 use crate::source::ByteStream;
@@ -17,6 +18,8 @@ use crate::{BlobError, Result};
 const PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause.
 const MAX_PAUSE: Duration = Duration::from_secs(5);
+/// So many times the least rate is asked for while others wait for memory.
+const SHORT: u64 = 4;
 
 /// The bytes of a source, in order. A fetch that breaks is taken up again where it broke.
 pub(crate) struct Upstream {
@@ -28,13 +31,25 @@ pub(crate) struct Upstream {
     ahead: u64,
     /// What has arrived and was not given out.
     rest: Bytes,
-    /// Fetches in a row that gave nothing.
+    /// Fetches in a row that gave nothing, or too little.
     failures: u32,
+    /// Those of them that gave too little.
+    slow: u32,
+    pace: Pace,
+}
+
+/// How fast the source gives, while it is waited for.
+#[derive(Debug, Default)]
+struct Pace {
+    /// Whether the fetch has given a byte: preparing them may take longer than giving them.
+    has_begun: bool,
+    waited: Duration,
+    given: u64,
 }
 
 impl Upstream {
     pub(crate) fn new(blob: Arc<Blob>) -> Self {
-        Self { blob, at: 0, stream: None, ahead: 0, rest: Bytes::new(), failures: 0 }
+        Self { blob, at: 0, stream: None, ahead: 0, rest: Bytes::new(), failures: 0, slow: 0, pace: Pace::default() }
     }
 
     /// The position of the next byte.
@@ -53,7 +68,7 @@ impl Upstream {
         if at == self.at && self.stream.is_some() {
             return;
         }
-        self.failures = 0;
+        (self.failures, self.slow) = (0, 0);
         let can_read_on = !self.blob.ranges && self.stream.is_some() && at > self.at;
         if can_read_on {
             let forward = at - self.at;
@@ -71,6 +86,7 @@ impl Upstream {
         self.stream = None;
         self.rest = Bytes::new();
         self.ahead = 0;
+        self.pace = Pace::default();
     }
 
     /// The next bytes, at least one and at most `max`; `None` at the end of the blob.
@@ -89,7 +105,10 @@ impl Upstream {
                 return Ok(None);
             }
             match self.pull().await {
-                Ok(Some(bytes)) => self.arrived(bytes, len)?,
+                Ok(Some(bytes)) => {
+                    self.arrived(bytes, len)?;
+                    self.keeps_pace().await?;
+                }
                 Ok(None) if len.is_none() => {
                     // It may have ended before the position that it was read on to.
                     self.at -= self.ahead;
@@ -104,26 +123,63 @@ impl Upstream {
 
     fn arrived(&mut self, mut bytes: Bytes, len: Option<u64>) -> Result<()> {
         self.blob.note_progress(1 + bytes.len() as u64);
-        self.failures = 0;
+        self.pace.has_begun |= !bytes.is_empty();
+        self.pace.given += bytes.len() as u64;
         let skipped = self.ahead.min(bytes.len() as u64);
         drop(bytes.split_to(skipped as usize));
         self.ahead -= skipped;
         if len.is_some_and(|len| len - self.at < bytes.len() as u64) {
             return Err(BlobError::changed("the source gives more bytes than it said"));
         }
+        // Bytes that were read before do not bring the end closer, nor do signs of life.
+        if !bytes.is_empty() {
+            self.failures = self.slow;
+        }
         self.rest = bytes;
         Ok(())
     }
 
-    /// What the fetch gives next; it is begun when there is none.
+    /// Whether the source gives fast enough, as far as it is waited for: nothing is asked of one whose bytes are not
+    /// taken.
+    async fn keeps_pace(&mut self) -> Result<()> {
+        let options = &self.blob.shared.options;
+        if self.pace.waited < options.stall_limit {
+            return Ok(());
+        }
+        let is_short = self.blob.shared.gates.is_short();
+        let rate = if is_short { options.least_rate.saturating_mul(SHORT) } else { options.least_rate };
+        let Pace { waited, given, .. } = self.pace;
+        self.pace = Pace { has_begun: true, ..Pace::default() };
+        if given as f64 >= rate as f64 * waited.as_secs_f64() {
+            self.slow = 0;
+            return Ok(());
+        }
+        let message = format!("{given} bytes came in {waited:?} of waiting: the least rate is {rate} bytes a second");
+        let error = BlobError::from(Error::new(ErrorKind::Timeout, message));
+        self.failed(error).await?;
+        self.slow = self.failures;
+        Ok(())
+    }
+
+    /// What the fetch gives next; it is begun when there is none. A source that panics fails.
     async fn pull(&mut self) -> Result<Option<Bytes>> {
+        let pulled = AssertUnwindSafe(self.try_pull()).catch_unwind().await;
+        pulled.unwrap_or_else(|_| Err(BlobError::passing("the source panicked")))
+    }
+
+    async fn try_pull(&mut self) -> Result<Option<Bytes>> {
         if self.stream.is_none() {
             self.open().await?;
         }
         let Some(stream) = &mut self.stream else { return Ok(None) };
         let limit = self.blob.shared.options.stall_limit;
         let silent = |_| BlobError::from(Error::new(ErrorKind::Timeout, format!("no byte came for {limit:?}")));
-        timeout(limit, stream.next()).await.map_err(silent)?.transpose()
+        let begun = Instant::now();
+        let pulled = timeout(limit, stream.next()).await.map_err(silent)?.transpose();
+        if self.pace.has_begun {
+            self.pace.waited = self.pace.waited.saturating_add(begun.elapsed());
+        }
+        pulled
     }
 
     async fn open(&mut self) -> Result<()> {
@@ -142,7 +198,9 @@ impl Upstream {
         self.close();
         self.failures += 1;
         let lasts = matches!(error, BlobError::Changed { .. }) || error.retry() == Retry::Never;
-        if lasts || self.failures >= self.blob.shared.options.attempts {
+        // Others wait for the memory of what has come: a source that lets it wait is not tried again.
+        let blocks = error.kind() == ErrorKind::Timeout && self.blob.shared.gates.is_short();
+        if lasts || blocks || self.failures >= self.blob.shared.options.attempts {
             return Err(error.at(&self.blob.key));
         }
         let pause = PAUSE.saturating_mul(1 << (self.failures - 1).min(16)).min(MAX_PAUSE);
