@@ -157,8 +157,8 @@ impl BlobsBuilder {
         self
     }
 
-    /// How long a fetch may go without a byte before it is begun anew; 15 s unless set. While others wait for memory it
-    /// is not: its readers fail.
+    /// How long a fetch may go without a byte before it is begun anew; 15 s unless set. While others wait for memory its
+    /// segment is, after them.
     pub fn stall_limit(mut self, limit: Duration) -> Self {
         self.options.stall_limit = limit;
         self
@@ -167,8 +167,7 @@ impl BlobsBuilder {
     /// What a source has to give, in bytes per second, from the first byte of a fetch on; 4 KiB unless set. Time counts
     /// only while its bytes are waited for, each [`stall_limit`](Self::stall_limit) of it by itself: readers may be as
     /// slow as they like. A slower fetch counts as one that gives nothing. While others wait for memory four times as
-    /// much is asked, and a slower fetch is not begun anew: its readers fail. Zero asks for nothing: many slow origins
-    /// could stop all others.
+    /// much is asked. Zero asks for nothing: many slow origins could stop all others.
     pub fn least_rate(mut self, bytes_per_second: u64) -> Self {
         self.options.least_rate = bytes_per_second;
         self

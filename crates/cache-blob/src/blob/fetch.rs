@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::plan::Job;
+use super::plan::{Job, Plan};
 use super::{Blob, Upstream};
 use crate::gates::{Pass, Room};
 use crate::{BlobError, Result};
@@ -90,7 +90,7 @@ async fn serve(fetch: &Fetch) {
     let blob = &fetch.blob;
     let origin = blob.source().origin();
     let pass = blob.shared.gates.fetch(&origin).await;
-    let mut upstream = Upstream::new(blob.clone());
+    let mut upstream = Upstream::new(blob.clone()).with_room();
     let mut keeping: Option<JoinHandle<()>> = None;
     let mut turn = 0;
     loop {
@@ -119,6 +119,8 @@ async fn serve(fetch: &Fetch) {
                     drop(before.await);
                 }
             }
+            // Its readers ask again, and wait behind those that waited for its memory.
+            Err(_) if upstream.gave_way() && blob.plan(Plan::gives_way) < blob.shared.options.attempts => {}
             Err(error) => failed(blob, &work.job, error),
         }
     }

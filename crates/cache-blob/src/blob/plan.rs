@@ -42,6 +42,8 @@ pub(crate) struct Plan {
     to_the_end: bool,
     /// Whether the last fetch failed: what nobody waits for is left alone until one succeeds.
     is_failing: bool,
+    /// Fetches that gave way to others since the source gave a segment.
+    yields: u32,
     /// Whether the backend refused the last segment: what nobody waits for is left alone until it takes one.
     is_refusing: bool,
     /// Nothing is fetched any more.
@@ -86,6 +88,7 @@ impl Plan {
             edge,
             to_the_end: false,
             is_failing: false,
+            yields: 0,
             is_refusing: false,
             is_closed: false,
             ids: 0,
@@ -201,6 +204,13 @@ impl Plan {
     /// The source has given a segment, or has failed to.
     pub(crate) fn note_health(&mut self, is_failing: bool) {
         self.is_failing = is_failing;
+        self.yields = 0;
+    }
+
+    /// A fetch gives way to others, its segment unfinished; how many have in a row.
+    pub(crate) fn gives_way(&mut self) -> u32 {
+        self.yields = self.yields.saturating_add(1);
+        self.yields
     }
 
     /// The backend has taken a segment, or has refused to.

@@ -36,6 +36,9 @@ pub(crate) struct Upstream {
     /// Those of them that gave too little.
     slow: u32,
     pace: Pace,
+    /// Whether what it gives takes memory that others may wait for.
+    has_room: bool,
+    gives_way: bool,
 }
 
 /// How fast the source gives, while it is waited for.
@@ -49,7 +52,29 @@ struct Pace {
 
 impl Upstream {
     pub(crate) fn new(blob: Arc<Blob>) -> Self {
-        Self { blob, at: 0, stream: None, ahead: 0, rest: Bytes::new(), failures: 0, slow: 0, pace: Pace::default() }
+        Self {
+            blob,
+            at: 0,
+            stream: None,
+            ahead: 0,
+            rest: Bytes::new(),
+            failures: 0,
+            slow: 0,
+            pace: Pace::default(),
+            has_room: false,
+            gives_way: false,
+        }
+    }
+
+    /// It gives way when its source is slow and others wait for memory.
+    pub(crate) fn with_room(mut self) -> Self {
+        self.has_room = true;
+        self
+    }
+
+    /// Whether it failed only to give way.
+    pub(crate) fn gave_way(&mut self) -> bool {
+        std::mem::take(&mut self.gives_way)
     }
 
     /// The position of the next byte.
@@ -86,7 +111,6 @@ impl Upstream {
         self.stream = None;
         self.rest = Bytes::new();
         self.ahead = 0;
-        self.pace = Pace::default();
     }
 
     /// The next bytes, at least one and at most `max`; `None` at the end of the blob.
@@ -107,7 +131,9 @@ impl Upstream {
             match self.pull().await {
                 Ok(Some(bytes)) => {
                     self.arrived(bytes, len)?;
-                    self.keeps_pace().await?;
+                    if let Some(error) = self.slowness() {
+                        self.failed(error, true).await?;
+                    }
                 }
                 Ok(None) if len.is_none() => {
                     // It may have ended before the position that it was read on to.
@@ -115,8 +141,14 @@ impl Upstream {
                     self.close();
                     return Ok(None);
                 }
-                Ok(None) => self.failed(BlobError::passing("the source ended before the end of the blob")).await?,
-                Err(error) => self.failed(error).await?,
+                Ok(None) => {
+                    let is_slow = self.slowness().is_some();
+                    self.failed(BlobError::passing("the source ended before the end of the blob"), is_slow).await?;
+                }
+                Err(error) => {
+                    let is_slow = self.slowness().is_some();
+                    self.failed(error, is_slow).await?;
+                }
             }
         }
     }
@@ -139,26 +171,24 @@ impl Upstream {
         Ok(())
     }
 
-    /// Whether the source gives fast enough, as far as it is waited for: nothing is asked of one whose bytes are not
+    /// How the source is too slow, if it is, as far as it was waited for: nothing is asked of one whose bytes are not
     /// taken.
-    async fn keeps_pace(&mut self) -> Result<()> {
+    fn slowness(&mut self) -> Option<BlobError> {
         let options = &self.blob.shared.options;
-        if self.pace.waited < options.stall_limit {
-            return Ok(());
-        }
-        let is_short = self.blob.shared.gates.is_short();
-        let rate = if is_short { options.least_rate.saturating_mul(SHORT) } else { options.least_rate };
+        let scale = if self.blob.shared.gates.is_short() { SHORT } else { 1 };
+        let (rate, window) = (options.least_rate.saturating_mul(scale), options.stall_limit);
         let Pace { waited, given, .. } = self.pace;
+        let is_enough = given as f64 >= rate as f64 * window.as_secs_f64();
+        if !is_enough && waited < window {
+            return None;
+        }
         self.pace = Pace { has_begun: true, ..Pace::default() };
-        if given as f64 >= rate as f64 * waited.as_secs_f64() {
+        if is_enough {
             self.slow = 0;
-            return Ok(());
+            return None;
         }
         let message = format!("{given} bytes came in {waited:?} of waiting: the least rate is {rate} bytes a second");
-        let error = BlobError::from(Error::new(ErrorKind::Timeout, message));
-        self.failed(error).await?;
-        self.slow = self.failures;
-        Ok(())
+        Some(Error::new(ErrorKind::Timeout, message).into())
     }
 
     /// What the fetch gives next; it is begun when there is none. A source that panics fails.
@@ -175,11 +205,9 @@ impl Upstream {
         let limit = self.blob.shared.options.stall_limit;
         let silent = |_| BlobError::from(Error::new(ErrorKind::Timeout, format!("no byte came for {limit:?}")));
         let begun = Instant::now();
-        let pulled = timeout(limit, stream.next()).await.map_err(silent)?.transpose();
-        if self.pace.has_begun {
-            self.pace.waited = self.pace.waited.saturating_add(begun.elapsed());
-        }
-        pulled
+        let pulled = timeout(limit, stream.next()).await;
+        self.pace.wait(begun);
+        pulled.map_err(silent)?.transpose()
     }
 
     async fn open(&mut self) -> Result<()> {
@@ -194,18 +222,33 @@ impl Upstream {
     }
 
     /// Pauses for the next attempt, if there is one.
-    async fn failed(&mut self, error: BlobError) -> Result<()> {
+    async fn failed(&mut self, error: BlobError, is_slow: bool) -> Result<()> {
         self.close();
         self.failures += 1;
+        if is_slow {
+            self.slow = self.failures;
+        }
         let lasts = matches!(error, BlobError::Changed { .. }) || error.retry() == Retry::Never;
-        // Others wait for the memory of what has come: a source that lets it wait is not tried again.
-        let blocks = error.kind() == ErrorKind::Timeout && self.blob.shared.gates.is_short();
-        if lasts || blocks || self.failures >= self.blob.shared.options.attempts {
+        if lasts || self.failures >= self.blob.shared.options.attempts {
+            return Err(error.at(&self.blob.key));
+        }
+        if self.has_room && error.kind() == ErrorKind::Timeout && self.blob.shared.gates.is_short() {
+            self.gives_way = true;
             return Err(error.at(&self.blob.key));
         }
         let pause = PAUSE.saturating_mul(1 << (self.failures - 1).min(16)).min(MAX_PAUSE);
+        let begun = Instant::now();
         drop(timeout(pause, pending::<()>()).await);
+        self.pace.wait(begun);
         Ok(())
+    }
+}
+
+impl Pace {
+    fn wait(&mut self, since: Instant) {
+        if self.has_begun {
+            self.waited = self.waited.saturating_add(since.elapsed());
+        }
     }
 }
 

@@ -1,12 +1,15 @@
 //! Slow origins: what one may take from others, and for how long.
 
+use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use cache_blob::{BlobReader, BlobStream, Blobs, ByteStream, Description, Result, Source, Version, WhenLeft};
+use cache_blob::{
+    BlobError, BlobReader, BlobStream, Blobs, ByteStream, Description, Result, Source, Version, WhenLeft,
+};
 use cache_core::{ErrorKind, Key};
 use cache_testkit::eventually;
 use futures_util::stream::{self, StreamExt};
@@ -121,6 +124,45 @@ async fn a_source_below_the_least_rate_fails_its_readers() {
     let mut stream = reader.read_range(..);
     for _ in 0..100 {
         assert_eq!(stream.next().await.unwrap().unwrap().len(), 1);
+    }
+}
+
+/// Gives a byte for each request, and nothing after it.
+#[derive(Debug, Clone)]
+struct Miser {
+    fetches: Arc<AtomicU64>,
+    breaks: bool,
+}
+
+#[async_trait]
+impl Source for Miser {
+    fn origin(&self) -> Arc<str> {
+        Arc::from("miser")
+    }
+
+    async fn describe(&self) -> Result<Description> {
+        Ok(Description::new().len(MIB).validator("1").ranges())
+    }
+
+    async fn fetch(&self, _: u64, _: &Version) -> Result<ByteStream> {
+        self.fetches.fetch_add(1, Ordering::SeqCst);
+        let byte = stream::iter([Ok(Bytes::from_static(b"x"))]);
+        let breaks = self.breaks;
+        let rest =
+            stream::once(async move { if breaks { Err(BlobError::passing("it breaks")) } else { pending().await } });
+        Ok(byte.chain(rest).boxed())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_gives_a_byte_for_each_request_fails_its_readers() {
+    for (breaks, max_len, most) in [(false, MIB, 4), (false, 1, 4), (true, MIB, 300), (true, 1, 300)] {
+        let miser = Miser { fetches: Arc::default(), breaks };
+        let blobs = small(memory(8 * MIB)).max_len(max_len).build().unwrap();
+        let reader = blobs.open(&key(), miser.clone()).await.unwrap();
+        let read = timeout(Duration::from_mins(5), collect(reader.read_range(..))).await.unwrap();
+        let fetches = miser.fetches.load(Ordering::SeqCst);
+        assert!(read.is_err() && fetches <= most, "{fetches} fetches");
     }
 }
 
