@@ -40,15 +40,21 @@ pub(crate) struct Plan {
     edge: u64,
     /// Whether everything is fetched.
     to_the_end: bool,
-    /// Whether the last fetch failed: what nobody waits for is left alone until one succeeds.
-    is_failing: bool,
-    /// Fetches that gave way to others since the source gave a segment.
-    yields: u32,
-    /// Whether the backend refused the last segment: what nobody waits for is left alone until it takes one.
-    is_refusing: bool,
+    health: Health,
     /// Nothing is fetched any more.
     is_closed: bool,
     ids: u64,
+}
+
+/// How the source and the backend do: while one fails, what nobody waits for is left alone.
+#[derive(Debug, Default)]
+struct Health {
+    /// Whether the last fetch failed.
+    is_failing: bool,
+    /// Whether the backend refused the last segment.
+    is_refusing: bool,
+    /// Fetches that gave way to others since the source gave a segment.
+    yields: u32,
 }
 
 #[derive(Debug)]
@@ -87,9 +93,7 @@ impl Plan {
             edges: VecDeque::new(),
             edge,
             to_the_end: false,
-            is_failing: false,
-            yields: 0,
-            is_refusing: false,
+            health: Health::default(),
             is_closed: false,
             ids: 0,
         };
@@ -203,19 +207,19 @@ impl Plan {
 
     /// The source has given a segment, or has failed to.
     pub(crate) fn note_health(&mut self, is_failing: bool) {
-        self.is_failing = is_failing;
-        self.yields = 0;
+        self.health.is_failing = is_failing;
+        self.health.yields = 0;
     }
 
     /// A fetch gives way to others, its segment unfinished; how many have in a row.
     pub(crate) fn gives_way(&mut self) -> u32 {
-        self.yields = self.yields.saturating_add(1);
-        self.yields
+        self.health.yields = self.health.yields.saturating_add(1);
+        self.health.yields
     }
 
     /// The backend has taken a segment, or has refused to.
     pub(crate) fn note_refusal(&mut self, is_refusing: bool) {
-        self.is_refusing = is_refusing;
+        self.health.is_refusing = is_refusing;
     }
 
     /// Whether a reader is at the segment.
@@ -290,7 +294,7 @@ impl Plan {
 
     /// Whether only what readers wait for is fetched.
     const fn is_cautious(&self) -> bool {
-        self.is_failing || self.is_refusing
+        self.health.is_failing || self.health.is_refusing
     }
 
     fn choose(&self, fetch: u64, next: Option<u64>) -> Option<u64> {

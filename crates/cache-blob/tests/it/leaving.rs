@@ -84,7 +84,7 @@ async fn who_comes_within_the_grace_finds_the_fetch_going_on() {
 #[tokio::test(start_paused = true)]
 async fn a_source_that_breaks_at_one_place_is_left_alone_when_nobody_reads() {
     let origin = Origin::new(MIB).without_ranges();
-    origin.strike([crate::origin::Fault::BreaksAfter(22); 5_000]);
+    origin.strike([crate::origin::Fault::BreaksAfter(22); 100]);
     let blobs = small(memory(8 * MIB)).build().unwrap();
     let reader = blobs.open(&key(), origin.clone()).await.unwrap();
     drop(tokio::time::timeout(Duration::from_secs(2), crate::support::collect(reader.read_range(..))).await);
