@@ -215,6 +215,7 @@ async fn a_source_that_only_gives_signs_of_life_fails_when_it_breaks() {
         counted.fetch_add(1, Ordering::SeqCst);
         async move {
             sink.write(Vec::new()).await?;
+            tokio::task::yield_now().await;
             Err(BlobError::passing("it breaks"))
         }
     });
@@ -245,7 +246,7 @@ async fn a_source_that_panics_fails_its_readers() {
 #[tokio::test(start_paused = true)]
 async fn a_fetch_gives_way_to_other_blobs_after_its_turn() {
     let origin = Origin::new(MIB).throttled();
-    let blobs = small(memory(32 * MIB)).fetches_per_origin(1).build().unwrap();
+    let blobs = small(memory(32 * MIB)).read_ahead(MIB).fetches_per_origin(1).build().unwrap();
     let open =
         async |number: u64| blobs.open(&Key::of("film").part(number).build().unwrap(), origin.clone()).await.unwrap();
     let (one, other) = (open(0).await, open(1).await);
