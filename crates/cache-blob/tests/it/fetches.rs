@@ -215,7 +215,8 @@ async fn a_source_that_only_gives_signs_of_life_fails_when_it_breaks() {
         counted.fetch_add(1, Ordering::SeqCst);
         async move {
             sink.write(Vec::new()).await?;
-            tokio::task::yield_now().await;
+            // The piece is taken before it breaks.
+            tokio::time::sleep(Duration::from_millis(1)).await;
             Err(BlobError::passing("it breaks"))
         }
     });
