@@ -13,7 +13,7 @@ use futures_util::stream::{self, StreamExt};
 use tokio::time::{Instant, timeout};
 
 use crate::origin::{Fault, Origin};
-use crate::support::{KIB, LIMIT, MIB, collect, key, memory, read, small};
+use crate::support::{KIB, LIMIT, MIB, collect, key, memory, pass, read, small};
 
 /// `CACHE_BLOB_MIB` sets another length.
 #[tokio::test]
@@ -216,7 +216,7 @@ async fn a_source_that_only_gives_signs_of_life_fails_when_it_breaks() {
         async move {
             sink.write(Vec::new()).await?;
             // The piece is taken before it breaks.
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            pass(Duration::from_millis(1)).await;
             Err(BlobError::passing("it breaks"))
         }
     });
@@ -303,7 +303,7 @@ impl Source for Busy {
         let _asking = self.asking.clone();
         self.most.fetch_max(Arc::strong_count(&self.asking) as u64, Ordering::SeqCst);
         let pause = if self.never_answers { Duration::MAX } else { Duration::from_millis(200) };
-        tokio::time::sleep(pause).await;
+        pass(pause).await;
         Ok(Description::new().len(10).validator("1").ranges())
     }
 

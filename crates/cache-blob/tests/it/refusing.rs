@@ -12,10 +12,9 @@ use cache_testkit::eventually;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream::BoxStream;
-use tokio::time::sleep;
 
 use crate::origin::Origin;
-use crate::support::{KIB, LIMIT, MIB, collect, key, memory, small};
+use crate::support::{KIB, LIMIT, MIB, collect, key, memory, pass, small};
 
 /// A disk that is full.
 #[derive(Debug)]
@@ -87,7 +86,7 @@ async fn a_crowd_fetches_about_what_it_reads() {
                 let piece = piece.unwrap();
                 assert!(piece == origin.bytes(at, at + piece.len() as u64), "at {at}");
                 at += piece.len() as u64;
-                sleep(Duration::from_millis(1)).await;
+                pass(Duration::from_millis(1)).await;
             }
             assert_eq!(at, end);
         });
@@ -103,7 +102,7 @@ async fn nothing_is_fetched_ahead_until_a_segment_is_taken() {
     let reader = blobs.open(&key(), origin.clone()).await.unwrap();
     let mut stream = reader.read_range(..);
     stream.next().await.unwrap().unwrap();
-    sleep(Duration::from_mins(10)).await;
+    pass(Duration::from_mins(10)).await;
     let before = origin.given();
     assert!(before <= 320 * KIB, "{before} bytes for a reader that is paused");
     backend.is_full.store(false, Ordering::SeqCst);

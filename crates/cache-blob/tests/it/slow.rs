@@ -13,10 +13,10 @@ use cache_blob::{
 use cache_core::{ErrorKind, Key};
 use cache_testkit::eventually;
 use futures_util::stream::{self, StreamExt};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use crate::origin::Origin;
-use crate::support::{KIB, LIMIT, MIB, collect, key, memory, small};
+use crate::support::{KIB, LIMIT, MIB, collect, key, memory, pass, small};
 
 /// Gives some bytes every ten seconds, for ever.
 #[derive(Debug, Clone)]
@@ -64,7 +64,7 @@ impl Source for Drip {
         self.fetches.fetch_add(1, Ordering::SeqCst);
         let (opened, piece) = (Opened(self.open.clone()), Bytes::from(vec![7; self.piece]));
         let pieces = stream::unfold((opened, piece), |(opened, piece)| async {
-            sleep(Duration::from_secs(10)).await;
+            pass(Duration::from_secs(10)).await;
             Some((Ok(piece.clone()), (opened, piece)))
         });
         Ok(pieces.boxed())
@@ -96,7 +96,7 @@ async fn slow_origins_that_nobody_reads_do_not_stop_other_origins() {
         let drip = Drip::new(1);
         drop(readers(&blobs, &drip, 40).await);
         assert!(reads_a_film(&blobs).await, "{} fetches that nobody reads are open", drip.open());
-        sleep(Duration::from_mins(5)).await;
+        pass(Duration::from_mins(5)).await;
         assert_eq!(drip.open(), 0);
     }
 }
@@ -176,7 +176,7 @@ async fn the_least_rate_does_not_count_what_readers_are_slow_to_take() {
         let mut read = 0;
         while let Some(piece) = stream.next().await {
             read += piece.unwrap().len() as u64;
-            sleep(Duration::from_mins(1)).await;
+            pass(Duration::from_mins(1)).await;
         }
         assert_eq!((read, origin.fetches()), (200 * KIB, 1));
     }
