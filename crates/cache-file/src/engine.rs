@@ -27,6 +27,7 @@ pub(crate) use read::Found;
 use shelves::{Shelves, Side};
 pub(crate) use write::Writer;
 
+use crate::buffers::Buffers;
 use crate::config::FileConfig;
 use crate::dir::Layout;
 use crate::error::{IndexError, from_io};
@@ -48,6 +49,7 @@ pub(crate) struct Shared {
     index: RwLock<Option<Index>>,
     counters: Counters,
     disk: Mutex<DiskUsage>,
+    buffers: Arc<Buffers>,
     /// Reads that found something.
     hits: AtomicU64,
     /// Set by readers that saw the index fail.

@@ -87,19 +87,9 @@ pub trait FsFile: Debug + Send + Sync + 'static {
     /// [`io::ErrorKind::UnexpectedEof`] when the file ends before.
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()>;
 
-    /// The `len` bytes from `offset` on.
-    ///
-    /// # Errors
-    /// As [`read_at`](Self::read_at).
-    fn read(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; len];
-        self.read_at(&mut bytes, offset)?;
-        Ok(bytes)
-    }
-
     /// The `len` bytes from `offset` on, if the kernel holds them in memory: does not block.
     ///
-    /// Nothing also when it fails, or where that cannot be known; [`read`](Self::read) then tells.
+    /// Nothing also when it fails, or where that cannot be known; [`read_at`](Self::read_at) then tells.
     fn read_ready(&self, offset: u64, len: usize) -> Option<Vec<u8>> {
         let _ = (offset, len);
         None

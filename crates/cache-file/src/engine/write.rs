@@ -60,6 +60,7 @@ impl Writer {
             index: Some(loaded.index).into(),
             counters: Counters::default(),
             disk: parking_lot::Mutex::default(),
+            buffers: Arc::default(),
             hits: AtomicU64::default(),
             suspect: AtomicBool::new(false),
         };

@@ -183,10 +183,6 @@ impl FsFile for PooledFile {
         self.with(|file| file.read_at(bytes, offset)).map_err(ended)
     }
 
-    fn read(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
-        self.with(|file| file.read(offset, len)).map_err(ended)
-    }
-
     /// Nothing of one that is closed: opening it may block.
     fn read_ready(&self, offset: u64, len: usize) -> Option<Vec<u8>> {
         let handle = self.slot.handle.try_read()?;
