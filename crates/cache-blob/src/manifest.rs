@@ -7,7 +7,7 @@ use cache_core::{Entry, Error, ErrorKind, Key, Meta, Result};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::source::{Description, Version};
+use crate::source::{Description, Version, is_strong};
 
 /// The codec of manifests: an entry with another one is a value that has the key of the blob.
 const CODEC: &str = "blob";
@@ -31,7 +31,7 @@ pub(crate) struct Manifest {
 }
 
 impl Manifest {
-    /// The manifest of a blob that is met for the first time. `nonce` tells versions apart that have no validator.
+    /// The manifest of a blob that is met for the first time. `nonce` tells versions apart that have no strong validator.
     pub(crate) fn new(description: &Description, segment_len: u64, nonce: u64) -> Self {
         let identity = identity(description, segment_len, nonce);
         Self {
@@ -45,10 +45,15 @@ impl Manifest {
         }
     }
 
-    /// Whether a source described so has this version.
+    /// Whether nothing in the description speaks against this version.
     pub(crate) fn agrees(&self, description: &Description) -> bool {
         let other_len = matches!((self.len, description.len), (Some(one), Some(other)) if one != other);
         self.validator == description.validator && !other_len
+    }
+
+    /// Whether a source described so has this version for certain: its validator is strong, and the same.
+    pub(crate) fn is_confirmed(&self, description: &Description) -> bool {
+        self.validator.as_deref().is_some_and(is_strong) && self.agrees(description)
     }
 
     /// This version, with what a source that has it says beyond what was known.
@@ -120,7 +125,7 @@ fn identity(description: &Description, segment_len: u64, nonce: u64) -> u128 {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&segment_len.to_le_bytes());
     hasher.update(&description.len.map_or([0xff; 8], u64::to_le_bytes));
-    match &description.validator {
+    match description.validator.as_deref().filter(|validator| is_strong(validator)) {
         Some(validator) => hasher.update(b"v").update(validator.as_bytes()),
         None => hasher.update(b"n").update(&nonce.to_le_bytes()),
     };
@@ -171,7 +176,22 @@ mod tests {
         assert_ne!(one, identity(&described, 8_192));
         assert_ne!(one, identity(&described.clone().len(10_001), 4_096));
         assert_ne!(one, identity(&described.clone().validator("\"b\""), 4_096));
-        let nameless = Description::new().len(10_000);
-        assert_ne!(Manifest::new(&nameless, 4_096, 1).identity, Manifest::new(&nameless, 4_096, 2).identity);
+        for nameless in [Description::new().len(10_000), Description::new().len(10_000).validator("W/\"a\"")] {
+            assert_ne!(Manifest::new(&nameless, 4_096, 1).identity, Manifest::new(&nameless, 4_096, 2).identity);
+        }
+    }
+
+    #[test]
+    fn only_the_same_strong_validator_confirms_a_version() {
+        let confirms = |known: &Description, now: &Description| Manifest::new(known, 4_096, 1).is_confirmed(now);
+        let strong = Description::new().len(10_000).validator("\"a\"");
+        assert!(confirms(&strong, &strong));
+        assert!(!confirms(&strong, &strong.clone().len(10_001)));
+        assert!(!confirms(&strong, &strong.clone().validator("\"b\"")));
+        let date = Description::new().len(10_000).validator("Sun, 06 Nov 1994 08:49:37 GMT");
+        assert!(confirms(&date, &date));
+        for unsure in [Description::new().len(10_000), Description::new().len(10_000).validator("W/\"a\"")] {
+            assert!(!confirms(&unsure, &unsure));
+        }
     }
 }

@@ -29,8 +29,8 @@ pub type ByteStream = BoxStream<'static, Result<Bytes>>;
 pub struct Description {
     /// Length in bytes, when it is known beforehand. It is checked, and nothing is allocated by it.
     pub len: Option<u64>,
-    /// What differs when the bytes differ: an `ETag`, a date of change. Without one, a change of the same length goes
-    /// unseen until the kept manifest ends.
+    /// What differs when the bytes differ: an `ETag`, a date of change. Without one, or with a weak `ETag` (`W/"…"`), a
+    /// change of the same length can go unseen while the kept manifest is fresh; a stale one is then not gone on with.
     pub validator: Option<Arc<str>>,
     /// Media type.
     pub content_type: Option<Arc<str>>,
@@ -131,4 +131,9 @@ impl<S: Source + ?Sized> Source for Arc<S> {
     async fn fetch(&self, offset: u64, version: &Version) -> Result<ByteStream> {
         (**self).fetch(offset, version).await
     }
+}
+
+/// Whether equal validators mean equal bytes: those of weak tags may differ.
+pub(crate) fn is_strong(validator: &str) -> bool {
+    !validator.starts_with("W/")
 }

@@ -43,7 +43,7 @@ impl Blob {
             return Found::Body(body);
         }
         let found = match timeout(LIMIT, self.shared.backend.get(&key)).await {
-            Ok(Ok(Some(entry))) => self.verify(index, entry.body),
+            Ok(Ok(Some(entry))) => self.verify(index, entry),
             Ok(Ok(None)) => Found::Absent,
             Ok(Err(error)) => {
                 tracing::debug!(%error, "a segment counts as absent");
@@ -58,16 +58,14 @@ impl Blob {
         found
     }
 
-    fn verify(&self, index: u64, body: Bytes) -> Found {
-        let wanted = {
+    /// Compares a segment with its digest: that in the manifest, or before the manifest is sealed, its own.
+    fn verify(&self, index: u64, Entry { meta, body }: Entry) -> Found {
+        let sealed = {
             let manifest = self.manifest.lock();
             usize::try_from(index).ok().and_then(|index| manifest.digests.get(index).copied())
         };
-        if self.is_whole(index, &body) && wanted.is_none_or(|wanted| wanted == digest(&body)) {
-            Found::Body(body)
-        } else {
-            Found::Doubtful
-        }
+        let wanted = sealed.or_else(|| digest_of(&meta));
+        if self.is_whole(index, &body) && wanted == Some(digest(&body)) { Found::Body(body) } else { Found::Doubtful }
     }
 
     /// Whether a segment has its length. While that of the blob is unknown, a short one may be the last: it is fetched
