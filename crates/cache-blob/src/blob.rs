@@ -6,6 +6,7 @@ mod keep;
 mod leave;
 pub(crate) mod plan;
 mod upstream;
+mod whole;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

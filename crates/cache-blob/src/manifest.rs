@@ -28,6 +28,9 @@ pub(crate) struct Manifest {
     pub(crate) ranges: bool,
     /// Digest of each segment, once all of them are there; empty before.
     pub(crate) digests: Vec<u128>,
+    /// What the source says of the whole.
+    #[serde(default)]
+    pub(crate) sha256: Option<[u8; 32]>,
 }
 
 impl Manifest {
@@ -42,13 +45,15 @@ impl Manifest {
             content_type: description.content_type.clone(),
             ranges: description.ranges,
             digests: Vec::new(),
+            sha256: description.sha256,
         }
     }
 
     /// Whether nothing in the description speaks against this version.
     pub(crate) fn agrees(&self, description: &Description) -> bool {
         let other_len = matches!((self.len, description.len), (Some(one), Some(other)) if one != other);
-        self.validator == description.validator && !other_len
+        let other_bytes = matches!((self.sha256, description.sha256), (Some(one), Some(other)) if one != other);
+        self.validator == description.validator && !other_len && !other_bytes
     }
 
     /// Whether a source described so has this version for certain: its validator is strong, and the same.
@@ -59,6 +64,7 @@ impl Manifest {
     /// This version, with what a source that has it says beyond what was known.
     pub(crate) fn completed(mut self, description: &Description) -> Self {
         self.len = self.len.or(description.len);
+        self.sha256 = self.sha256.or(description.sha256);
         self.ranges = description.ranges;
         self
     }
@@ -152,7 +158,17 @@ mod tests {
     fn a_manifest_reads_back_as_it_was_written() {
         let mut manifest = manifest();
         manifest.digests = vec![u128::MAX, 0, 3];
+        manifest.sha256 = Some([200; 32]);
         assert_eq!(Manifest::from_entry(&manifest.to_entry(meta()).unwrap()), Some(manifest));
+    }
+
+    #[test]
+    fn a_manifest_that_ends_before_the_digest_of_the_whole_has_none() {
+        let known = manifest();
+        let Manifest { identity, segment_len, len, validator, content_type, ranges, digests, sha256: _ } = &known;
+        let short = rmp_serde::to_vec(&(identity, segment_len, len, validator, content_type, ranges, digests)).unwrap();
+        let entry = Entry::new(known.to_entry(meta()).unwrap().meta, short);
+        assert_eq!(Manifest::from_entry(&entry), Some(known));
     }
 
     #[test]
@@ -187,6 +203,7 @@ mod tests {
         let strong = Description::new().len(10_000).validator("\"a\"");
         assert!(confirms(&strong, &strong));
         assert!(!confirms(&strong, &strong.clone().len(10_001)));
+        assert!(!confirms(&strong.clone().sha256([1; 32]), &strong.clone().sha256([2; 32])));
         assert!(!confirms(&strong, &strong.clone().validator("\"b\"")));
         let date = Description::new().len(10_000).validator("Sun, 06 Nov 1994 08:49:37 GMT");
         assert!(confirms(&date, &date));

@@ -32,6 +32,9 @@ pub struct Description {
     /// What differs when the bytes differ: an `ETag`, a date of change. Without one, or with a weak `ETag` (`W/"…"`), a
     /// change of the same length can go unseen while the kept manifest is fresh; a stale one is then not gone on with.
     pub validator: Option<Arc<str>>,
+    /// SHA-256 of the whole blob, when it is known beforehand. What is kept is compared with it once all of it is there;
+    /// another one counts as a change.
+    pub sha256: Option<[u8; 32]>,
     /// Media type.
     pub content_type: Option<Arc<str>>,
     /// Whether a fetch can begin anywhere at the cost of one that begins at the start.
@@ -55,6 +58,13 @@ impl Description {
     #[must_use]
     pub fn validator(mut self, validator: impl Into<Arc<str>>) -> Self {
         self.validator = Some(validator.into());
+        self
+    }
+
+    /// Sets the SHA-256 of the whole blob.
+    #[must_use]
+    pub fn sha256(mut self, digest: [u8; 32]) -> Self {
+        self.sha256 = Some(digest);
         self
     }
 

@@ -109,18 +109,22 @@ impl Blob {
             }
         }
         self.end_filling(index, &filling);
-        self.seal().await;
+        let blob = self.clone();
+        // Beside the fetch, whose place others may wait for.
+        drop(self.runtime.spawn(async move { blob.seal().await }));
     }
 
     /// Writes the manifest with the digests of all segments, once they are all there.
-    async fn seal(&self) {
+    async fn seal(self: &Arc<Self>) {
         if !self.plan(|plan| plan.is_complete()) || !self.manifest().can_seal() {
             return;
         }
         if !self.manifest.lock().digests.is_empty() || self.sealing.swap(true, Ordering::AcqRel) {
             return;
         }
-        if let Some(digests) = self.digests().await {
+        if self.is_as_told().await
+            && let Some(digests) = self.digests().await
+        {
             self.manifest.lock().digests = digests;
             self.write_manifest().await;
         }

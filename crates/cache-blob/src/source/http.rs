@@ -59,6 +59,7 @@ pub struct HttpSource {
     client: HttpClient,
     origin: Arc<str>,
     headers: HeaderMap,
+    sha256: Option<[u8; 32]>,
     refresh: Option<Arc<dyn LinkRefresh>>,
     shared: Arc<Shared>,
 }
@@ -94,7 +95,7 @@ impl HttpSource {
             parked: Mutex::default(),
         };
         let headers = HeaderMap::new();
-        Ok(Self { client: client.clone(), origin, headers, refresh: None, shared: Arc::new(shared) })
+        Ok(Self { client: client.clone(), origin, headers, sha256: None, refresh: None, shared: Arc::new(shared) })
     }
 
     /// Sends a header with every request; it goes along with redirects to other hosts, unless it is one for
@@ -109,6 +110,14 @@ impl HttpSource {
         value.set_sensitive(true);
         self.headers.insert(name, value);
         Ok(self)
+    }
+
+    /// Says what the SHA-256 of the whole blob is. Otherwise it is that which the origin tells (`Repr-Digest`, `Digest`), if
+    /// any.
+    #[must_use]
+    pub fn sha256(mut self, digest: [u8; 32]) -> Self {
+        self.sha256 = Some(digest);
+        self
     }
 
     /// Asks `refresh` for another link when the origin refuses this one.
@@ -189,7 +198,8 @@ impl Source for HttpSource {
         match Answer::of(self.ask(0, None).await?)? {
             Answer::Bytes(body) => {
                 body.begins_by(0)?;
-                let description = body.describe();
+                let mut description = body.describe();
+                description.sha256 = self.sha256.or(description.sha256);
                 self.park(body);
                 Ok(description)
             }

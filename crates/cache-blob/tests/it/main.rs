@@ -17,3 +17,4 @@ mod origin;
 mod process;
 mod reads;
 mod support;
+mod whole;

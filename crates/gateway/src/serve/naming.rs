@@ -73,15 +73,14 @@ fn after_parameter(text: &str) -> Option<&str> {
         return Some(text);
     }
     let (name, value) = text.split_once('=')?;
-    let (value, rest) = match value.strip_prefix('"') {
+    let (is_value, rest) = if let Some(quoted) = value.strip_prefix('"') {
         // One with escapes is told by nobody.
-        Some(quoted) => quoted.split_once('"').map(|(inner, rest)| (!inner.contains('\\'), rest))?,
-        None => {
-            let (value, rest) = value.split_at(value.find([';', ' ', '\t']).unwrap_or(value.len()));
-            (is_token(value), rest)
-        }
+        quoted.split_once('"').map(|(inner, rest)| (!inner.contains('\\'), rest))?
+    } else {
+        let (value, rest) = value.split_at(value.find([';', ' ', '\t']).unwrap_or(value.len()));
+        (is_token(value), rest)
     };
-    (is_token(name) && value).then_some(rest)
+    (is_token(name) && is_value).then_some(rest)
 }
 
 fn is_token(text: &str) -> bool {

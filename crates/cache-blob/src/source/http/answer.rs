@@ -81,6 +81,7 @@ impl Body {
         let mut description = Description::new();
         description.len = self.len;
         description.validator = validator(headers);
+        description.sha256 = sha256(headers);
         description.content_type = text(headers, &CONTENT_TYPE).map(Arc::from);
         description.ranges = self.ranges;
         description
@@ -165,6 +166,31 @@ fn validator(headers: &HeaderMap) -> Option<Arc<str>> {
     text(headers, &ETAG).or_else(|| text(headers, &LAST_MODIFIED)).map(Arc::from)
 }
 
+/// The SHA-256 of the whole (RFC 9530, and RFC 3230 before it).
+fn sha256(headers: &HeaderMap) -> Option<[u8; 32]> {
+    let fields = [HeaderName::from_static("repr-digest"), HeaderName::from_static("digest")];
+    fields.iter().filter_map(|field| text(headers, field)).find_map(|digests| {
+        let named = digests.split(',').filter_map(|digest| digest.trim().split_once('='));
+        let (_, digest) = named.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("sha-256"))?;
+        base64(digest.trim_matches(':'))?.try_into().ok()
+    })
+}
+
+fn base64(text: &str) -> Option<Vec<u8>> {
+    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let (mut bytes, mut bits, mut held) = (Vec::new(), 0_u32, 0);
+    for byte in text.trim_end_matches('=').bytes() {
+        bits = bits << 6 | DIGITS.iter().position(|&digit| digit == byte)? as u32;
+        held += 6;
+        if held >= 8 {
+            held -= 8;
+            bytes.push((bits >> held) as u8);
+            bits &= (1 << held) - 1;
+        }
+    }
+    Some(bytes)
+}
+
 fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     Some(headers.get(name)?.to_str().ok()?.trim().to_owned())
 }
@@ -193,6 +219,23 @@ fn parse_range(text: &str) -> Option<(Range<u64>, Option<u64>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn digests_are_read_in_both_manners() {
+        // Of no bytes.
+        let empty = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+        let told = |name: &'static str, value: &str| {
+            sha256(&HeaderMap::from_iter([(HeaderName::from_static(name), value.parse().unwrap())]))
+        };
+        let digest = told("repr-digest", &format!("sha-512=:AA==:, sha-256=:{empty}:")).unwrap();
+        assert_eq!(digest[..4], [0xe3, 0xb0, 0xc4, 0x42]);
+        assert_eq!(digest[28..], [0x78, 0x52, 0xb8, 0x55]);
+        assert_eq!(told("digest", &format!("md5=AA==,SHA-256={empty}")), Some(digest));
+        for wrong in ["sha-256=:AA==:", "sha-256", "sha-256=::", "sha-256=:!!!!:", "md5=:AA==:"] {
+            assert_eq!(told("repr-digest", wrong), None, "{wrong}");
+        }
+        assert_eq!(told("content-digest", &format!("sha-256=:{empty}:")), None, "that is one of a part");
+    }
 
     #[test]
     fn ranges_are_read_when_they_make_sense() {
