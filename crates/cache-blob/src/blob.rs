@@ -7,6 +7,7 @@ mod leave;
 pub(crate) mod plan;
 mod runs;
 mod upstream;
+mod whole;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -33,7 +33,8 @@ const LIMIT: Duration = Duration::from_mins(1);
 ///
 /// # Freshness
 /// A fresh manifest is used without asking the source. A stale one is compared with what the source says: the same
-/// version goes on, another one takes its place, and a source that cannot be asked leaves it in place until its end.
+/// version goes on, another one takes its place, and a source that cannot be asked leaves it in place until its end. A
+/// source without a strong validator cannot say that it has the same version: what it has counts as another one.
 ///
 /// # Runtime and cancellation
 /// It works within a Tokio runtime with time enabled. Fetches are tasks of their own, shared by all readers of a blob;
@@ -72,6 +73,13 @@ impl Known {
     /// Of a blob that somebody reads, and whose manifest is gone.
     fn unsure(manifest: Manifest) -> Self {
         Self { manifest, freshness: Freshness::Stale, is_kept: false }
+    }
+
+    /// Whether the blob goes on as this version. What was kept a while ago needs a proof; somebody who reads has none
+    /// either, so others may read with him until something speaks against it.
+    fn is_confirmed(&self, description: &Description) -> bool {
+        let manifest = &self.manifest;
+        if self.is_kept { manifest.is_confirmed(description) } else { manifest.agrees(description) }
     }
 }
 
@@ -152,7 +160,7 @@ impl Shared {
             known => known,
         };
         match (self.ask(source).await, known) {
-            (Ok(description), Some(known)) if known.manifest.agrees(&description) => {
+            (Ok(description), Some(known)) if known.is_confirmed(&description) => {
                 let manifest = known.manifest.completed(&description);
                 let renewed = self.put_manifest(key, &manifest).await;
                 Ok((manifest, renewed.is_ok()))

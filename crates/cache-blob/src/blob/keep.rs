@@ -46,7 +46,7 @@ impl Blob {
             return Found::Body(body);
         }
         let found = match timeout(LIMIT, self.shared.backend.get(&key)).await {
-            Ok(Ok(Some(entry))) => self.verify(index, entry.body),
+            Ok(Ok(Some(entry))) => self.verify(index, entry),
             Ok(Ok(None)) => Found::Absent,
             Ok(Err(error)) => {
                 tracing::debug!(%error, "a segment counts as absent");
@@ -61,16 +61,14 @@ impl Blob {
         found
     }
 
-    fn verify(&self, index: u64, body: Bytes) -> Found {
-        let wanted = {
+    /// Compares a segment with its digest: that in the manifest, or before the manifest is sealed, its own.
+    fn verify(&self, index: u64, Entry { meta, body }: Entry) -> Found {
+        let sealed = {
             let manifest = self.manifest.lock();
             usize::try_from(index).ok().and_then(|index| manifest.digests.get(index).copied())
         };
-        if self.is_whole(index, &body) && wanted.is_none_or(|wanted| wanted == digest(&body)) {
-            Found::Body(body)
-        } else {
-            Found::Doubtful
-        }
+        let wanted = sealed.or_else(|| digest_of(&meta));
+        if self.is_whole(index, &body) && wanted == Some(digest(&body)) { Found::Body(body) } else { Found::Doubtful }
     }
 
     /// Whether a segment has its length. While that of the blob is unknown, a short one may be the last: it is fetched
@@ -108,7 +106,9 @@ impl Blob {
         if is_kept {
             self.end_filling(index, &filling);
             drop(room);
-            self.seal().await;
+            let blob = self.clone();
+            // Beside the fetch, whose place others may wait for.
+            drop(self.runtime.spawn(async move { blob.seal().await }));
         } else {
             // A task of its own: the fetch goes on as far as there is memory.
             drop(tokio::spawn(async move {
@@ -153,14 +153,16 @@ impl Blob {
     }
 
     /// Writes the manifest with the digests of all segments, once they are all there.
-    async fn seal(&self) {
+    async fn seal(self: &Arc<Self>) {
         if !self.plan(|plan| plan.is_complete()) || !self.manifest().can_seal() {
             return;
         }
         if !self.manifest.lock().digests.is_empty() || self.sealing.swap(true, Ordering::AcqRel) {
             return;
         }
-        if let Some(digests) = self.digests().await {
+        if self.is_as_told().await
+            && let Some(digests) = self.digests().await
+        {
             self.manifest.lock().digests = digests;
             self.write_manifest().await;
         }

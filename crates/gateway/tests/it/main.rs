@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod full_disk;
+mod hostile;
 mod origin;
 mod play;
 mod process;
