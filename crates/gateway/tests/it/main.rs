@@ -7,6 +7,7 @@ mod full_disk;
 mod hostile;
 mod origin;
 mod play;
+mod players;
 mod process;
 mod real;
 mod serve;
