@@ -5,7 +5,9 @@ pub(crate) mod filling;
 mod keep;
 mod leave;
 pub(crate) mod plan;
+mod runs;
 mod upstream;
+mod whole;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,6 +17,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
+pub(crate) use fetch::TURN;
 pub(crate) use keep::Found;
 pub(crate) use leave::Open;
 pub(crate) use upstream::Upstream;
@@ -51,6 +54,8 @@ pub(crate) struct Blob {
     stopped: Notify,
     /// Told when a fetch ends or has nothing to do.
     turned: Notify,
+    /// Told when a reader goes to another segment, or leaves.
+    moved: Notify,
     /// Grows with what comes from the source.
     progress: AtomicU64,
     sealing: AtomicBool,
@@ -108,6 +113,7 @@ impl Blob {
             work: Notify::new(),
             stopped: Notify::new(),
             turned: Notify::new(),
+            moved: Notify::new(),
             progress: AtomicU64::new(0),
             sealing: AtomicBool::new(false),
             runtime,
@@ -154,6 +160,18 @@ impl Blob {
 
     pub(crate) fn note_progress(&self, by: u64) {
         self.progress.fetch_add(by, Ordering::Relaxed);
+    }
+
+    /// A reader has come to another segment.
+    pub(crate) fn advance(&self, reader: u64, segment: u64) {
+        self.plan(|plan| plan.advance(reader, segment));
+        self.moved.notify_waiters();
+    }
+
+    /// A reader leaves.
+    pub(crate) fn leave(&self, reader: u64) {
+        self.plan(|plan| plan.leave(reader));
+        self.moved.notify_waiters();
     }
 
     pub(crate) fn plan<T>(&self, ask: impl FnOnce(&mut Plan) -> T) -> T {
@@ -207,6 +225,7 @@ impl Blob {
         }
         self.work.notify_waiters();
         self.turned.notify_waiters();
+        self.moved.notify_waiters();
         tracing::debug!(key = %self.key, %error, "a blob ends before its end");
         self.shared.forget(self);
         let blob = self.clone();

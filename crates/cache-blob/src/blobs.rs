@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use crate::blob::{Blob, Open};
+use crate::buffers::Buffers;
 use crate::gates::Gates;
 use crate::manifest::Manifest;
 use crate::memory::Memory;
@@ -32,7 +33,8 @@ const LIMIT: Duration = Duration::from_mins(1);
 ///
 /// # Freshness
 /// A fresh manifest is used without asking the source. A stale one is compared with what the source says: the same
-/// version goes on, another one takes its place, and a source that cannot be asked leaves it in place until its end.
+/// version goes on, another one takes its place, and a source that cannot be asked leaves it in place until its end. A
+/// source without a strong validator cannot say that it has the same version: what it has counts as another one.
 ///
 /// # Runtime and cancellation
 /// It works within a Tokio runtime with time enabled. Fetches are tasks of their own, shared by all readers of a blob;
@@ -47,6 +49,7 @@ pub(crate) struct Shared {
     pub(crate) options: Options,
     pub(crate) gates: Gates,
     pub(crate) memory: Memory,
+    pub(crate) buffers: Arc<Buffers>,
     pub(crate) stamps: Hlc,
     live: Mutex<HashMap<Key, Arc<Slot>>>,
 }
@@ -71,6 +74,13 @@ impl Known {
     fn unsure(manifest: Manifest) -> Self {
         Self { manifest, freshness: Freshness::Stale, is_kept: false }
     }
+
+    /// Whether the blob goes on as this version. What was kept a while ago needs a proof; somebody who reads has none
+    /// either, so others may read with him until something speaks against it.
+    fn is_confirmed(&self, description: &Description) -> bool {
+        let manifest = &self.manifest;
+        if self.is_kept { manifest.is_confirmed(description) } else { manifest.agrees(description) }
+    }
 }
 
 impl Blobs {
@@ -82,8 +92,9 @@ impl Blobs {
     pub(crate) fn new(backend: Arc<dyn Backend>, options: Options) -> Self {
         let half = options.memory / 2;
         Self(Arc::new(Shared {
-            gates: Gates::new(half, options.fetches_per_origin),
+            gates: Gates::new(half, options.segment_len, options.fetches_per_origin),
             memory: Memory::new(half),
+            buffers: Buffers::new(usize::try_from(half / 4).unwrap_or(usize::MAX)),
             stamps: Hlc::new(options.clock.clone()),
             live: Mutex::default(),
             backend,
@@ -148,13 +159,8 @@ impl Shared {
             Some(known) if known.freshness == Freshness::Fresh => return Ok((known.manifest, known.is_kept)),
             known => known,
         };
-        let limit = self.options.describe_limit;
-        let described = timeout(limit, source.describe()).await.unwrap_or_else(|_| {
-            let message = format!("the source did not describe the blob within {limit:?}");
-            Err(Error::new(ErrorKind::Timeout, message).into())
-        });
-        match (described, known) {
-            (Ok(description), Some(known)) if known.manifest.agrees(&description) => {
+        match (self.ask(source).await, known) {
+            (Ok(description), Some(known)) if known.is_confirmed(&description) => {
                 let manifest = known.manifest.completed(&description);
                 let renewed = self.put_manifest(key, &manifest).await;
                 Ok((manifest, renewed.is_ok()))
@@ -166,6 +172,17 @@ impl Shared {
             }
             (Err(error), None) => Err(error),
         }
+    }
+
+    /// What the source says, when it is its turn among those that the origin is asked for.
+    async fn ask(&self, source: &Arc<dyn Source>) -> Result<Description> {
+        let limit = self.options.describe_limit;
+        let late = |what| move |_| Error::new(ErrorKind::Timeout, format!("{what} within {limit:?}"));
+        let origin = source.origin();
+        let turn = timeout(limit, self.gates.describe(&origin));
+        let _pass = turn.await.map_err(late("the origin of the blob is busy with descriptions: no turn came"))?;
+        let described = timeout(limit, source.describe());
+        described.await.map_err(late("the source did not describe the blob"))?
     }
 
     fn manifest(&self, description: &Description) -> Manifest {

@@ -35,6 +35,7 @@
 
 mod blob;
 mod blobs;
+mod buffers;
 mod error;
 mod gates;
 mod manifest;

@@ -7,7 +7,7 @@ use cache_core::{Entry, Error, ErrorKind, Key, Meta, Result};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::source::{Description, Version};
+use crate::source::{Description, Version, is_strong};
 
 /// The codec of manifests: an entry with another one is a value that has the key of the blob.
 const CODEC: &str = "blob";
@@ -28,10 +28,13 @@ pub(crate) struct Manifest {
     pub(crate) ranges: bool,
     /// Digest of each segment, once all of them are there; empty before.
     pub(crate) digests: Vec<u128>,
+    /// What the source says of the whole.
+    #[serde(default)]
+    pub(crate) sha256: Option<[u8; 32]>,
 }
 
 impl Manifest {
-    /// The manifest of a blob that is met for the first time. `nonce` tells versions apart that have no validator.
+    /// The manifest of a blob that is met for the first time. `nonce` tells versions apart that have no strong validator.
     pub(crate) fn new(description: &Description, segment_len: u64, nonce: u64) -> Self {
         let identity = identity(description, segment_len, nonce);
         Self {
@@ -42,18 +45,26 @@ impl Manifest {
             content_type: description.content_type.clone(),
             ranges: description.ranges,
             digests: Vec::new(),
+            sha256: description.sha256,
         }
     }
 
-    /// Whether a source described so has this version.
+    /// Whether nothing in the description speaks against this version.
     pub(crate) fn agrees(&self, description: &Description) -> bool {
         let other_len = matches!((self.len, description.len), (Some(one), Some(other)) if one != other);
-        self.validator == description.validator && !other_len
+        let other_bytes = matches!((self.sha256, description.sha256), (Some(one), Some(other)) if one != other);
+        self.validator == description.validator && !other_len && !other_bytes
+    }
+
+    /// Whether a source described so has this version for certain: its validator is strong, and the same.
+    pub(crate) fn is_confirmed(&self, description: &Description) -> bool {
+        self.validator.as_deref().is_some_and(is_strong) && self.agrees(description)
     }
 
     /// This version, with what a source that has it says beyond what was known.
     pub(crate) fn completed(mut self, description: &Description) -> Self {
         self.len = self.len.or(description.len);
+        self.sha256 = self.sha256.or(description.sha256);
         self.ranges = description.ranges;
         self
     }
@@ -120,7 +131,7 @@ fn identity(description: &Description, segment_len: u64, nonce: u64) -> u128 {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&segment_len.to_le_bytes());
     hasher.update(&description.len.map_or([0xff; 8], u64::to_le_bytes));
-    match &description.validator {
+    match description.validator.as_deref().filter(|validator| is_strong(validator)) {
         Some(validator) => hasher.update(b"v").update(validator.as_bytes()),
         None => hasher.update(b"n").update(&nonce.to_le_bytes()),
     };
@@ -147,7 +158,17 @@ mod tests {
     fn a_manifest_reads_back_as_it_was_written() {
         let mut manifest = manifest();
         manifest.digests = vec![u128::MAX, 0, 3];
+        manifest.sha256 = Some([200; 32]);
         assert_eq!(Manifest::from_entry(&manifest.to_entry(meta()).unwrap()), Some(manifest));
+    }
+
+    #[test]
+    fn a_manifest_that_ends_before_the_digest_of_the_whole_has_none() {
+        let known = manifest();
+        let Manifest { identity, segment_len, len, validator, content_type, ranges, digests, sha256: _ } = &known;
+        let short = rmp_serde::to_vec(&(identity, segment_len, len, validator, content_type, ranges, digests)).unwrap();
+        let entry = Entry::new(known.to_entry(meta()).unwrap().meta, short);
+        assert_eq!(Manifest::from_entry(&entry), Some(known));
     }
 
     #[test]
@@ -171,7 +192,23 @@ mod tests {
         assert_ne!(one, identity(&described, 8_192));
         assert_ne!(one, identity(&described.clone().len(10_001), 4_096));
         assert_ne!(one, identity(&described.clone().validator("\"b\""), 4_096));
-        let nameless = Description::new().len(10_000);
-        assert_ne!(Manifest::new(&nameless, 4_096, 1).identity, Manifest::new(&nameless, 4_096, 2).identity);
+        for nameless in [Description::new().len(10_000), Description::new().len(10_000).validator("W/\"a\"")] {
+            assert_ne!(Manifest::new(&nameless, 4_096, 1).identity, Manifest::new(&nameless, 4_096, 2).identity);
+        }
+    }
+
+    #[test]
+    fn only_the_same_strong_validator_confirms_a_version() {
+        let confirms = |known: &Description, now: &Description| Manifest::new(known, 4_096, 1).is_confirmed(now);
+        let strong = Description::new().len(10_000).validator("\"a\"");
+        assert!(confirms(&strong, &strong));
+        assert!(!confirms(&strong, &strong.clone().len(10_001)));
+        assert!(!confirms(&strong.clone().sha256([1; 32]), &strong.clone().sha256([2; 32])));
+        assert!(!confirms(&strong, &strong.clone().validator("\"b\"")));
+        let date = Description::new().len(10_000).validator("Sun, 06 Nov 1994 08:49:37 GMT");
+        assert!(confirms(&date, &date));
+        for unsure in [Description::new().len(10_000), Description::new().len(10_000).validator("W/\"a\"")] {
+            assert!(!confirms(&unsure, &unsure));
+        }
     }
 }

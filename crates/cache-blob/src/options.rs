@@ -16,7 +16,7 @@ const MIB: u64 = 1 << 20;
 pub enum WhenLeft {
     /// The rest of the blob is fetched.
     Continue,
-    /// Each fetch ends with its segment; the next reader goes on from there.
+    /// Each fetch ends with its segment, within the [limit](BlobsBuilder::pause_limit); the next reader goes on from there.
     #[default]
     Pause,
     /// Each fetch ends at once, with its segment unfinished.
@@ -45,10 +45,12 @@ pub(crate) struct Options {
     pub(crate) fetches_per_origin: usize,
     pub(crate) describe_limit: Duration,
     pub(crate) stall_limit: Duration,
+    pub(crate) least_rate: u64,
     pub(crate) attempts: u32,
     pub(crate) idle_limit: Duration,
     pub(crate) grace: Duration,
     pub(crate) when_left: WhenLeft,
+    pub(crate) pause_limit: Duration,
 }
 
 impl BlobsBuilder {
@@ -66,10 +68,12 @@ impl BlobsBuilder {
             fetches_per_origin: 6,
             describe_limit: Duration::from_secs(30),
             stall_limit: Duration::from_secs(15),
+            least_rate: 4 * KIB,
             attempts: 4,
             idle_limit: Duration::from_secs(15),
             grace: Duration::from_secs(10),
             when_left: WhenLeft::default(),
+            pause_limit: Duration::from_secs(30),
         };
         Self { backend: None, options }
     }
@@ -140,7 +144,8 @@ impl BlobsBuilder {
         self
     }
 
-    /// Fetches from one origin at a time, over all blobs; 6 unless set.
+    /// Fetches from one origin at a time, over all blobs and all readers; 6 unless set. Besides those, as many
+    /// descriptions are asked for at a time.
     pub fn fetches_per_origin(mut self, fetches: usize) -> Self {
         self.options.fetches_per_origin = fetches;
         self
@@ -152,13 +157,23 @@ impl BlobsBuilder {
         self
     }
 
-    /// How long a fetch may go without a byte before it is begun anew; 15 s unless set.
+    /// How long a fetch may go without a byte before it is begun anew; 15 s unless set. While others wait for memory its
+    /// segment is, after them.
     pub fn stall_limit(mut self, limit: Duration) -> Self {
         self.options.stall_limit = limit;
         self
     }
 
-    /// How often a fetch is tried that gives no byte, before its readers fail; 4 times unless set.
+    /// What a source has to give, in bytes per second, from the first byte of a fetch on; 4 KiB unless set. Time counts
+    /// only while its bytes are waited for, each [`stall_limit`](Self::stall_limit) of it by itself: readers may be as
+    /// slow as they like. A slower fetch counts as one that gives nothing. While others wait for memory four times as
+    /// much is asked. Zero asks for nothing: many slow origins could stop all others.
+    pub fn least_rate(mut self, bytes_per_second: u64) -> Self {
+        self.options.least_rate = bytes_per_second;
+        self
+    }
+
+    /// How often a fetch is tried that gives no new byte, before its readers fail; 4 times unless set.
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.options.attempts = attempts;
         self
@@ -180,6 +195,13 @@ impl BlobsBuilder {
     /// What becomes of fetches after that; [`WhenLeft::Pause`] unless set.
     pub fn when_left(mut self, when_left: WhenLeft) -> Self {
         self.options.when_left = when_left;
+        self
+    }
+
+    /// How long fetches may take to end their segments by [`WhenLeft::Pause`]; 30 s unless set. Those that take longer
+    /// end with their segments unfinished.
+    pub fn pause_limit(mut self, limit: Duration) -> Self {
+        self.options.pause_limit = limit;
         self
     }
 

@@ -1,6 +1,7 @@
 //! `BlobReader`: an open blob.
 
 mod cursor;
+mod own;
 
 use std::fmt;
 use std::io::{self, SeekFrom};

@@ -29,9 +29,12 @@ pub type ByteStream = BoxStream<'static, Result<Bytes>>;
 pub struct Description {
     /// Length in bytes, when it is known beforehand. It is checked, and nothing is allocated by it.
     pub len: Option<u64>,
-    /// What differs when the bytes differ: an `ETag`, a date of change. Without one, a change of the same length goes
-    /// unseen until the kept manifest ends.
+    /// What differs when the bytes differ: an `ETag`, a date of change. Without one, or with a weak `ETag` (`W/"…"`), a
+    /// change of the same length can go unseen while the kept manifest is fresh; a stale one is then not gone on with.
     pub validator: Option<Arc<str>>,
+    /// SHA-256 of the whole blob, when it is known beforehand. What is kept is compared with it once all of it is there;
+    /// another one counts as a change.
+    pub sha256: Option<[u8; 32]>,
     /// Media type.
     pub content_type: Option<Arc<str>>,
     /// Whether a fetch can begin anywhere at the cost of one that begins at the start.
@@ -55,6 +58,13 @@ impl Description {
     #[must_use]
     pub fn validator(mut self, validator: impl Into<Arc<str>>) -> Self {
         self.validator = Some(validator.into());
+        self
+    }
+
+    /// Sets the SHA-256 of the whole blob.
+    #[must_use]
+    pub fn sha256(mut self, digest: [u8; 32]) -> Self {
+        self.sha256 = Some(digest);
         self
     }
 
@@ -131,4 +141,9 @@ impl<S: Source + ?Sized> Source for Arc<S> {
     async fn fetch(&self, offset: u64, version: &Version) -> Result<ByteStream> {
         (**self).fetch(offset, version).await
     }
+}
+
+/// Whether equal validators mean equal bytes: those of weak tags may differ.
+pub(crate) fn is_strong(validator: &str) -> bool {
+    !validator.starts_with("W/")
 }

@@ -69,12 +69,13 @@ impl FileBackend {
     }
 
     fn open_blocking(config: FileConfig) -> Result<Self> {
-        let layout = Layout { root: config.path.clone(), fs: config.fs.clone() };
+        let layout = Layout::new(&config);
         layout.create_root()?;
         let lock = DirLock::take(&layout)?;
+        let layout = layout.locked(&lock);
         layout.create_parts()?;
         let name = config.name.clone();
-        let (writer, report) = Writer::open(config)?;
+        let (writer, report) = Writer::open(config, layout)?;
         let shared = writer.shared().clone();
         let queue = Queue::start(writer, lock, &name)?;
         let readers = Arc::new(Semaphore::new(READERS));

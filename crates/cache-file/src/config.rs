@@ -78,8 +78,8 @@ impl FileConfig {
         self
     }
 
-    /// Bytes of the file system that are left to others: below them entries are evicted, then none is admitted. None
-    /// unless set.
+    /// Bytes of the file system that are left to others: below them entries are evicted, then none is admitted. That is
+    /// seen at each write; where very many have to go, they go in parts, between writes. None unless set.
     #[must_use]
     pub fn free_floor(mut self, bytes: u64) -> Self {
         self.free_floor = bytes;
@@ -129,8 +129,9 @@ impl FileConfig {
 
     /// Length at which a volume is full and the next one begins, 64 KiB to 1 TiB. A longer record has a volume alone.
     ///
-    /// Every volume is one open file: capacities of many terabytes need longer ones. Beyond twice the number that the
-    /// capacity fills and 64, the entries in the sparsest volumes are evicted.
+    /// Volumes beyond a quarter of the descriptors that the process may have are opened again whenever they are used:
+    /// capacities of many terabytes need longer ones. Beyond twice the number that the capacity fills and 64, the
+    /// values in the sparsest volumes are evicted.
     #[must_use]
     pub fn volume_len(mut self, bytes: u64) -> Self {
         self.volume_len = bytes;

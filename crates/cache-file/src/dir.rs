@@ -1,14 +1,19 @@
 //! `Layout`: what is where in the cache directory.
 
-use std::io;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::{fs, io, path};
 
 use cache_core::Result;
 use tracing::warn;
 
-use crate::error::from_io;
+use crate::config::FileConfig;
+use crate::error::{Displaced, from_io};
 use crate::fs::{Fs, FsFile, OpenMode};
+use crate::lock::DirLock;
+use crate::volume::Pool;
 
 /// How many damaged files are kept for a look.
 const QUARANTINED: usize = 2;
@@ -19,11 +24,54 @@ const TAG: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55\n\
 /// What is where in the cache directory.
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
-    pub(crate) root: PathBuf,
+    pub(crate) root: Arc<Path>,
     pub(crate) fs: Arc<dyn Fs>,
+    /// The bound on volumes that are open at the same time.
+    pub(crate) pool: Arc<Pool>,
+    /// The lock that was taken.
+    lock: Option<FileId>,
+}
+
+/// A file, whatever its name is. It is no other's as long as the file is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    pub(crate) fn of(meta: &Metadata) -> Self {
+        Self { device: meta.dev(), inode: meta.ino() }
+    }
 }
 
 impl Layout {
+    /// The directory of `config`, which nobody has locked.
+    pub(crate) fn new(config: &FileConfig) -> Self {
+        // The working directory may change.
+        let root = path::absolute(&config.path).unwrap_or_else(|_| config.path.clone());
+        Self { root: root.into(), fs: config.fs.clone(), pool: Arc::new(Pool::new()), lock: None }
+    }
+
+    /// The same directory, locked by `lock`.
+    pub(crate) fn locked(self, lock: &DirLock) -> Self {
+        Self { lock: Some(lock.id()), ..self }
+    }
+
+    /// Whether the path still leads to the directory that was locked: one call of the system.
+    ///
+    /// # Errors
+    /// [`Displaced`] when the directory, or the lock in it, was deleted, moved or replaced.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        let Some(lock) = self.lock else { return Ok(()) };
+        let gone = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory];
+        match fs::symlink_metadata(self.lock()) {
+            Ok(found) if FileId::of(&found) == lock => Ok(()),
+            Err(error) if !gone.contains(&error.kind()) => Err(error),
+            _ => Err(io::Error::other(Displaced)),
+        }
+    }
+
     pub(crate) fn lock(&self) -> PathBuf {
         self.root.join("lock")
     }
@@ -66,7 +114,11 @@ impl Layout {
 
     /// Makes the directory itself.
     pub(crate) fn create_root(&self) -> Result<()> {
-        self.fs.create_dir(&self.root).map_err(|error| from_io(name_plain_file(error), &self.root))
+        match self.fs.create_dir(&self.root) {
+            // The directory itself may be a link to one.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && self.root.is_dir() => Ok(()),
+            made => made.map_err(|error| from_io(name_plain_file(error), &self.root)),
+        }
     }
 
     /// Makes the fixed parts of the directory, which the caller has locked.
@@ -107,7 +159,7 @@ impl Layout {
                 self.set_aside(&path)?;
                 continue;
             }
-            match self.fs.open(&path, OpenMode::Existing) {
+            match self.open_volume(number, OpenMode::Existing) {
                 Ok(file) => volumes.push((number, file)),
                 // Whoever may use the lock and the directory owns them: one foreign volume is no reason not to start.
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => self.set_aside(&path)?,
@@ -116,6 +168,17 @@ impl Layout {
         }
         volumes.sort_unstable_by_key(|(number, _)| *number);
         Ok(volumes)
+    }
+
+    /// Opens a volume. Whoever uses it has it opened again when it was closed for others.
+    pub(crate) fn open_volume(&self, number: u32, mode: OpenMode) -> io::Result<Arc<dyn FsFile>> {
+        crate::volume::open(self, self.volume(number), mode)
+    }
+
+    /// Deletes a volume, if the directory is still where it was.
+    pub(crate) fn delete_volume(&self, number: u32) -> io::Result<()> {
+        self.check()?;
+        self.fs.delete(&self.volume(number))
     }
 
     /// Moves a damaged file out of the way and deletes the oldest ones that were moved before.

@@ -27,9 +27,10 @@ pub(crate) use read::Found;
 use shelves::{Shelves, Side};
 pub(crate) use write::Writer;
 
+use crate::buffers::Buffers;
 use crate::config::FileConfig;
 use crate::dir::Layout;
-use crate::error::IndexError;
+use crate::error::{IndexError, from_io};
 use crate::fs::FsFile;
 use crate::index::Index;
 use crate::index::record::Spot;
@@ -48,6 +49,7 @@ pub(crate) struct Shared {
     index: RwLock<Option<Index>>,
     counters: Counters,
     disk: Mutex<DiskUsage>,
+    buffers: Arc<Buffers>,
     /// Reads that found something.
     hits: AtomicU64,
     /// Set by readers that saw the index fail.
@@ -111,6 +113,11 @@ impl Shared {
     /// Whether a reader saw the index fail since this was asked last: [`Request::Mend`] is due.
     pub(crate) fn take_suspicion(&self) -> bool {
         self.suspect.load(Ordering::Relaxed) && self.suspect.swap(false, Ordering::Relaxed)
+    }
+
+    /// Refuses when the path of the directory no longer leads to it: what is written would be lost, or harm others.
+    fn check_place(&self) -> cache_core::Result<()> {
+        self.layout.check().map_err(|error| from_io(error, &self.layout.root))
     }
 
     /// Ends it: the index is closed in order, and nothing is served.

@@ -29,6 +29,20 @@ impl fmt::Display for DirectoryInUse {
 
 impl std::error::Error for DirectoryInUse {}
 
+/// The path of the directory leads to another one, or nowhere.
+#[derive(Debug)]
+pub(crate) struct Displaced;
+
+impl fmt::Display for Displaced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "the cache directory or its lock was deleted, moved or replaced while in use: open the backend again",
+        )
+    }
+}
+
+impl std::error::Error for Displaced {}
+
 /// Why an operation on the index failed.
 #[derive(Debug)]
 pub(crate) enum IndexError {

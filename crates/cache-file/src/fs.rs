@@ -18,6 +18,8 @@ pub enum OpenMode {
     Existing,
     /// It is made, or emptied.
     Create,
+    /// It is made; [`io::ErrorKind::AlreadyExists`] when anything is there.
+    CreateNew,
 }
 
 /// One name in a directory.
@@ -45,10 +47,13 @@ pub trait Fs: Debug + Send + Sync + 'static {
     /// Opens a regular file for reading and writing.
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn FsFile>>;
 
-    /// The names in a directory, in no promised order.
+    /// The names in a directory, in no promised order. Of a link to one, [`io::ErrorKind::NotADirectory`].
     fn list(&self, dir: &Path) -> io::Result<Vec<Listed>>;
 
     /// Makes a directory, and those above it, for the owner alone. One that is there already is left as it is.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::AlreadyExists`] when something else is there, a link to a directory included.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
 
     /// Moves a file, replacing the target.
@@ -82,19 +87,9 @@ pub trait FsFile: Debug + Send + Sync + 'static {
     /// [`io::ErrorKind::UnexpectedEof`] when the file ends before.
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()>;
 
-    /// The `len` bytes from `offset` on.
-    ///
-    /// # Errors
-    /// As [`read_at`](Self::read_at).
-    fn read(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; len];
-        self.read_at(&mut bytes, offset)?;
-        Ok(bytes)
-    }
-
     /// The `len` bytes from `offset` on, if the kernel holds them in memory: does not block.
     ///
-    /// Nothing also when it fails, or where that cannot be known; [`read`](Self::read) then tells.
+    /// Nothing also when it fails, or where that cannot be known; [`read_at`](Self::read_at) then tells.
     fn read_ready(&self, offset: u64, len: usize) -> Option<Vec<u8>> {
         let _ = (offset, len);
         None

@@ -28,6 +28,7 @@
 //! ```
 
 mod backend;
+mod buffers;
 mod config;
 mod dir;
 mod engine;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use cache_core::{Error, ErrorKind, Result};
 use rustix::fs::OFlags;
 
-use crate::dir::Layout;
+use crate::dir::{FileId, Layout};
 use crate::error::{DirectoryInUse, from_io};
 
 /// How long an opener waits for a backend of its own process that is on its way out.
@@ -17,9 +17,21 @@ const PATIENCE: Duration = Duration::from_millis(80);
 const STEP: Duration = Duration::from_millis(2);
 
 /// The lock of a directory, released when dropped or when the process ends, however it ends.
+///
+/// Who holds it is told by a file, which anybody may delete; so the directory itself is locked as well.
 #[derive(Debug)]
 pub(crate) struct DirLock {
     _file: File,
+    id: FileId,
+    /// After the file: who gets the directory gets the file.
+    _root: File,
+}
+
+/// Whose a lock is.
+enum Taken {
+    Now,
+    /// Of this process, where that is known.
+    By(Option<u32>),
 }
 
 impl DirLock {
@@ -29,55 +41,59 @@ impl DirLock {
     /// `Unavailable` when another backend holds it.
     pub(crate) fn take(layout: &Layout) -> Result<Self> {
         let (path, root) = (&*layout.lock(), &*layout.root);
-        let mut file = match open(path) {
-            Err(_) if is_in_the_way(path) => {
-                clear_way(layout, path)?;
-                open(path)
-            }
-            opened => opened,
-        }
-        .map_err(|error| from_io(error, path))?;
         let start = Instant::now();
-        loop {
-            match file.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::WouldBlock) => {
-                    let holder = holder(&mut file);
-                    if holder != Some(std::process::id()) || start.elapsed() >= PATIENCE {
-                        return Err(in_use(root, holder));
-                    }
-                    std::thread::park_timeout(STEP);
-                }
-                Err(TryLockError::Error(error)) => return Err(from_io(error, path)),
-            }
+        let dir = File::open(root).map_err(|error| from_io(error, root))?;
+        // Where the file system locks no directories, the file alone is locked.
+        if let Ok(Taken::By(holder)) = lock(&dir, start, || open(path, false).ok().as_ref().and_then(holder)) {
+            return Err(in_use(root, holder));
+        }
+        // One opener at a time comes here: nobody moves a lock away that another has just made.
+        if fs::symlink_metadata(path).is_ok_and(|meta| !meta.is_file()) {
+            layout.set_aside(path)?;
+        }
+        let mut file = open(path, true).map_err(|error| from_io(error, path))?;
+        let taken = lock(&file, start, || holder(&file)).map_err(|error| from_io(error, path))?;
+        if let Taken::By(holder) = taken {
+            return Err(in_use(root, holder));
         }
         // Who holds the lock is told for convenience alone: a full disk must not keep it from being held.
         let _ = note_holder(&mut file);
-        Ok(Self { _file: file })
+        let id = FileId::of(&file.metadata().map_err(|error| from_io(error, path))?);
+        Ok(Self { _file: file, id, _root: dir })
+    }
+
+    /// The file that is locked.
+    pub(crate) const fn id(&self) -> FileId {
+        self.id
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
+fn open(path: &Path, create: bool) -> io::Result<File> {
     OpenOptions::new()
         .read(true)
         .write(true)
-        .create(true)
+        .create(create)
         .truncate(false)
         .mode(0o600)
         .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
         .open(path)
 }
 
-fn is_in_the_way(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|meta| !meta.is_file())
-}
-
-/// Moves away what stands in the place of the lock.
-fn clear_way(layout: &Layout, path: &Path) -> Result<()> {
-    // One opener at a time: the next must not move the lock away that this one makes and takes.
-    let root = File::open(&layout.root).map_err(|error| from_io(error, &layout.root))?;
-    root.lock().map_err(|error| from_io(error, &layout.root))?;
-    if is_in_the_way(path) { layout.set_aside(path) } else { Ok(()) }
+/// Locks `file`, or tells whose it is. A backend of this process is waited for: it may be on its way out.
+fn lock(file: &File, start: Instant, holder: impl Fn() -> Option<u32>) -> io::Result<Taken> {
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Taken::Now),
+            Err(TryLockError::WouldBlock) => {
+                let holder = holder();
+                if holder != Some(std::process::id()) || start.elapsed() >= PATIENCE {
+                    return Ok(Taken::By(holder));
+                }
+                std::thread::park_timeout(STEP);
+            }
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
 }
 
 fn note_holder(file: &mut File) -> io::Result<()> {
@@ -86,9 +102,9 @@ fn note_holder(file: &mut File) -> io::Result<()> {
     writeln!(file, "{}", std::process::id())
 }
 
-fn holder(file: &mut File) -> Option<u32> {
+fn holder(mut file: &File) -> Option<u32> {
     let mut text = String::new();
-    io::Seek::rewind(file).ok()?;
+    io::Seek::rewind(&mut file).ok()?;
     file.take(32).read_to_string(&mut text).ok()?;
     text.trim().parse().ok()
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use cache_core::{Error, ErrorKind, Result};
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tracing::error;
 
@@ -137,7 +138,19 @@ impl Pending<'_> {
 fn serve(mut writer: Writer, mut jobs: mpsc::Receiver<Job>, closing: &AtomicBool) {
     let mut open = true;
     while open {
-        let next = if closing.load(Ordering::Acquire) { jobs.try_recv().ok() } else { jobs.blocking_recv() };
+        let next = if closing.load(Ordering::Acquire) {
+            jobs.try_recv().ok()
+        } else if writer.is_behind() {
+            match jobs.try_recv() {
+                Err(TryRecvError::Empty) => {
+                    writer.catch_up();
+                    continue;
+                }
+                received => received.ok(),
+            }
+        } else {
+            jobs.blocking_recv()
+        };
         let Some(first) = next else { break };
         let (requests, replies);
         (requests, replies, open) = gather(first, &mut jobs);

@@ -54,6 +54,7 @@ pub(crate) fn write(layout: &Layout, hashes: &[u64]) -> io::Result<u64> {
     }
     let checksum = xxh3_64(&bytes[FRONT..]);
     bytes[HASH..FRONT].copy_from_slice(&checksum.to_le_bytes());
+    layout.check()?;
     // Half of a list does not verify, and costs no more than that.
     let file = layout.fs.open(&layout.recent(), OpenMode::Create)?;
     file.write_at(&bytes, 0)?;

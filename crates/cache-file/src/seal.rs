@@ -45,11 +45,13 @@ pub(crate) fn write(layout: &Layout, hashes: &[u64]) -> io::Result<()> {
     }
     let checksum = xxh3_64(&bytes[FRONT..]);
     bytes[HASH..FRONT].copy_from_slice(&checksum.to_le_bytes());
+    layout.check()?;
     layout.fs.open(&layout.seal(), OpenMode::Create)?.write_at(&bytes, 0)
 }
 
 /// Takes the seal away, or whatever stands in its place.
 pub(crate) fn remove(layout: &Layout) -> io::Result<()> {
+    layout.check()?;
     match layout.fs.delete(&layout.seal()) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),

@@ -1,5 +1,6 @@
 //! `Volumes`: the append-only files that hold the longer entries, and the space they take.
 
+mod pool;
 pub(crate) mod record;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -13,6 +14,7 @@ use tracing::warn;
 use crate::config::Durability;
 use crate::dir::Layout;
 use crate::fs::{FsFile, OpenMode};
+pub(crate) use pool::{Pool, open};
 use record::{BLOCK, HEADER, aligned};
 
 /// Bodies up to this length are copied behind their header, to be written at once, also with other records.
@@ -141,7 +143,7 @@ impl Volumes {
         self.last = self.by_number.last_key_value().map_or(0, |(number, _)| *number);
     }
 
-    /// How many there are: each is an open file.
+    /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.by_number.len()
     }
@@ -311,7 +313,7 @@ impl Volumes {
     pub(crate) fn delete(&mut self, number: u32) {
         self.by_number.remove(&number);
         self.changed = true;
-        if let Err(error) = self.layout.fs.delete(&self.layout.volume(number)) {
+        if let Err(error) = self.layout.delete_volume(number) {
             warn!(volume = number, %error, "a volume without entries could not be deleted");
         }
     }
@@ -323,9 +325,7 @@ impl Volumes {
         {
             return Ok(self.last);
         }
-        let number =
-            self.last.checked_add(1).ok_or_else(|| io::Error::other("there are no numbers for volumes left"))?;
-        let file = self.layout.fs.open(&self.layout.volume(number), OpenMode::Create)?;
+        let (number, file) = self.create()?;
         if self.durability == Durability::Power {
             self.layout.fs.sync_dir(&self.layout.volumes())?;
         }
@@ -336,6 +336,18 @@ impl Volumes {
             self.delete(full);
         }
         Ok(number)
+    }
+
+    /// A new volume. What somebody else put in the place of one stays there.
+    fn create(&self) -> io::Result<(u32, Arc<dyn FsFile>)> {
+        let mut number = self.last;
+        loop {
+            number = number.checked_add(1).ok_or_else(|| io::Error::other("there are no numbers for volumes left"))?;
+            match self.layout.open_volume(number, OpenMode::CreateNew) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                opened => return Ok((number, opened?)),
+            }
+        }
     }
 }
 

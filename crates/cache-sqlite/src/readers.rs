@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread::{self, Thread};
+use std::thread;
 
 use cache_core::{Error, ErrorKind, Result};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::error::closed;
@@ -27,13 +27,14 @@ pub(crate) struct Readers {
 
 /// Work that waits for a thread.
 #[derive(Default)]
-struct Line(Mutex<State>);
+struct Line {
+    state: Mutex<State>,
+    wake: Condvar,
+}
 
 #[derive(Default)]
 struct State {
     work: VecDeque<Box<dyn FnOnce() + Send>>,
-    /// Threads that sleep. The last one to fall asleep is woken first: what it needs is still in the caches.
-    asleep: Vec<Thread>,
     is_closed: bool,
 }
 
@@ -67,28 +68,20 @@ impl Readers {
 
 impl Drop for Readers {
     fn drop(&mut self) {
-        let mut state = self.line.0.lock();
-        state.is_closed = true;
-        state.asleep.drain(..).for_each(|thread| thread.unpark());
+        self.line.state.lock().is_closed = true;
+        self.line.wake.notify_all();
     }
 }
 
 impl Line {
     fn push(&self, work: Box<dyn FnOnce() + Send>) {
-        let mut state = self.0.lock();
-        state.work.push_back(work);
-        let wake = state.asleep.pop();
-        drop(state);
-        // Who is awake looks for work before it sleeps.
-        if let Some(thread) = wake {
-            thread.unpark();
-        }
+        self.state.lock().work.push_back(work);
+        self.wake.notify_one();
     }
 
     /// The next work; `None` when there will be no more.
     fn next(&self) -> Option<Box<dyn FnOnce() + Send>> {
-        let me = thread::current();
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         loop {
             if let Some(work) = state.work.pop_front() {
                 return Some(work);
@@ -96,10 +89,7 @@ impl Line {
             if state.is_closed {
                 return None;
             }
-            state.asleep.push(me.clone());
-            MutexGuard::unlocked(&mut state, thread::park);
-            // A sleep may end by itself.
-            state.asleep.retain(|thread| thread.id() != me.id());
+            self.wake.wait(&mut state);
         }
     }
 

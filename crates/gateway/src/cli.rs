@@ -9,7 +9,7 @@ use std::str::FromStr;
 use cache_core::{Error, ErrorKind, Result};
 use clap::{Args, Parser, Subcommand, value_parser};
 
-use crate::reach::Reach;
+use crate::reach::{Ports, Reach};
 use crate::tiers::{TierKind, TierList};
 use crate::units::ByteCount;
 
@@ -125,11 +125,22 @@ pub(crate) struct ServeArgs {
     /// Addresses that links are fetched from
     #[arg(long, env = "CACHE_REACH", value_enum, default_value_t)]
     pub(crate) reach: Reach,
+
+    /// Ports that links are fetched from: a list of numbers and ranges
+    #[arg(long, env = "CACHE_REACH_PORTS", default_value = "80,443", value_name = "PORTS")]
+    pub(crate) reach_ports: Ports,
 }
 
-impl Default for ServeArgs {
-    fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 7878)), reach: Reach::default() }
+impl ServeArgs {
+    /// Those of a server that nobody names: defaults, and what variables say. A wrong variable ends the process.
+    pub(crate) fn of_environment() -> Self {
+        #[derive(Parser)]
+        #[command(name = "reelcache")]
+        struct Alone {
+            #[command(flatten)]
+            serve: ServeArgs,
+        }
+        Alone::parse_from(["reelcache"]).serve
     }
 }
 
@@ -188,7 +199,9 @@ mod tests {
     fn without_a_command_it_serves_on_loopback() {
         let cli = Cli::try_parse_from(["reelcache"]).unwrap();
         assert!(cli.command.is_none());
-        assert!(ServeArgs::default().listen.ip().is_loopback());
+        let serve = ServeArgs::of_environment();
+        assert!(serve.listen.ip().is_loopback());
+        assert_eq!((serve.reach, serve.reach_ports), (Reach::Public, Ports::default()));
     }
 
     #[test]

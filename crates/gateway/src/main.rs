@@ -51,7 +51,7 @@ async fn run(cli: Cli) -> Exit {
             return Exit::Directory;
         }
     };
-    let ended = match cli.command.unwrap_or(Command::Serve(ServeArgs::default())) {
+    let ended = match cli.command.unwrap_or_else(|| Command::Serve(ServeArgs::of_environment())) {
         Command::Serve(args) => serve::run(&stack, &args).await,
         Command::Process(args) => process::run(&stack, &args).await,
     };

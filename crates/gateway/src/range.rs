@@ -92,7 +92,7 @@ impl Plan {
             Asked::Nothing => Kind::Unsatisfiable,
             Asked::Spans(spans) => match <[_; 1]>::try_from(spans) {
                 Ok([span]) => Kind::Part(span),
-                Err(spans) => Kind::Parts(Multipart::new(spans, len, &what.content_type)),
+                Err(spans) => Multipart::new(spans, len, &what.content_type).map_or(Kind::Whole, Kind::Parts),
             },
         }
     }
@@ -169,5 +169,7 @@ impl Plan {
     }
 }
 
+#[cfg(test)]
+mod corpus;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,8 @@
-//! Which addresses the server fetches from on behalf of whoever asks it to.
+//! Which addresses and ports the server fetches from on behalf of whoever asks it to.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::RangeInclusive;
+use std::str::FromStr;
 
 /// What is not for the public, each with the length of its prefix: this host, private networks, carriers, link-local
 /// (cloud metadata among them), protocol assignments, documentation, benchmarks, multicast and what is reserved.
@@ -42,10 +44,35 @@ pub(crate) enum Reach {
     Anywhere,
 }
 
+/// Which ports the server fetches from: behind others are services that are not meant to be asked by strangers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ports(pub(crate) Vec<RangeInclusive<u16>>);
+
 impl Reach {
     /// Whether an address may be connected to.
     pub(crate) fn admits(self, address: IpAddr) -> bool {
         self == Self::Anywhere || is_public(address)
+    }
+}
+
+/// Those of HTTP and HTTPS.
+impl Default for Ports {
+    fn default() -> Self {
+        Self(vec![80..=80, 443..=443])
+    }
+}
+
+impl FromStr for Ports {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let ports = |part: &str| {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            let (first, last) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+            (first <= last).then_some(first..=last)
+        };
+        let wrong = || "not ports: write for example 80,443,8000-8999".to_owned();
+        text.split(',').map(|part| ports(part).ok_or_else(wrong)).collect::<Result<_, _>>().map(Self)
     }
 }
 
@@ -68,6 +95,15 @@ fn is_public(address: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ports_are_a_list_of_numbers_and_ranges() {
+        assert_eq!("80,443".parse(), Ok(Ports::default()));
+        assert_eq!(" 80, 8000-8999 ".parse(), Ok(Ports(vec![80..=80, 8000..=8999])));
+        for wrong in ["", "80,", "443-80", "65536", "http", "1-2-3", "-1"] {
+            assert!(wrong.parse::<Ports>().is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn addresses_of_the_public_internet_are_reached() {

@@ -6,13 +6,13 @@ use bytes::Bytes;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::plan::Job;
+use super::plan::{Job, Plan};
 use super::{Blob, Upstream};
-use crate::gates::Pass;
+use crate::gates::{Pass, Room};
 use crate::{BlobError, Result};
 
 /// Segments that a fetch fills before it gives way to others that wait for its place.
-const TURN: u32 = 4;
+pub(crate) const TURN: u32 = 4;
 
 /// A place among the fetches of a blob; whatever ends the task, the place becomes free.
 #[derive(Debug)]
@@ -89,9 +89,8 @@ pub(super) async fn run(mut fetch: Fetch) {
 async fn serve(fetch: &Fetch) {
     let blob = &fetch.blob;
     let origin = blob.source().origin();
-    // Two segments: the one that arrives, and the one before it on its way to the backend.
-    let pass = blob.shared.gates.enter(&origin, 2 * blob.segment_len).await;
-    let mut upstream = Upstream::new(blob.clone());
+    let pass = blob.shared.gates.fetch(&origin).await;
+    let mut upstream = Upstream::new(blob.clone()).with_room();
     let mut keeping: Option<JoinHandle<()>> = None;
     let mut turn = 0;
     loop {
@@ -110,16 +109,18 @@ async fn serve(fetch: &Fetch) {
         blob.kick();
         turn += 1;
         let mut work = Work { blob, job, is_done: false };
-        match fill(blob, &mut upstream, &work.job).await {
+        match fill(blob, &origin, &mut upstream, &work.job).await {
             Ok(None) => work.is_done = true,
-            Ok(Some(body)) => {
+            Ok(Some((body, room))) => {
                 work.is_done = true;
-                let kept = blob.clone().keep_segment(work.job.index, work.job.filling.clone(), body);
+                let kept = blob.clone().keep_segment(work.job.index, work.job.filling.clone(), body, room);
                 // One segment on its way to the backend while the next one arrives: a slow backend slows the source.
                 if let Some(before) = keeping.replace(tokio::spawn(kept)) {
                     drop(before.await);
                 }
             }
+            // Its readers ask again, and wait behind those that waited for its memory.
+            Err(_) if upstream.gave_way() && blob.plan(Plan::gives_way) < blob.shared.options.attempts => {}
             Err(error) => failed(blob, &work.job, error),
         }
     }
@@ -128,8 +129,14 @@ async fn serve(fetch: &Fetch) {
     }
 }
 
-/// Fills one segment; its body, unless there is nothing to keep.
-async fn fill(blob: &Arc<Blob>, upstream: &mut Upstream, job: &Job) -> Result<Option<Bytes>> {
+/// Fills one segment; its body and the memory that it takes, unless there is nothing to keep. The memory is taken as
+/// bytes arrive: a source that gives few keeps little from others.
+async fn fill(
+    blob: &Arc<Blob>,
+    origin: &Arc<str>,
+    upstream: &mut Upstream,
+    job: &Job,
+) -> Result<Option<(Bytes, Room)>> {
     if !job.is_forced && blob.has_segment(job.index).await {
         blob.end_filling(job.index, &job.filling);
         job.filling.keep();
@@ -142,12 +149,13 @@ async fn fill(blob: &Arc<Blob>, upstream: &mut Upstream, job: &Job) -> Result<Op
     }
     upstream.go_to(start);
     let expected = blob.segment_bytes(job.index) as usize;
-    let mut missing = expected;
+    let (mut missing, mut room) = (expected, blob.shared.gates.room(origin));
     while missing > 0 {
         match upstream.next(missing).await? {
             Some(bytes) => {
                 missing -= bytes.len();
-                job.filling.append(&bytes, expected);
+                blob.shared.gates.grow(&mut room, (expected - missing) as u64, expected as u64).await;
+                job.filling.append(&bytes, expected, &blob.shared.buffers);
             }
             None => break,
         }
@@ -162,7 +170,7 @@ async fn fill(blob: &Arc<Blob>, upstream: &mut Upstream, job: &Job) -> Result<Op
         blob.end_filling(job.index, &job.filling);
         return Ok(None);
     }
-    Ok(Some(body))
+    Ok(Some((body, room)))
 }
 
 fn failed(blob: &Arc<Blob>, job: &Job, error: BlobError) {
@@ -170,6 +178,6 @@ fn failed(blob: &Arc<Blob>, job: &Job, error: BlobError) {
         blob.end(&error);
     }
     blob.plan(|plan| plan.note_health(true));
-    blob.end_filling(job.index, &job.filling);
+    blob.plan(|plan| plan.fail(job.index, &job.filling));
     job.filling.fail(error);
 }

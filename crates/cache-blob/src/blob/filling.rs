@@ -1,22 +1,28 @@
 //! `Filling`: a segment whose bytes arrive, and the readers that wait for them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::BlobError;
+use crate::buffers::{Buffer, Buffers};
 
 /// A segment that is being fetched. Readers take what has arrived, and are woken by what arrives.
 #[derive(Debug)]
 pub(crate) struct Filling {
     progress: Mutex<Progress>,
     changed: Notify,
+    /// Grows with what readers take of the whole segment.
+    taken: AtomicU64,
 }
 
 #[derive(Debug)]
 enum Progress {
     /// These bytes have arrived.
-    Growing(Vec<u8>),
+    Growing(Buffer),
     /// All have.
     Whole(Bytes),
     /// The segment was in the backend already.
@@ -44,16 +50,17 @@ pub(crate) enum Taken {
 
 impl Filling {
     pub(crate) fn new() -> Self {
-        Self { progress: Mutex::new(Progress::Growing(Vec::new())), changed: Notify::new() }
+        let progress = Mutex::new(Progress::Growing(Buffer::default()));
+        Self { progress, changed: Notify::new(), taken: AtomicU64::new(0) }
     }
 
-    /// Appends what has arrived. `expected` is the length of the whole segment: it is allocated with the first byte.
-    pub(crate) fn append(&self, bytes: &[u8], expected: usize) {
+    /// Appends what has arrived. `expected` is the length of the whole segment: its buffer is taken with the first byte.
+    pub(crate) fn append(&self, bytes: &[u8], expected: usize, buffers: &Arc<Buffers>) {
         if let Progress::Growing(arrived) = &mut *self.progress.lock() {
-            if arrived.capacity() == 0 {
-                arrived.reserve_exact(expected);
+            if arrived.is_unallocated() {
+                *arrived = buffers.take(expected);
             }
-            arrived.extend_from_slice(bytes);
+            arrived.append(bytes);
         }
         self.changed.notify_waiters();
     }
@@ -62,10 +69,7 @@ impl Filling {
     pub(crate) fn finish(&self) -> Bytes {
         let mut progress = self.progress.lock();
         let body = match &mut *progress {
-            Progress::Growing(arrived) => {
-                arrived.shrink_to_fit();
-                Bytes::from(std::mem::take(arrived))
-            }
+            Progress::Growing(arrived) => std::mem::take(arrived).into_bytes(),
             Progress::Whole(body) => body.clone(),
             Progress::Kept | Progress::Failed(_) | Progress::Left => Bytes::new(),
         };
@@ -90,6 +94,11 @@ impl Filling {
         self.end(Progress::Left);
     }
 
+    /// Grows with what readers take of the whole segment.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
     /// Takes up to `max` bytes from `offset` on; waits until there is one, or none will come.
     pub(crate) async fn take(&self, offset: usize, max: usize) -> Taken {
         loop {
@@ -105,10 +114,14 @@ impl Filling {
     fn look(&self, offset: usize, max: usize) -> Option<Taken> {
         match &*self.progress.lock() {
             Progress::Growing(arrived) => {
+                let arrived = arrived.as_ref();
                 let piece = arrived.get(offset..offset.saturating_add(max).min(arrived.len()))?;
                 (!piece.is_empty()).then(|| Taken::Piece(Bytes::copy_from_slice(piece)))
             }
-            Progress::Whole(body) => Some(Taken::Whole(body.clone())),
+            Progress::Whole(body) => {
+                self.taken.fetch_add(1, Ordering::Relaxed);
+                Some(Taken::Whole(body.clone()))
+            }
             Progress::Kept => Some(Taken::Kept),
             Progress::Failed(error) => Some(Taken::Failed(error.clone())),
             Progress::Left => Some(Taken::Left),
@@ -128,8 +141,6 @@ impl Filling {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     #[tokio::test]
@@ -140,17 +151,17 @@ mod tests {
             async move { filling.take(2, 10).await }
         });
         tokio::task::yield_now().await;
-        filling.append(b"ab", 8);
+        filling.append(b"ab", 8, &Buffers::new(0));
         tokio::task::yield_now().await;
         assert!(!reader.is_finished());
-        filling.append(b"cd", 8);
+        filling.append(b"cd", 8, &Buffers::new(0));
         assert!(matches!(reader.await.unwrap(), Taken::Piece(piece) if piece == "cd"));
     }
 
     #[tokio::test]
     async fn a_whole_segment_stays_whole() {
         let filling = Filling::new();
-        filling.append(b"ab", 2);
+        filling.append(b"ab", 2, &Buffers::new(0));
         assert_eq!(filling.finish(), "ab");
         filling.leave();
         assert!(matches!(filling.take(0, 1).await, Taken::Whole(body) if body == "ab"));

@@ -7,14 +7,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use cache_core::{Entry, Key, KeyPrefix, Meta};
 use futures_util::StreamExt;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Blob;
 use super::filling::Filling;
+use crate::gates::Room;
 use crate::manifest::{Manifest, digest, digest_of};
 
 /// How long the backend may take for one call before it counts as failing.
 const LIMIT: Duration = Duration::from_mins(1);
+/// How long a segment that the backend refused waits for the next read of it.
+const HOLD: Duration = Duration::from_secs(5);
 /// Keys of segments gathered at a time when a blob is dropped.
 const BATCH: usize = 256;
 
@@ -43,7 +46,7 @@ impl Blob {
             return Found::Body(body);
         }
         let found = match timeout(LIMIT, self.shared.backend.get(&key)).await {
-            Ok(Ok(Some(entry))) => self.verify(index, entry.body),
+            Ok(Ok(Some(entry))) => self.verify(index, entry),
             Ok(Ok(None)) => Found::Absent,
             Ok(Err(error)) => {
                 tracing::debug!(%error, "a segment counts as absent");
@@ -58,16 +61,14 @@ impl Blob {
         found
     }
 
-    fn verify(&self, index: u64, body: Bytes) -> Found {
-        let wanted = {
+    /// Compares a segment with its digest: that in the manifest, or before the manifest is sealed, its own.
+    fn verify(&self, index: u64, Entry { meta, body }: Entry) -> Found {
+        let sealed = {
             let manifest = self.manifest.lock();
             usize::try_from(index).ok().and_then(|index| manifest.digests.get(index).copied())
         };
-        if self.is_whole(index, &body) && wanted.is_none_or(|wanted| wanted == digest(&body)) {
-            Found::Body(body)
-        } else {
-            Found::Doubtful
-        }
+        let wanted = sealed.or_else(|| digest_of(&meta));
+        if self.is_whole(index, &body) && wanted == Some(digest(&body)) { Found::Body(body) } else { Found::Doubtful }
     }
 
     /// Whether a segment has its length. While that of the blob is unknown, a short one may be the last: it is fetched
@@ -98,31 +99,70 @@ impl Blob {
     }
 
     /// Puts a whole segment into the backend. It stays with the plan until it is there, so that readers find it in one
-    /// place or the other.
-    pub(super) async fn keep_segment(self: Arc<Self>, index: u64, filling: Arc<Filling>, body: Bytes) {
-        if let Ok(key) = self.segment_key(index) {
-            let mut meta = Meta::new(self.stamp(), self.shared.options.clock.now());
-            meta.etag = Some(format!("{:032x}", digest(&body)).into());
-            self.shared.memory.note(&key, &body);
-            match timeout(LIMIT, self.shared.backend.put(&key, Entry::new(meta, body))).await {
-                Ok(Ok(())) => self.plan(|plan| plan.note_kept(index)),
-                Ok(Err(error)) => tracing::warn!(%error, "a segment was not kept"),
-                Err(_) => tracing::warn!(%key, "a segment was not kept: the backend does not answer"),
+    /// place or the other, and stays while it is read when the backend refuses it. `room` is the memory that it takes.
+    pub(super) async fn keep_segment(self: Arc<Self>, index: u64, filling: Arc<Filling>, body: Bytes, room: Room) {
+        let is_kept = self.put_segment(index, body).await;
+        self.plan(|plan| plan.note_refusal(!is_kept));
+        if is_kept {
+            self.end_filling(index, &filling);
+            drop(room);
+            let blob = self.clone();
+            // Beside the fetch, whose place others may wait for.
+            drop(self.runtime.spawn(async move { blob.seal().await }));
+        } else {
+            // A task of its own: the fetch goes on as far as there is memory.
+            drop(tokio::spawn(async move {
+                self.hold(index, &filling).await;
+                self.end_filling(index, &filling);
+                drop(room);
+            }));
+        }
+    }
+
+    async fn put_segment(&self, index: u64, body: Bytes) -> bool {
+        let Ok(key) = self.segment_key(index) else { return false };
+        let mut meta = Meta::new(self.stamp(), self.shared.options.clock.now());
+        meta.etag = Some(format!("{:032x}", digest(&body)).into());
+        self.shared.memory.note(&key, &body);
+        match timeout(LIMIT, self.shared.backend.put(&key, Entry::new(meta, body))).await {
+            Ok(Ok(())) => {
+                self.plan(|plan| plan.note_kept(index));
+                return true;
+            }
+            Ok(Err(error)) => tracing::warn!(%error, "a segment was not kept"),
+            Err(_) => tracing::warn!(%key, "a segment was not kept: the backend does not answer"),
+        }
+        false
+    }
+
+    /// Waits until no reader is at the segment, or none has taken of it for a while.
+    async fn hold(&self, index: u64, filling: &Filling) {
+        let (mut taken, mut until) = (filling.taken(), Instant::now() + HOLD);
+        loop {
+            let moved = self.moved.notified();
+            if !self.plan(|plan| plan.is_read(index)) {
+                return;
+            }
+            if timeout_at(until, moved).await.is_err() {
+                if filling.taken() == taken {
+                    return;
+                }
+                (taken, until) = (filling.taken(), Instant::now() + HOLD);
             }
         }
-        self.end_filling(index, &filling);
-        self.seal().await;
     }
 
     /// Writes the manifest with the digests of all segments, once they are all there.
-    async fn seal(&self) {
+    async fn seal(self: &Arc<Self>) {
         if !self.plan(|plan| plan.is_complete()) || !self.manifest().can_seal() {
             return;
         }
         if !self.manifest.lock().digests.is_empty() || self.sealing.swap(true, Ordering::AcqRel) {
             return;
         }
-        if let Some(digests) = self.digests().await {
+        if self.is_as_told().await
+            && let Some(digests) = self.digests().await
+        {
             self.manifest.lock().digests = digests;
             self.write_manifest().await;
         }

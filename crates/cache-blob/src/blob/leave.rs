@@ -2,6 +2,7 @@
 
 use std::future::pending;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::timeout;
 
@@ -72,7 +73,7 @@ fn is_wanted(blob: &Blob) -> bool {
     !state.is_leaving
 }
 
-/// Waits until no fetch is under way, or a reader comes.
+/// Ends the fetches, or sees them to their end, unless a reader comes.
 async fn wind_down(blob: &Arc<Blob>) {
     match blob.shared.options.when_left {
         WhenLeft::Continue => {
@@ -85,6 +86,16 @@ async fn wind_down(blob: &Arc<Blob>) {
             blob.stop_fetches();
         }
     }
+    let pause_limit = blob.shared.options.pause_limit;
+    let limit = if blob.shared.options.when_left == WhenLeft::Pause { pause_limit } else { Duration::MAX };
+    if timeout(limit, settle(blob)).await.is_err() {
+        blob.stop_fetches();
+        settle(blob).await;
+    }
+}
+
+/// Waits until no fetch is under way, or a reader comes.
+async fn settle(blob: &Blob) {
     loop {
         let turned = blob.turned.notified();
         if blob.state.lock().open > 0 || !blob.plan(|plan| plan.is_busy()) {

@@ -1,11 +1,12 @@
 //! `Plan`: which segment is fetched next, and by whom. Pure: no input and output, no clock, no lock.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
 use super::filling::Filling;
+use super::runs::Runs;
 
 /// What a plan goes by, in segments.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +28,7 @@ pub(crate) struct Plan {
     segments: Option<u64>,
     filling: HashMap<u64, Arc<Filling>>,
     /// Segments that were seen in the backend: hints, since it evicts.
-    kept: HashSet<u64>,
+    kept: Runs,
     /// Readers that wait for a fetch to reach their segment, the oldest first.
     wants: VecDeque<Want>,
     cursors: BTreeMap<u64, Cursor>,
@@ -39,11 +40,21 @@ pub(crate) struct Plan {
     edge: u64,
     /// Whether everything is fetched.
     to_the_end: bool,
-    /// Whether the last fetch failed: what nobody waits for is left alone until one succeeds.
-    is_failing: bool,
+    health: Health,
     /// Nothing is fetched any more.
     is_closed: bool,
     ids: u64,
+}
+
+/// How the source and the backend do: while one fails, what nobody waits for is left alone.
+#[derive(Debug, Default)]
+struct Health {
+    /// Whether the last fetch failed.
+    is_failing: bool,
+    /// Whether the backend refused the last segment.
+    is_refusing: bool,
+    /// Fetches that gave way to others since the source gave a segment.
+    yields: u32,
 }
 
 #[derive(Debug)]
@@ -75,14 +86,14 @@ impl Plan {
             reach,
             segments,
             filling: HashMap::new(),
-            kept: HashSet::new(),
+            kept: Runs::default(),
             wants: VecDeque::new(),
             cursors: BTreeMap::new(),
             fetches: HashMap::new(),
             edges: VecDeque::new(),
             edge,
             to_the_end: false,
-            is_failing: false,
+            health: Health::default(),
             is_closed: false,
             ids: 0,
         };
@@ -142,7 +153,7 @@ impl Plan {
             Some(filling) => drop(answer.send(filling.clone())),
             None if self.is_closed => drop(answer),
             None => {
-                self.kept.remove(&index);
+                self.kept.remove(index);
                 self.wants.push_back(Want { index, is_forced, answer });
             }
         }
@@ -156,7 +167,7 @@ impl Plan {
 
     /// Whether all segments were seen in the backend.
     pub(crate) fn is_complete(&self) -> bool {
-        self.segments.is_some_and(|segments| self.kept.len() as u64 >= segments)
+        self.segments.is_some_and(|segments| self.kept.len() >= segments)
     }
 
     /// Begins a fetch if there is something to do for one more and all others are at work; its number.
@@ -196,7 +207,24 @@ impl Plan {
 
     /// The source has given a segment, or has failed to.
     pub(crate) fn note_health(&mut self, is_failing: bool) {
-        self.is_failing = is_failing;
+        self.health.is_failing = is_failing;
+        self.health.yields = 0;
+    }
+
+    /// A fetch gives way to others, its segment unfinished; how many have in a row.
+    pub(crate) fn gives_way(&mut self) -> u32 {
+        self.health.yields = self.health.yields.saturating_add(1);
+        self.health.yields
+    }
+
+    /// The backend has taken a segment, or has refused to.
+    pub(crate) fn note_refusal(&mut self, is_refusing: bool) {
+        self.health.is_refusing = is_refusing;
+    }
+
+    /// Whether a reader is at the segment.
+    pub(crate) fn is_read(&self, index: u64) -> bool {
+        !self.is_closed && self.cursors.values().any(|cursor| cursor.at == index)
     }
 
     /// What `fetch` does next, if anything; `next` is the segment that its stream has come to.
@@ -229,6 +257,19 @@ impl Plan {
         }
     }
 
+    /// The segment failed. Who waits for one behind it that the same stream would have come to fails with it.
+    pub(crate) fn fail(&mut self, index: u64, filling: &Arc<Filling>) {
+        self.end(index, filling);
+        let is_in_order = self.is_in_order();
+        for want in std::mem::take(&mut self.wants) {
+            if is_in_order && want.index >= index {
+                drop(want.answer.send(filling.clone()));
+            } else {
+                self.wants.push_back(want);
+            }
+        }
+    }
+
     /// Nothing is fetched any more; what was under way. Who waits is sent back to look at the blob, and so is who will.
     pub(crate) fn close(&mut self) -> Vec<Arc<Filling>> {
         self.is_closed = true;
@@ -248,11 +289,16 @@ impl Plan {
     fn is_missing(&self, index: u64) -> bool {
         self.segments.is_none_or(|segments| index < segments)
             && !self.filling.contains_key(&index)
-            && !self.kept.contains(&index)
+            && !self.kept.contains(index)
+    }
+
+    /// Whether only what readers wait for is fetched.
+    const fn is_cautious(&self) -> bool {
+        self.health.is_failing || self.health.is_refusing
     }
 
     fn choose(&self, fetch: u64, next: Option<u64>) -> Option<u64> {
-        if self.is_closed || (self.is_failing && self.wants.is_empty()) {
+        if self.is_closed || (self.is_cautious() && self.wants.is_empty()) {
             return None;
         }
         if self.is_in_order() { self.choose_in_order(next) } else { self.choose_anywhere(fetch, next) }
@@ -268,7 +314,7 @@ impl Plan {
             let is_on_the_way = next.filter(|next| *next <= wanted && wanted - next <= near);
             return Some(is_on_the_way.unwrap_or(wanted));
         }
-        if self.is_failing {
+        if self.is_cautious() {
             return None;
         }
         if next.is_some_and(|next| self.is_needed(next)) {
@@ -284,8 +330,10 @@ impl Plan {
     fn choose_in_order(&self, next: Option<u64>) -> Option<u64> {
         let behind = self.wants.iter().map(|want| want.index).min();
         let end = self.segments.unwrap_or(u64::MAX);
-        let on =
-            |from: u64| (from..end).find(|index| !self.kept.contains(index)).filter(|index| self.is_missing(*index));
+        let on = |from: u64| {
+            let index = self.kept.next_absent(from);
+            (index < end && self.is_missing(index)).then_some(index)
+        };
         match (next, behind) {
             (Some(next), Some(behind)) if behind < next => Some(behind),
             (Some(next), Some(_)) => on(next),
@@ -315,13 +363,17 @@ impl Plan {
 
     /// The segments ahead of readers, the nearest of each first.
     fn ahead(&self) -> impl Iterator<Item = u64> {
-        let of_step = |step| {
+        let end = self.segments.unwrap_or(u64::MAX);
+        // Both a cursor and a reach may lie far behind the end.
+        let last = move |cursor: &Cursor| cursor.last.min(end.saturating_sub(1));
+        let steps = self.cursors.values().filter_map(|cursor| last(cursor).checked_sub(cursor.at)).max();
+        let of_step = move |step| {
             self.cursors.values().filter_map(move |cursor| {
                 let index = cursor.at.checked_add(step)?;
-                (index <= cursor.last).then_some(index)
+                (index <= last(cursor)).then_some(index)
             })
         };
-        (0..=self.reach.ahead).flat_map(of_step)
+        steps.into_iter().flat_map(|steps| 0..=steps.min(self.reach.ahead)).flat_map(of_step)
     }
 
     fn rest(&self, is_free: impl Fn(&u64) -> bool) -> Option<u64> {
@@ -329,7 +381,14 @@ impl Plan {
             return None;
         }
         let end = self.segments.unwrap_or(u64::MAX);
-        (0..end).find(is_free)
+        let mut absent = self.kept.next_absent(0);
+        while absent < end {
+            if is_free(&absent) {
+                return Some(absent);
+            }
+            absent = self.kept.next_absent(absent + 1);
+        }
+        None
     }
 }
 

@@ -1,13 +1,14 @@
 //! `Upstream`: the bytes of a source from a position on, over as many fetches as that takes.
 
 use std::future::pending;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use cache_core::{Error, ErrorKind, Retry};
-use futures_util::StreamExt;
-use tokio::time::timeout;
+use futures_util::{FutureExt, StreamExt};
+use tokio::time::{Instant, timeout};
 
 use super::Blob;
 use crate::source::ByteStream;
@@ -17,6 +18,8 @@ use crate::{BlobError, Result};
 const PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause.
 const MAX_PAUSE: Duration = Duration::from_secs(5);
+/// So many times the least rate is asked for while others wait for memory.
+const SHORT: u64 = 4;
 
 /// The bytes of a source, in order. A fetch that breaks is taken up again where it broke.
 pub(crate) struct Upstream {
@@ -28,13 +31,50 @@ pub(crate) struct Upstream {
     ahead: u64,
     /// What has arrived and was not given out.
     rest: Bytes,
-    /// Fetches in a row that gave nothing.
+    /// Fetches in a row that gave nothing, or too little.
     failures: u32,
+    /// Those of them that gave too little.
+    slow: u32,
+    pace: Pace,
+    /// Whether what it gives takes memory that others may wait for.
+    has_room: bool,
+    gives_way: bool,
+}
+
+/// How fast the source gives, while it is waited for.
+#[derive(Debug, Default)]
+struct Pace {
+    /// Whether the fetch has given a byte: preparing them may take longer than giving them.
+    has_begun: bool,
+    waited: Duration,
+    given: u64,
 }
 
 impl Upstream {
     pub(crate) fn new(blob: Arc<Blob>) -> Self {
-        Self { blob, at: 0, stream: None, ahead: 0, rest: Bytes::new(), failures: 0 }
+        Self {
+            blob,
+            at: 0,
+            stream: None,
+            ahead: 0,
+            rest: Bytes::new(),
+            failures: 0,
+            slow: 0,
+            pace: Pace::default(),
+            has_room: false,
+            gives_way: false,
+        }
+    }
+
+    /// It gives way when its source is slow and others wait for memory.
+    pub(crate) fn with_room(mut self) -> Self {
+        self.has_room = true;
+        self
+    }
+
+    /// Whether it failed only to give way.
+    pub(crate) fn gave_way(&mut self) -> bool {
+        std::mem::take(&mut self.gives_way)
     }
 
     /// The position of the next byte.
@@ -53,7 +93,7 @@ impl Upstream {
         if at == self.at && self.stream.is_some() {
             return;
         }
-        self.failures = 0;
+        (self.failures, self.slow) = (0, 0);
         let can_read_on = !self.blob.ranges && self.stream.is_some() && at > self.at;
         if can_read_on {
             let forward = at - self.at;
@@ -89,41 +129,85 @@ impl Upstream {
                 return Ok(None);
             }
             match self.pull().await {
-                Ok(Some(bytes)) => self.arrived(bytes, len)?,
+                Ok(Some(bytes)) => {
+                    self.arrived(bytes, len)?;
+                    if let Some(error) = self.slowness() {
+                        self.failed(error, true).await?;
+                    }
+                }
                 Ok(None) if len.is_none() => {
                     // It may have ended before the position that it was read on to.
                     self.at -= self.ahead;
                     self.close();
                     return Ok(None);
                 }
-                Ok(None) => self.failed(BlobError::passing("the source ended before the end of the blob")).await?,
-                Err(error) => self.failed(error).await?,
+                Ok(None) => {
+                    let is_slow = self.slowness().is_some();
+                    self.failed(BlobError::passing("the source ended before the end of the blob"), is_slow).await?;
+                }
+                Err(error) => {
+                    let is_slow = self.slowness().is_some();
+                    self.failed(error, is_slow).await?;
+                }
             }
         }
     }
 
     fn arrived(&mut self, mut bytes: Bytes, len: Option<u64>) -> Result<()> {
         self.blob.note_progress(1 + bytes.len() as u64);
-        self.failures = 0;
+        self.pace.has_begun |= !bytes.is_empty();
+        self.pace.given += bytes.len() as u64;
         let skipped = self.ahead.min(bytes.len() as u64);
         drop(bytes.split_to(skipped as usize));
         self.ahead -= skipped;
         if len.is_some_and(|len| len - self.at < bytes.len() as u64) {
             return Err(BlobError::changed("the source gives more bytes than it said"));
         }
+        // Bytes that were read before do not bring the end closer, nor do signs of life.
+        if !bytes.is_empty() {
+            self.failures = self.slow;
+        }
         self.rest = bytes;
         Ok(())
     }
 
-    /// What the fetch gives next; it is begun when there is none.
+    /// How the source is too slow, if it is, as far as it was waited for: nothing is asked of one whose bytes are not
+    /// taken.
+    fn slowness(&mut self) -> Option<BlobError> {
+        let options = &self.blob.shared.options;
+        let scale = if self.blob.shared.gates.is_short() { SHORT } else { 1 };
+        let (rate, window) = (options.least_rate.saturating_mul(scale), options.stall_limit);
+        let Pace { waited, given, .. } = self.pace;
+        let is_enough = given as f64 >= rate as f64 * window.as_secs_f64();
+        if !is_enough && waited < window {
+            return None;
+        }
+        self.pace = Pace { has_begun: true, ..Pace::default() };
+        if is_enough {
+            self.slow = 0;
+            return None;
+        }
+        let message = format!("{given} bytes came in {waited:?} of waiting: the least rate is {rate} bytes a second");
+        Some(Error::new(ErrorKind::Timeout, message).into())
+    }
+
+    /// What the fetch gives next; it is begun when there is none. A source that panics fails.
     async fn pull(&mut self) -> Result<Option<Bytes>> {
+        let pulled = AssertUnwindSafe(self.try_pull()).catch_unwind().await;
+        pulled.unwrap_or_else(|_| Err(BlobError::passing("the source panicked")))
+    }
+
+    async fn try_pull(&mut self) -> Result<Option<Bytes>> {
         if self.stream.is_none() {
             self.open().await?;
         }
         let Some(stream) = &mut self.stream else { return Ok(None) };
         let limit = self.blob.shared.options.stall_limit;
         let silent = |_| BlobError::from(Error::new(ErrorKind::Timeout, format!("no byte came for {limit:?}")));
-        timeout(limit, stream.next()).await.map_err(silent)?.transpose()
+        let begun = Instant::now();
+        let pulled = timeout(limit, stream.next()).await;
+        self.pace.wait(begun);
+        pulled.map_err(silent)?.transpose()
     }
 
     async fn open(&mut self) -> Result<()> {
@@ -138,16 +222,33 @@ impl Upstream {
     }
 
     /// Pauses for the next attempt, if there is one.
-    async fn failed(&mut self, error: BlobError) -> Result<()> {
+    async fn failed(&mut self, error: BlobError, is_slow: bool) -> Result<()> {
         self.close();
         self.failures += 1;
+        if is_slow {
+            self.slow = self.failures;
+        }
         let lasts = matches!(error, BlobError::Changed { .. }) || error.retry() == Retry::Never;
         if lasts || self.failures >= self.blob.shared.options.attempts {
             return Err(error.at(&self.blob.key));
         }
+        if self.has_room && error.kind() == ErrorKind::Timeout && self.blob.shared.gates.is_short() {
+            self.gives_way = true;
+            return Err(error.at(&self.blob.key));
+        }
         let pause = PAUSE.saturating_mul(1 << (self.failures - 1).min(16)).min(MAX_PAUSE);
+        let begun = Instant::now();
         drop(timeout(pause, pending::<()>()).await);
+        self.pace.wait(begun);
         Ok(())
+    }
+}
+
+impl Pace {
+    fn wait(&mut self, since: Instant) {
+        if self.has_begun {
+            self.waited = self.waited.saturating_add(since.elapsed());
+        }
     }
 }
 

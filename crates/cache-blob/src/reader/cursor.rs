@@ -9,9 +9,11 @@ use cache_core::{Error, ErrorKind};
 use tokio::time::timeout;
 
 use crate::blob::filling::{Filling, Taken};
-use crate::blob::{Blob, Found, Open, Upstream};
+use crate::blob::{Blob, Found, Open};
 use crate::outcome::{Origin, Tally};
 use crate::{BlobError, Result};
+
+use super::own::Own;
 
 /// The longest piece that is given at once, in bytes.
 const PIECE: usize = 256 << 10;
@@ -35,7 +37,7 @@ pub(super) struct Cursor {
     /// Whether the backend said that it has the segment.
     was_told_kept: bool,
     /// The fetch of its own, when nothing is kept.
-    own: Option<Upstream>,
+    own: Option<Own>,
 }
 
 impl Cursor {
@@ -99,13 +101,8 @@ impl Cursor {
     /// The next bytes of a source of its own.
     async fn pass(&mut self) -> Result<()> {
         let blob = self.blob().clone();
-        let at = self.at;
-        let own = self.own.get_or_insert_with(|| {
-            let mut own = Upstream::new(blob.clone());
-            own.go_to(at);
-            own
-        });
-        match own.next(PIECE).await {
+        let own = self.own.get_or_insert_with(|| Own::new(blob.clone()));
+        match own.next(self.at, PIECE).await {
             Ok(Some(bytes)) => {
                 self.held = bytes;
                 self.origin = Origin::Passed;
@@ -130,7 +127,7 @@ impl Cursor {
         let offset = (self.at % blob.segment_len) as usize;
         if index != self.segment {
             self.segment = index;
-            blob.plan(|plan| plan.advance(self.id, index));
+            blob.advance(self.id, index);
             blob.kick();
         }
         if let Some(filling) = blob.plan(|plan| plan.filling(index)) {
@@ -174,15 +171,16 @@ impl Cursor {
 impl Drop for Cursor {
     fn drop(&mut self) {
         let blob = self.open.blob();
-        blob.plan(|plan| plan.leave(self.id));
+        blob.leave(self.id);
         blob.shared.memory.leave();
     }
 }
 
 /// Waits for as long as bytes come from the source, and as long after that as its fetches are tried.
-async fn hopeful<T>(blob: &Blob, wait: impl Future<Output = T>) -> Result<T> {
+pub(super) async fn hopeful<T>(blob: &Blob, wait: impl Future<Output = T>) -> Result<T> {
     let options = &blob.shared.options;
-    let limit = (options.describe_limit + options.stall_limit).saturating_mul(options.attempts.saturating_add(1));
+    let limit = options.describe_limit.saturating_add(options.stall_limit);
+    let limit = limit.saturating_mul(options.attempts.saturating_add(1));
     let mut wait = pin!(wait);
     let mut seen = blob.progress();
     loop {

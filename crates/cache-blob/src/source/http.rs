@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use cache_core::{Error, ErrorKind};
-use futures_util::stream::{self, StreamExt};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use parking_lot::Mutex;
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue, IF_RANGE, RANGE};
 use reqwest::{Response, Url};
@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout};
 
 pub use client::{HttpClient, HttpOptions};
 
-use super::{ByteStream, Description, Source, Version};
+use super::{ByteStream, Description, Source, Version, is_strong};
 use crate::{BlobError, Result};
 use answer::{Answer, Body};
 
@@ -39,8 +39,10 @@ pub trait LinkRefresh: Send + Sync + 'static {
 /// A blob that an HTTP origin serves; clones share the link.
 ///
 /// The version is the `ETag`, or else the `Last-Modified`, of the origin. Each fetch asks for the range that is missing
-/// with `If-Range`, and what comes is checked: its range, its length, its version. An origin that answers a range with
-/// everything is skipped through; compressed answers are refused. Neither link nor headers are shown in errors and logs.
+/// with `If-Range`, and what comes is checked: its range, its length, its version. An answer that does not name the
+/// version is one of another, and no byte behind the range that an answer names is taken. An origin that answers a range
+/// with everything is skipped through; compressed answers are refused. Neither link nor headers are shown in errors and
+/// logs.
 ///
 /// ```no_run
 /// # async fn example(blobs: cache_blob::Blobs) -> cache_blob::Result<()> {
@@ -57,6 +59,7 @@ pub struct HttpSource {
     client: HttpClient,
     origin: Arc<str>,
     headers: HeaderMap,
+    sha256: Option<[u8; 32]>,
     refresh: Option<Arc<dyn LinkRefresh>>,
     shared: Arc<Shared>,
 }
@@ -80,7 +83,8 @@ impl HttpSource {
     /// The blob at `url`.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] when that is no `http` or `https` address.
+    /// [`ErrorKind::Invalid`] when that is no `http` or `https` address, or one with a user name or a password in it:
+    /// those belong in a [header](Self::header).
     pub fn new(client: &HttpClient, url: &str) -> cache_core::Result<Self> {
         let url = parse(url)?;
         let port = url.port_or_known_default().unwrap_or(0);
@@ -91,7 +95,7 @@ impl HttpSource {
             parked: Mutex::default(),
         };
         let headers = HeaderMap::new();
-        Ok(Self { client: client.clone(), origin, headers, refresh: None, shared: Arc::new(shared) })
+        Ok(Self { client: client.clone(), origin, headers, sha256: None, refresh: None, shared: Arc::new(shared) })
     }
 
     /// Sends a header with every request; it goes along with redirects to other hosts, unless it is one for
@@ -108,6 +112,14 @@ impl HttpSource {
         Ok(self)
     }
 
+    /// Says what the SHA-256 of the whole blob is. Otherwise it is that which the origin tells (`Repr-Digest`, `Digest`), if
+    /// any.
+    #[must_use]
+    pub fn sha256(mut self, digest: [u8; 32]) -> Self {
+        self.sha256 = Some(digest);
+        self
+    }
+
     /// Asks `refresh` for another link when the origin refuses this one.
     #[must_use]
     pub fn refreshed_by(mut self, refresh: impl LinkRefresh) -> Self {
@@ -122,7 +134,7 @@ impl HttpSource {
             let link = self.shared.link.lock().clone();
             let mut request = self.client.get(link.url.clone())?.headers(self.headers.clone());
             request = request.header(ACCEPT_ENCODING, "identity").header(RANGE, format!("bytes={offset}-"));
-            if let Some(validator) = validator.filter(|validator| offset > 0 && answer::is_strong(validator)) {
+            if let Some(validator) = validator.filter(|validator| offset > 0 && is_strong(validator)) {
                 request = request.header(IF_RANGE, validator);
             }
             let response = request.send().await.map_err(client::failed)?;
@@ -165,6 +177,15 @@ impl HttpSource {
         let (_, body) = self.shared.parked.lock().take()?;
         body.belongs_to(version).is_ok().then_some(body)
     }
+
+    /// The bytes of `body` from `offset` on, and what follows it: the end of a part is that of the blob only where the
+    /// origin has nothing more.
+    fn followed(&self, body: Body, offset: u64, version: &Version) -> ByteStream {
+        let Some(end) = body.open_end() else { return body.stream(offset) };
+        let (this, version) = (self.clone(), version.clone());
+        let more = stream::once(async move { this.fetch(end, &version).await }).try_flatten();
+        body.stream(offset).chain(more).boxed()
+    }
 }
 
 #[async_trait]
@@ -176,24 +197,27 @@ impl Source for HttpSource {
     async fn describe(&self) -> Result<Description> {
         match Answer::of(self.ask(0, None).await?)? {
             Answer::Bytes(body) => {
-                let description = body.describe();
+                body.begins_by(0)?;
+                let mut description = body.describe();
+                description.sha256 = self.sha256.or(description.sha256);
                 self.park(body);
                 Ok(description)
             }
-            Answer::End(len) => Ok(Description::new().len(len.unwrap_or(0))),
+            Answer::End(None | Some(0)) => Ok(Description::new().len(0)),
+            Answer::End(Some(_)) => Err(BlobError::lasting("the origin has bytes, and says that none is the first")),
         }
     }
 
     async fn fetch(&self, offset: u64, version: &Version) -> Result<ByteStream> {
         let parked = if offset == 0 { self.parked(version) } else { None };
         if let Some(body) = parked {
-            return Ok(body.stream(0));
+            return Ok(self.followed(body, 0, version));
         }
         match Answer::of(self.ask(offset, version.validator.as_deref()).await?)? {
             Answer::Bytes(body) => {
                 body.belongs_to(version)?;
                 body.begins_by(offset)?;
-                Ok(body.stream(offset))
+                Ok(self.followed(body, offset, version))
             }
             Answer::End(len) if len.is_none_or(|len| len == offset) && version.len.is_none_or(|len| len == offset) => {
                 Ok(stream::empty::<Result<Bytes>>().boxed())
@@ -214,6 +238,9 @@ fn parse(url: &str) -> cache_core::Result<Url> {
     let url = Url::parse(url).map_err(|error| invalid(&error.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
         return Err(invalid("neither http nor https"));
+    }
+    if client::has_login(&url) {
+        return Err(invalid("one with a user name or a password: give them as a header"));
     }
     Ok(url)
 }

@@ -113,6 +113,25 @@ async fn a_complete_blob_is_sealed_and_a_segment_of_another_content_is_fetched_a
 }
 
 #[tokio::test]
+async fn a_flipped_segment_of_a_blob_that_is_not_complete_is_fetched_anew() {
+    let backend = Arc::new(memory(8 * MIB));
+    let origin = Origin::new(MIB);
+    let reader = small(backend.clone()).build().unwrap().open(&key(), origin.clone()).await.unwrap();
+    read(&reader, 0, 512 * KIB).await.unwrap();
+    drop(reader);
+    let is_third = |key: &cache_core::Key| key.as_str().ends_with(":3");
+    let found: Vec<_> = backend.scan(&KeyPrefix::all()).collect().await;
+    let third = found.into_iter().map(|found| found.unwrap().0).find(is_third).unwrap();
+    let kept = backend.get(&third).await.unwrap().unwrap();
+    let mut flipped = kept.body.to_vec();
+    flipped[10] ^= 1;
+    backend.put(&third, Entry::new(kept.meta, flipped)).await.unwrap();
+    let reader = small(backend).build().unwrap().open(&key(), origin.clone()).await.unwrap();
+    assert!(read(&reader, 0, 512 * KIB).await.unwrap() == origin.bytes(0, 512 * KIB), "flipped bytes are given out");
+    assert_eq!(origin.given(), 576 * KIB, "it alone is fetched anew");
+}
+
+#[tokio::test]
 async fn a_value_with_the_key_of_a_blob_is_no_manifest() {
     let backend = Arc::new(memory(8 * MIB));
     backend.put(&key(), Entry::new(Meta::new(Stamp::from_u64(1), Timestamp::EPOCH), "a value")).await.unwrap();

@@ -1,16 +1,19 @@
 //! Who fetches what, and how often: one fetch for many, a fetch of its own for the far, turns for the rest.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use cache_blob::{BlobError, Blobs};
-use cache_core::ErrorKind;
+use async_trait::async_trait;
+use cache_blob::{BlobError, Blobs, ByteStream, Description, GeneratedSource, Result, Sink, Source, Version};
+use cache_core::{ErrorKind, Key};
 use cache_testkit::eventually;
-use futures_util::StreamExt;
 use futures_util::future::join_all;
-use tokio::time::Instant;
+use futures_util::stream::{self, StreamExt};
+use tokio::time::{Instant, timeout};
 
 use crate::origin::{Fault, Origin};
-use crate::support::{KIB, LIMIT, MIB, collect, key, memory, read, small};
+use crate::support::{KIB, LIMIT, MIB, collect, key, memory, pass, read, small};
 
 /// `CACHE_BLOB_MIB` sets another length.
 #[tokio::test]
@@ -49,7 +52,7 @@ async fn a_reader_is_given_a_byte_when_it_arrives() {
     let reader = blobs.open(&key(), origin.clone()).await.unwrap();
     let mut stream = reader.read_range(..);
     for chunk in 0..100 {
-        assert!(tokio::time::timeout(Duration::from_millis(1), stream.next()).await.is_err(), "nothing has arrived");
+        assert!(timeout(Duration::from_millis(1), stream.next()).await.is_err(), "nothing has arrived");
         let released = Instant::now();
         origin.release(1);
         let piece = stream.next().await.unwrap().unwrap();
@@ -111,7 +114,7 @@ async fn fetches_of_an_origin_are_capped_over_all_blobs() {
     let origin = Origin::new(4 * MIB).latency(Duration::from_millis(1));
     let blobs = small(memory(64 * MIB)).fetches_per_origin(2).idle_limit(Duration::from_mins(10)).build().unwrap();
     let film = async |number: u64| {
-        let key = cache_core::Key::of("film").part(number).build().unwrap();
+        let key = Key::of("film").part(number).build().unwrap();
         let reader = blobs.open(&key, origin.clone()).await.unwrap();
         let bytes = read(&reader, 0, MIB).await.unwrap();
         assert!(origin.open() <= 2);
@@ -191,4 +194,139 @@ async fn a_source_that_is_silent_for_ever_is_told_after_its_limit() {
     let reader = blobs.open(&key(), origin.clone()).await.unwrap();
     let failed = read(&reader, 0, 10).await.unwrap_err();
     assert_eq!(failed.kind(), ErrorKind::Timeout);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_without_ranges_that_breaks_at_one_place_fails_its_readers() {
+    let origin = Origin::new(MIB).without_ranges();
+    origin.strike([Fault::BreaksAfter(20); 100]);
+    let blobs = small(memory(8 * MIB)).build().unwrap();
+    let reader = blobs.open(&key(), origin.clone()).await.unwrap();
+    let failed = timeout(LIMIT, collect(reader.read_range(900 * KIB..))).await.unwrap();
+    assert!(matches!(failed, Err(BlobError::Failed(_))));
+    assert_eq!(origin.fetches(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_only_gives_signs_of_life_fails_when_it_breaks() {
+    let calls = Arc::<AtomicU64>::default();
+    let counted = calls.clone();
+    let source = GeneratedSource::new(Description::new().len(100).validator("1"), move |_, mut sink: Sink| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        async move {
+            sink.write(Vec::new()).await?;
+            // The piece is taken before it breaks.
+            pass(Duration::from_millis(1)).await;
+            Err(BlobError::passing("it breaks"))
+        }
+    });
+    let reader = small(memory(8 * MIB)).build().unwrap().open(&key(), source).await.unwrap();
+    assert!(timeout(LIMIT, collect(reader.read_range(..))).await.unwrap().is_err());
+    assert_eq!(calls.load(Ordering::SeqCst), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_panics_fails_its_readers() {
+    for max_len in [u64::MAX, 1] {
+        let calls = Arc::<AtomicU64>::default();
+        let counted = calls.clone();
+        let source = GeneratedSource::new(Description::new().len(100).validator("1"), move |_, _: Sink| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            async { panic!("a source panics, as it should here") }
+        });
+        let blobs = small(memory(8 * MIB)).max_len(max_len).build().unwrap();
+        let reader = blobs.open(&key(), source).await.unwrap();
+        let begun = Instant::now();
+        assert!(timeout(LIMIT, collect(reader.read_range(..))).await.unwrap().is_err());
+        assert_eq!(calls.load(Ordering::SeqCst), 4);
+        // The pauses between four attempts.
+        assert!(begun.elapsed() >= Duration::from_millis(700));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fetch_gives_way_to_other_blobs_after_its_turn() {
+    let origin = Origin::new(MIB).throttled();
+    let blobs = small(memory(32 * MIB)).read_ahead(MIB).fetches_per_origin(1).build().unwrap();
+    let open =
+        async |number: u64| blobs.open(&Key::of("film").part(number).build().unwrap(), origin.clone()).await.unwrap();
+    let (one, other) = (open(0).await, open(1).await);
+    let mut first = one.read_range(..);
+    origin.release(1);
+    first.next().await.unwrap().unwrap();
+    let first = tokio::spawn(collect(first));
+    let wait = tokio::spawn(collect(other.read_range(..10)));
+    let given = eventually(LIMIT, || async {
+        origin.release(1);
+        wait.is_finished()
+    });
+    assert!(given.await);
+    // Four segments of the one, and the first of the other.
+    assert!(origin.given() <= 5 * 64 * KIB, "{} KiB", origin.given() >> 10);
+    assert_eq!(wait.await.unwrap().unwrap(), origin.bytes(0, 10));
+    origin.release(1_000);
+    assert_eq!(first.await.unwrap().unwrap().len() as u64, MIB - 16 * KIB);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_longest_limits_are_limits() {
+    let blobs = small(memory(8 * MIB)).describe_limit(Duration::MAX).stall_limit(Duration::MAX);
+    let blobs = blobs.idle_limit(Duration::MAX).grace(Duration::MAX).pause_limit(Duration::MAX);
+    let blobs = blobs.read_ahead(u64::MAX).join_window(u64::MAX).edges(u64::MAX).least_rate(u64::MAX);
+    for max_len in [u64::MAX, 1] {
+        let origin = Origin::new(MIB);
+        let blobs = blobs.clone().max_len(max_len).build().unwrap();
+        let reader = blobs.open(&key(), origin.clone()).await.unwrap();
+        assert_eq!(timeout(LIMIT, collect(reader.read_range(..))).await.unwrap().unwrap(), origin.bytes(0, MIB));
+        assert_eq!(origin.given(), MIB);
+    }
+}
+
+/// Counts who asks it at one time; takes its time.
+#[derive(Debug, Default)]
+struct Busy {
+    /// Held by each who asks.
+    asking: Arc<()>,
+    most: AtomicU64,
+    asked: AtomicU64,
+    never_answers: bool,
+}
+
+#[async_trait]
+impl Source for Busy {
+    fn origin(&self) -> Arc<str> {
+        Arc::from("busy")
+    }
+
+    async fn describe(&self) -> Result<Description> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let _asking = self.asking.clone();
+        self.most.fetch_max(Arc::strong_count(&self.asking) as u64, Ordering::SeqCst);
+        let pause = if self.never_answers { Duration::MAX } else { Duration::from_millis(200) };
+        pass(pause).await;
+        Ok(Description::new().len(10).validator("1").ranges())
+    }
+
+    async fn fetch(&self, _: u64, _: &Version) -> Result<ByteStream> {
+        Ok(stream::empty().boxed())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn descriptions_of_an_origin_are_capped_over_all_blobs() {
+    for (never_answers, asked) in [(false, 100), (true, 2)] {
+        let busy = Arc::new(Busy { never_answers, ..Busy::default() });
+        let blobs = small(memory(16 * MIB)).fetches_per_origin(2).build().unwrap();
+        let opens = (0..100_u64).map(async |number| {
+            let key = Key::of("film").part(number).build().unwrap();
+            blobs.open(&key, busy.clone()).await.map_err(|error| error.kind()).err()
+        });
+        let begun = Instant::now();
+        let errors = join_all(opens).await;
+        let expected = if never_answers { Some(ErrorKind::Timeout) } else { None };
+        assert!(errors.iter().all(|error| *error == expected), "{errors:?}");
+        assert_eq!(busy.most.load(Ordering::SeqCst), 3, "two who ask, and the source itself");
+        assert!(busy.asked.load(Ordering::SeqCst) >= asked);
+        assert!(begun.elapsed() <= Duration::from_mins(1), "both waits have their limit");
+    }
 }

@@ -16,6 +16,8 @@ pub(crate) struct Request {
     /// Where the range that is asked for begins.
     pub(crate) range: Option<u64>,
     pub(crate) if_range: Option<String>,
+    /// Whether it says who asks, or for whom.
+    pub(crate) tells: bool,
 }
 
 /// An answer: status line and headers, and the bytes after them; then the connection is closed.
@@ -69,6 +71,10 @@ impl HttpOrigin {
         Self { port, requests, written, accepts }
     }
 
+    pub(crate) const fn port(&self) -> u16 {
+        self.port
+    }
+
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}/{path}", self.port)
     }
@@ -101,6 +107,7 @@ async fn read(connection: &mut BufReader<TcpStream>) -> Option<Request> {
         match name.to_ascii_lowercase().as_str() {
             "range" => request.range = value.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok(),
             "if-range" => request.if_range = Some(value.to_owned()),
+            "referer" | "authorization" => request.tells = true,
             _ => {}
         }
     }

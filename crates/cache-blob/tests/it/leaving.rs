@@ -18,7 +18,7 @@ async fn is_gone(blobs: &Blobs, origin: &Origin) -> bool {
 /// A reader that leaves in the middle of a segment while its source is slow.
 async fn left(when: WhenLeft) -> (Blobs, Origin) {
     let origin = Origin::new(MIB).throttled();
-    let blobs = small(memory(8 * MIB)).grace(GRACE).when_left(when).build().unwrap();
+    let blobs = small(memory(8 * MIB)).grace(GRACE).when_left(when).least_rate(0).build().unwrap();
     let reader = blobs.open(&key(), origin.clone()).await.unwrap();
     let mut stream = reader.read_range(..);
     origin.release(1);
@@ -79,4 +79,16 @@ async fn who_comes_within_the_grace_finds_the_fetch_going_on() {
     }
     assert_eq!((origin.fetches(), origin.given()), (1, MIB));
     assert!(is_gone(&blobs, &origin).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_breaks_at_one_place_is_left_alone_when_nobody_reads() {
+    let origin = Origin::new(MIB).without_ranges();
+    origin.strike([crate::origin::Fault::BreaksAfter(22); 100]);
+    let blobs = small(memory(8 * MIB)).build().unwrap();
+    let reader = blobs.open(&key(), origin.clone()).await.unwrap();
+    drop(tokio::time::timeout(Duration::from_secs(2), crate::support::collect(reader.read_range(..))).await);
+    drop(reader);
+    assert!(is_gone(&blobs, &origin).await);
+    assert!(origin.fetches() <= 6, "{} fetches", origin.fetches());
 }

@@ -39,3 +39,8 @@ pub(crate) async fn collect(mut stream: BlobStream) -> Result<Bytes> {
 pub(crate) async fn read(reader: &BlobReader, start: u64, end: u64) -> Result<Bytes> {
     tokio::time::timeout(LIMIT, collect(reader.read_range(start..end))).await.expect("the read ends")
 }
+
+/// Time passes: on the paused clock of a test.
+pub(crate) async fn pass(time: Duration) {
+    drop(tokio::time::timeout(time, std::future::pending::<()>()).await);
+}

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use cache_file::{Fs, FsFile, Listed, OpenMode};
 
@@ -39,11 +39,14 @@ struct State {
     log: Option<Vec<Op>>,
     fault: Option<Fault>,
     calls: u64,
+    /// Whether changes wait, and whether one does.
+    held: bool,
+    waits: bool,
 }
 
 /// A file system in memory. Clones are the same disk.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Disk(Arc<Mutex<State>>);
+pub(crate) struct Disk(Arc<(Mutex<State>, Condvar)>);
 
 #[derive(Debug)]
 struct Handle {
@@ -103,11 +106,45 @@ impl Disk {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has changes of contents wait until they are let go.
+    pub(crate) fn hold(&self) {
+        self.state().held = true;
+    }
+
+    /// Waits for a change that is held.
+    pub(crate) fn await_change(&self) {
+        let _held = self.wait_while(|state| !state.waits);
+    }
+
+    /// Lets changes go.
+    pub(crate) fn let_go(&self) {
+        let mut state = self.state();
+        (state.held, state.waits) = (false, false);
+        drop(state);
+        self.0.1.notify_all();
+    }
+
+    fn wait_while(&self, condition: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
+        self.0.1.wait_while(self.state(), |state| condition(state)).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state, once changes are not held.
+    fn changing(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state();
+        if state.held {
+            state.waits = true;
+            drop(state);
+            self.0.1.notify_all();
+            state = self.wait_while(|state| state.held);
+        }
+        state
     }
 
     fn change(&self, calls: &[Calls], op: Op) -> io::Result<()> {
-        let mut state = self.state();
+        let mut state = self.changing();
         state.check(calls)?;
         state.make(op);
         Ok(())
@@ -142,7 +179,8 @@ impl Fs for Disk {
                 return Err(io::ErrorKind::IsADirectory.into());
             }
             (OpenMode::Existing, Some(id)) => *id,
-            (OpenMode::Create, found) => {
+            (OpenMode::CreateNew, Some(_)) => return Err(io::ErrorKind::AlreadyExists.into()),
+            (OpenMode::Create | OpenMode::CreateNew, found) => {
                 let id = found.copied().unwrap_or(state.image.next);
                 state.check(&[Calls::Growing, Calls::Changing])?;
                 state.make(Op::Create { path: path.to_owned(), id });
@@ -213,7 +251,7 @@ impl FsFile for Handle {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        let mut state = self.disk.state();
+        let mut state = self.disk.changing();
         let op = |bytes: &[u8]| Op::Write { id: self.id, offset, bytes: bytes.into() };
         if let Err(error) = state.check(&[Calls::Growing, Calls::Changing]) {
             // A write that fails may have been carried out in part.

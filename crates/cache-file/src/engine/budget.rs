@@ -10,6 +10,8 @@ use crate::volume::record::BLOCK;
 
 /// How often entries are evicted for what the disk shows before the next write goes on.
 const ROUNDS: u32 = 6;
+/// Commits that evict for the floor of free space before a group is answered.
+const FEW: u32 = 2;
 /// The index may take one part in so many of the capacity.
 ///
 /// Its file gives nothing back while it is used, and compacting it stops all writes: what it takes is lost to volumes.
@@ -22,28 +24,78 @@ const MARGIN_MAX: u64 = 2 << 20;
 /// As much of the capacity is left free, up to this, for groups of short entries.
 const HEADROOM_MAX: u64 = 2 << 20;
 
+/// How many commits may evict for the floor of free space at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Steps {
+    /// One, or a few after a group: the rest waits for the next.
+    One,
+    Few,
+    /// All that it takes: nobody waits.
+    All,
+}
+
 impl Writer {
+    /// Whether entries are still to be evicted for the floor of free space.
+    pub(crate) const fn is_behind(&self) -> bool {
+        self.is_behind
+    }
+
+    /// Evicts some more of them.
+    pub(crate) fn catch_up(&mut self) {
+        self.fit(Steps::One);
+        self.mend();
+    }
+
     /// Measures the disk and evicts until it is within the capacity.
     ///
     /// The catalogs know the weight of entries, the disk shows what they really take: pages of the index are not full,
-    /// and file systems without holes keep dead records. The limits of the catalogs follow what is left.
-    pub(super) fn fit(&mut self) {
+    /// and file systems without holes keep dead records. The limits of the catalogs follow what is left. For others,
+    /// who need the space for longer than one group, as much is evicted as `steps` allow.
+    pub(super) fn fit(&mut self, steps: Steps) {
+        let mut left = match steps {
+            Steps::One => 1,
+            Steps::Few => FEW,
+            Steps::All => u32::MAX,
+        };
+        self.is_behind = false;
         for _ in 0..ROUNDS {
             let disk = self.measure();
             let excess = self.excess(disk);
-            if excess > 0 && disk.index > self.target() / 2 && self.loosened >= disk.index / 8 {
+            if excess > 0 && self.is_loose(disk, excess) {
                 self.compact();
+                continue;
             }
-            let plan = self.cut(disk, excess);
+            let bounds = self.bounds(disk, excess);
+            let mut plan = self.cut(bounds);
             if plan.is_empty() {
                 return;
             }
-            if let Err(error) = self.commit(plan) {
-                warn!(%error, "entries beyond the budget could not be evicted");
-                return;
+            while !plan.is_empty() {
+                if let Err(error) = self.commit(plan) {
+                    warn!(%error, "entries beyond the budget could not be evicted");
+                    return;
+                }
+                left = left.saturating_sub(1);
+                if left == 0 && self.measure().total() <= self.target() {
+                    self.is_behind = true;
+                    return;
+                }
+                plan = self.cut(bounds);
             }
         }
         self.measure();
+    }
+
+    /// Whether compacting the index is the way to give `excess` bytes back.
+    fn is_loose(&self, disk: DiskUsage, excess: u64) -> bool {
+        let (short, values) = {
+            let live = self.shared.live.read();
+            (live.catalog.weight(Side::Index), live.catalog.values())
+        };
+        // What volumes have to give, marks apart, is not enough.
+        let is_last = excess > values;
+        let enough = if is_last && short == 0 { 0 } else { disk.index / 8 };
+        (is_last || disk.index > self.target() / 2) && self.loosened > enough
     }
 
     /// Bytes that a group may add to disk before something has to go.
@@ -100,22 +152,31 @@ impl Writer {
         above.max(missing)
     }
 
-    /// Takes out of the catalogs what has to go for `excess` bytes, and limits them to what is there and what is free.
-    fn cut(&mut self, disk: DiskUsage, excess: u64) -> Plan {
-        let now = self.shared.config.clock.now();
+    /// What entries in the index and entries in volumes may weigh: what is there and what is free, or less by `excess`.
+    fn bounds(&mut self, disk: DiskUsage, excess: u64) -> [u64; 2] {
         let free = self.target().saturating_sub(disk.total()).min(self.spare());
-        let shared = self.shared.clone();
-        let mut live = shared.live.write();
-        let [short, long] = [Side::Index, Side::Volumes].map(|side| live.catalog.weight(side));
-        // What volumes cannot give the index has to, once there is enough of it to be compacted.
-        let missing = excess.saturating_sub(long);
+        let (short, long, values) = {
+            let live = self.shared.live.read();
+            let [short, long] = [Side::Index, Side::Volumes].map(|side| live.catalog.weight(side));
+            (short, long, live.catalog.values())
+        };
+        // What volumes cannot give the index has to. Marks go when there is nothing else.
+        let missing = excess.saturating_sub(values);
         let most =
             self.bound_index(disk.index, short, free).clamp(short.saturating_sub(STEP), short.saturating_add(free));
-        let most = if missing > 0 { most.min(short.saturating_sub(missing.max(disk.index / 8))) } else { most };
+        let in_index = if missing > 0 { most.min(short.saturating_sub(missing.max(disk.index / 8))) } else { most };
+        let kept = if short > 0 { long - values } else { 0 };
+        let most = long.saturating_add(free).saturating_sub(excess.max(self.headroom())).max(kept);
+        [in_index, most.min(self.shared.config.capacity)]
+    }
+
+    /// Limits the catalogs, and takes out of them what is beyond, or a part of that.
+    fn cut(&self, bounds: [u64; 2]) -> Plan {
+        let now = self.shared.config.clock.now();
         let mut plan = Plan::default();
-        plan.depart_all(live.catalog.bound(Side::Index, most, now));
-        let most = long.saturating_add(free).saturating_sub(excess.max(self.headroom()));
-        plan.depart_all(live.catalog.bound(Side::Volumes, most.min(shared.config.capacity), now));
+        for (side, most) in [Side::Index, Side::Volumes].into_iter().zip(bounds) {
+            plan.depart_all(self.shared.live.write().catalog.bound(side, most, now));
+        }
         plan
     }
 

@@ -1,7 +1,7 @@
 //! Heat: when entries were read last, noted at each hit and written down from time to time.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cache_core::Timestamp;
 use tracing::warn;
@@ -25,7 +25,7 @@ impl Seen {
         self.0.store(moment, Ordering::Relaxed);
     }
 
-    fn get(&self) -> u32 {
+    pub(super) fn get(&self) -> u32 {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -53,11 +53,14 @@ impl Writer {
     /// Writes down what was read lately, if it is time or the end.
     pub(crate) fn remember(&mut self, is_end: bool) {
         let hits = self.shared.hits.load(Ordering::Relaxed);
-        let is_time = is_end || self.remembered.is_none_or(|(when, _)| when.elapsed() >= EVERY);
+        let now = self.shared.config.clock.now();
+        // A clock that was set back says nothing of how long ago that was.
+        let is_due = |when: Timestamp| now < when || now.since(when) >= EVERY;
+        let is_time = is_end || self.remembered.is_none_or(|(when, _)| is_due(when));
         if !is_time || self.remembered.is_some_and(|(_, then)| then == hits) {
             return;
         }
-        let first = self.remembered.replace((Instant::now(), hits)).is_none();
+        let first = self.remembered.replace((now, hits)).is_none();
         if first && !is_end {
             // Just opened: the list is as it was read.
             return;

@@ -5,12 +5,12 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cache_core::{Cause, Result, Timestamp};
+use cache_core::{Cause, PolicyKind, Result, Timestamp};
 use rustix::io::Errno;
 use tracing::warn;
 
 use super::survey::{Survey, Surveyed};
-use super::{Live, Shelves, rebuild};
+use super::{Live, Ref, Shelves, rebuild};
 use crate::config::{Durability, FileConfig};
 use crate::dir::Layout;
 use crate::error::{IndexError, from_io};
@@ -189,7 +189,8 @@ pub(super) fn open_for_reading(config: &FileConfig, layout: &Layout) -> Option<I
     opened.and_then(Index::open_for_reading).inspect_err(|error| warn!(?error, name = %config.name, "no reads")).ok()
 }
 
-/// Offers what was found to the catalog, oldest first; then what was read lately counts as read again.
+/// Offers what was found to the catalog: what nobody read lately first, oldest first, then the rest in the order in which
+/// it was read, which counts as read again. So what does not fit is what is missed the least.
 fn admit(
     config: &FileConfig,
     mut entries: Vec<Surveyed>,
@@ -198,17 +199,19 @@ fn admit(
     dropped: &mut Vec<Bytes>,
     report: &mut OpenReport,
 ) -> Shelves {
-    entries.sort_unstable_by(|one, other| (one.entry.stamp, &one.key).cmp(&(other.entry.stamp, &other.key)));
+    for Surveyed { key, entry, .. } in &entries {
+        entry.seen.set(recent.get(&key.hash64()).copied().unwrap_or(0));
+    }
+    // What was written first leaves first, if that is the policy.
+    let heat = |entry: &Ref| if config.policy == PolicyKind::Fifo { 0 } else { entry.seen.get() };
+    let place = |surveyed: &Surveyed| (heat(&surveyed.entry), surveyed.entry.stamp);
+    entries.sort_unstable_by(|one, other| (place(one), &one.key).cmp(&(place(other), &other.key)));
     let now = config.clock.now();
     let mut catalog = Shelves::new(config.capacity, config.entries, config.policy);
-    let mut read = Vec::new();
     for Surveyed { key, mut entry, weight, .. } in entries {
         *generation += 1;
-        if let Some(moment) = recent.get(&key.hash64()) {
-            read.push((*moment, key.clone()));
-            entry.seen.set(*moment);
-        }
         entry.generation = *generation;
+        let read = (entry.seen.get() > 0).then(|| key.clone());
         for left in catalog.insert(entry.side(), entry.offer(key, weight), now) {
             match left.cause {
                 Cause::Expired => report.expired += 1,
@@ -216,12 +219,11 @@ fn admit(
             }
             dropped.push(Bytes::copy_from_slice(left.key.as_str().as_bytes()));
         }
-    }
-    read.sort_unstable();
-    for (_, key) in read {
-        // Twice: one hit is too little for some policies.
-        catalog.get(&key, now);
-        catalog.get(&key, now);
+        if let Some(key) = read {
+            // Twice: one hit is too little for some policies.
+            catalog.get(&key, now);
+            catalog.get(&key, now);
+        }
     }
     catalog
 }

@@ -2,7 +2,6 @@
 
 use std::io;
 
-use bytes::Bytes;
 use cache_core::{Entry, Key, Meta, Result, Timestamp};
 
 use super::{Live, Ref, Shared, Spot};
@@ -49,7 +48,7 @@ impl Shared {
             (held.stamp, place, live.files.get(&place.volume)?.clone())
         };
         let bytes = file.read_ready(place.offset(), place.len as usize)?;
-        let entry = volume_record::decode(place, key.as_str().as_bytes(), &Bytes::from(bytes)).ok()?;
+        let entry = volume_record::decode(place, key.as_str().as_bytes(), &bytes.into()).ok()?;
         if entry.meta.stamp != stamp {
             return None;
         }
@@ -136,12 +135,13 @@ impl Shared {
             None => self.live.read().files.get(&place.volume).cloned(),
         };
         let Some(file) = file else { return Ok(None) };
-        let bytes = match file.read(place.offset(), place.len as usize) {
-            Ok(bytes) => bytes,
+        let mut bytes = self.buffers.take(place.len as usize);
+        match file.read_at(bytes.as_mut(), place.offset()) {
+            Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
             Err(error) => return Err(from_io(error, &self.layout.volume(place.volume))),
-        };
-        Ok(volume_record::decode(place, key.as_str().as_bytes(), &Bytes::from(bytes)).ok())
+        }
+        Ok(volume_record::decode(place, key.as_str().as_bytes(), &bytes.into_bytes()).ok())
     }
 
     /// What was found, unless its time came while it was read.

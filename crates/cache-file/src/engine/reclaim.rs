@@ -10,8 +10,9 @@ use crate::volume::{Place, Volume, Volumes, erase};
 
 /// Cuts tails off, erases gaps and deletes volumes without entries; the bytes on disk that came back.
 ///
-/// Such space is what a killed process appended and never committed, or freed in the index and not yet on disk.
-pub(super) fn reclaim(volumes: &mut Volumes, catalog: &Shelves) -> u64 {
+/// Such space is what a killed process appended and never committed, or freed in the index and not yet on disk. Of a
+/// directory that `was_closed` in order, volumes without any are left as they are.
+pub(super) fn reclaim(volumes: &mut Volumes, catalog: &Shelves, was_closed: bool) -> u64 {
     let mut named: BTreeMap<u32, Vec<Place>> = BTreeMap::new();
     for place in catalog.iter(Timestamp::EPOCH).filter_map(|(_, entry)| entry.place()) {
         named.entry(place.volume).or_default().push(place);
@@ -20,7 +21,7 @@ pub(super) fn reclaim(volumes: &mut Volumes, catalog: &Shelves) -> u64 {
     let mut dead = Vec::new();
     for (number, volume) in volumes.iter_mut() {
         match named.get_mut(&number) {
-            Some(places) => tidy(number, volume, places),
+            Some(places) => tidy(number, volume, places, was_closed),
             None => dead.push(number),
         }
     }
@@ -31,12 +32,13 @@ pub(super) fn reclaim(volumes: &mut Volumes, catalog: &Shelves) -> u64 {
     before.saturating_sub(volumes.allocated())
 }
 
-fn tidy(number: u32, volume: &mut Volume, places: &mut [Place]) {
+fn tidy(number: u32, volume: &mut Volume, places: &mut [Place], was_closed: bool) {
     places.sort_unstable();
     let mut end = 0;
-    let has_gaps = volume.allocated > volume.live;
+    // A hole costs a call at each opening. Blocks fewer than bytes say nothing: file systems compress.
+    let is_tidy = was_closed && volume.allocated == volume.live;
     for place in places {
-        if place.offset() > end && has_gaps {
+        if place.offset() > end && !is_tidy {
             erase_gap(volume, end, place.offset());
         }
         end = place.end();

@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::time::Instant;
 
-use cache_core::Result;
+use cache_core::{Result, Timestamp};
 use tracing::warn;
 
+use super::budget::Steps;
 use super::group::{Answer, Departed, Plan, Prepared, Request};
 use super::{Counters, Shared, Side, load, reclaim};
 use crate::config::FileConfig;
@@ -15,7 +15,7 @@ use crate::dir::Layout;
 use crate::error::{IndexError, from_io, is_full};
 use crate::index::Change;
 use crate::recent;
-use crate::report::OpenReport;
+use crate::report::{IndexOrigin, OpenReport};
 use crate::volume::Volumes;
 
 /// Bytes evicted at least when the disk is full.
@@ -32,14 +32,16 @@ pub(crate) struct Writer {
     generation: u64,
     /// Set while index and catalog may disagree: nothing is written before both were loaded again.
     broken: bool,
-    /// Bytes of the index that became free since it was compacted.
+    /// Bytes of the index that became free since it was compacted; the greatest number where nobody knows.
     pub(super) loosened: u64,
+    /// Whether entries are still to be evicted for the floor of free space.
+    pub(super) is_behind: bool,
     /// Bytes on disk of what is in quarantine.
     pub(super) quarantined: u64,
     /// What the index took when its share was bounded last, and the bound on the weight of what is in it.
     pub(super) index_bound: (u64, u64),
     /// When the list of what was read lately was written, and after how many hits.
-    pub(super) remembered: Option<(Instant, u64)>,
+    pub(super) remembered: Option<(Timestamp, u64)>,
     /// Bytes on disk of that list.
     pub(super) recent: u64,
     /// Bytes on disk that the seal of the index will take.
@@ -47,9 +49,8 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Opens what is in the directory of `config`, which the caller has locked.
-    pub(crate) fn open(config: FileConfig) -> Result<(Self, OpenReport)> {
-        let layout = Layout { root: config.path.clone(), fs: config.fs.clone() };
+    /// Opens what is in the directory `layout`, which the caller has locked.
+    pub(crate) fn open(config: FileConfig, layout: Layout) -> Result<(Self, OpenReport)> {
         let mut generation = 0;
         let loaded = load::load(&config, &layout, &mut generation)?;
         let shared = Shared {
@@ -59,6 +60,7 @@ impl Writer {
             index: Some(loaded.index).into(),
             counters: Counters::default(),
             disk: parking_lot::Mutex::default(),
+            buffers: Arc::default(),
             hits: AtomicU64::default(),
             suspect: AtomicBool::new(false),
         };
@@ -70,7 +72,8 @@ impl Writer {
             volumes: loaded.volumes,
             generation,
             broken: false,
-            loosened: 0,
+            loosened: u64::MAX,
+            is_behind: false,
             quarantined: 0,
             index_bound: (0, 0),
             remembered: None,
@@ -104,6 +107,7 @@ impl Writer {
     }
 
     fn attempt(&mut self, requests: &[Request]) -> Result<Vec<Result<Answer>>> {
+        self.shared.check_place()?;
         if self.broken || self.shared.index_failed() {
             self.recover()?;
         }
@@ -119,7 +123,7 @@ impl Writer {
         };
         let committed = self.commit(plan);
         if committed.is_ok() {
-            self.fit();
+            self.fit(Steps::Few);
             self.thin_out();
             self.remember(false);
         }
@@ -138,36 +142,36 @@ impl Writer {
     /// places where nothing is, which reads as absent, as evicted entries may.
     fn relieve(&mut self, incoming: u64) -> bool {
         let mut plan = Plan::default();
-        {
-            let now = self.shared.config.clock.now();
-            let mut live = self.shared.live.write();
-            let mut room = incoming.saturating_mul(2).max(live.catalog.total() / 32).max(RELIEF);
-            for side in [Side::Volumes, Side::Index] {
-                let weight = live.catalog.weight(side);
-                plan.depart_all(live.catalog.bound(side, weight.saturating_sub(room), now));
-                room = room.saturating_sub(weight);
+        let now = self.shared.config.clock.now();
+        let mut room = incoming.saturating_mul(2).max(self.shared.live.read().catalog.total() / 32).max(RELIEF);
+        for side in [Side::Volumes, Side::Index] {
+            let weight = self.shared.live.read().catalog.weight(side);
+            loop {
+                // Readers get their turn in between.
+                let left = self.shared.live.write().catalog.bound(side, weight.saturating_sub(room), now);
+                if left.is_empty() {
+                    break;
+                }
+                plan.depart_all(left);
             }
+            room = room.saturating_sub(weight);
         }
-        if plan.is_empty() {
-            return false;
-        }
+        let is_empty = plan.is_empty();
         for place in plan.before.values().filter_map(|departed| departed.entry.place()) {
             self.volumes.vacate(place);
         }
-        match self.commit(plan) {
-            // Back to the limit of the capacity: what comes next is to be admitted.
-            Ok(()) => self.fit(),
-            Err(error) => {
-                warn!(%error, "the disk is full, and entries could not be evicted");
-                self.mend();
-                return false;
-            }
+        if let Err(error) = self.commit(plan) {
+            warn!(%error, "the disk is full, and entries could not be evicted");
+            self.mend();
+            return false;
         }
-        !self.broken
+        // Back to the limit of the capacity, whatever came of it: what comes next is to be admitted.
+        self.fit(Steps::Few);
+        !is_empty && !self.broken
     }
 
     /// Opens the index again if it failed.
-    fn mend(&mut self) {
+    pub(super) fn mend(&mut self) {
         if self.broken
             && let Err(error) = self.recover()
         {
@@ -175,7 +179,7 @@ impl Writer {
         }
     }
 
-    fn prepare(&mut self, request: &Request, inline_max: u64) -> Result<Prepared> {
+    pub(super) fn prepare(&mut self, request: &Request, inline_max: u64) -> Result<Prepared> {
         self.generation += 1;
         Prepared::new(request, self.generation, inline_max, |key| self.shared.read_index(key))
     }
@@ -247,7 +251,8 @@ impl Writer {
         let mut places = Vec::new();
         for Departed { entry, weight } in departed {
             let place = entry.place();
-            self.loosened += weight - place.map_or(0, |place| place.space().min(weight));
+            let charge = weight - place.map_or(0, |place| place.space().min(weight));
+            self.loosened = self.loosened.saturating_add(charge);
             places.extend(place);
         }
         self.volumes.free(places);
@@ -265,6 +270,7 @@ impl Writer {
     /// Loads index and catalog again; what is on disk is the truth.
     fn recover(&mut self) -> Result<()> {
         self.broken = true;
+        self.shared.check_place()?;
         let loaded = {
             let mut index = self.shared.index.write();
             drop(index.take());
@@ -293,12 +299,14 @@ impl Writer {
     /// before anything is written.
     fn settle_in(&mut self, mut report: OpenReport, number: impl FnOnce(&mut Volumes)) -> OpenReport {
         let live = &self.shared.live;
+        self.loosened = u64::MAX;
         self.quarantined = self.shared.layout.bound_quarantine(self.shared.config.capacity / 16);
-        report.reclaimed = reclaim::reclaim(&mut self.volumes, &live.read().catalog);
+        let was_closed = report.index == IndexOrigin::Opened;
+        report.reclaimed = reclaim::reclaim(&mut self.volumes, &live.read().catalog, was_closed);
         number(&mut self.volumes);
         self.share_files();
         let before = self.shared.usage().evicted;
-        self.fit();
+        self.fit(Steps::All);
         self.thin_out();
         report.evicted += self.shared.usage().evicted - before;
         report.entries = self.shared.usage().entries;

@@ -6,9 +6,8 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::buffer::spare_capacity;
 use rustix::fs::{FallocateFlags, OFlags, fallocate, statvfs};
-use rustix::io::{Errno, ReadWriteFlags, pread, preadv2};
+use rustix::io::{Errno, ReadWriteFlags, preadv2};
 
 use super::{Fs, FsFile, Listed, OpenMode};
 
@@ -22,14 +21,15 @@ struct RealFile(File);
 
 impl Fs for RealFs {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn FsFile>> {
-        let create = mode == OpenMode::Create;
+        let empty = mode == OpenMode::Create;
         // NONBLOCK: opening a pipe that stands in place of a file would wait for its other end.
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let file = OpenOptions::new()
             .read(true)
             .write(true)
-            .create(create)
-            .truncate(create)
+            .create(empty)
+            .truncate(empty)
+            .create_new(mode == OpenMode::CreateNew)
             .mode(0o600)
             .custom_flags(flags.bits().cast_signed())
             .open(path)?;
@@ -41,13 +41,15 @@ impl Fs for RealFs {
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<Listed>> {
+        refuse_link(dir, io::ErrorKind::NotADirectory)?;
         fs::read_dir(dir)?
             .map(|found| found.and_then(|found| Ok(Listed::new(found.file_name(), found.file_type()?.is_file()))))
             .collect()
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(path)
+        DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+        refuse_link(path, io::ErrorKind::AlreadyExists)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -84,21 +86,6 @@ impl FsFile for RealFile {
         self.0.read_exact_at(bytes, offset)
     }
 
-    fn read(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::with_capacity(len);
-        while bytes.len() < len {
-            let at = offset + bytes.len() as u64;
-            match pread(&self.0, spare_capacity(&mut bytes), at) {
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        // There may be more capacity than was asked for.
-        bytes.truncate(len);
-        Ok(bytes)
-    }
-
     fn read_ready(&self, offset: u64, len: usize) -> Option<Vec<u8>> {
         let mut bytes = vec![0; len];
         let read = preadv2(&self.0, &mut [IoSliceMut::new(&mut bytes)], offset, ReadWriteFlags::NOWAIT);
@@ -126,4 +113,9 @@ impl FsFile for RealFile {
             }
         }
     }
+}
+
+/// The library follows a link to a directory.
+fn refuse_link(dir: &Path, kind: io::ErrorKind) -> io::Result<()> {
+    if fs::symlink_metadata(dir)?.is_dir() { Ok(()) } else { Err(kind.into()) }
 }

@@ -207,13 +207,13 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::config::Durability;
+    use crate::config::{Durability, FileConfig};
     use crate::fs::{Fs, OpenMode, RealFs};
     use crate::index::Index;
     use crate::opening::Opening;
 
     fn layout(dir: &Path) -> Layout {
-        Layout { root: dir.to_owned(), fs: Arc::new(RealFs) }
+        Layout::new(&FileConfig::new(dir))
     }
 
     fn file(layout: &Layout, mode: OpenMode) -> Arc<dyn FsFile> {
@@ -346,7 +346,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let layout = closed(dir.path(), 50);
         let before = fs::read(layout.index()).unwrap();
-        let stuck = Layout { fs: Arc::new(Stuck), ..layout.clone() };
+        let mut stuck = layout.clone();
+        stuck.fs = Arc::new(Stuck);
         let file = file(&layout, OpenMode::Existing);
         assert!(Index::open(file, Durability::Process, Opening::unmarked(), &stuck).is_err());
         assert!(fs::read(layout.index()).unwrap() == before && is_sealed(&layout));

@@ -91,19 +91,17 @@ fn mismatch() -> IndexError {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use bytes::Bytes;
 
     use super::*;
-    use crate::config::Durability;
+    use crate::config::{Durability, FileConfig};
     use crate::dir::Layout;
-    use crate::fs::{OpenMode, RealFs};
+    use crate::fs::OpenMode;
 
     #[test]
     fn every_key_is_taken_down_once_by_one_thread_and_by_two() {
         let dir = tempfile::tempdir().unwrap();
-        let layout = Layout { root: dir.path().to_owned(), fs: Arc::new(RealFs) };
+        let layout = Layout::new(&FileConfig::new(dir.path()));
         let file = layout.fs.open(&layout.index(), OpenMode::Create).unwrap();
         let index = Index::create(file.clone(), Durability::Process, &layout).unwrap();
         let mut keys: Vec<Vec<u8>> = Vec::new();

@@ -1,10 +1,13 @@
 //! The budget, as the disk shows it.
 
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use cache_core::{Backend, PolicyKind};
 use cache_file::FileBackend;
 
+use crate::hooked_fs::{Call, HookedFs};
 use crate::support::{FIXTURES, blocks, config, entry, key};
 
 #[tokio::test]
@@ -111,4 +114,58 @@ async fn entries_that_keep_a_volume_each_do_not_add_up_to_open_files_without_bou
     backend.close().await.unwrap();
     let backend = FileBackend::open(config()).await.unwrap();
     assert_eq!(backend.usage().await.unwrap().entries, usage.entries);
+}
+
+#[tokio::test]
+async fn the_disk_is_within_the_capacity_while_entries_are_written_that_replace_none() {
+    const CAPACITY: u64 = 2 << 20;
+    let dir = tempfile::tempdir().unwrap();
+    let most = Arc::new(AtomicU64::new(0));
+    let (root, highest) = (dir.path().to_owned(), most.clone());
+    let fs = HookedFs::new(move |call, _| {
+        if call == Call::Write {
+            highest.fetch_max(blocks(&root), Ordering::SeqCst);
+        }
+    });
+    let config = config(dir.path()).capacity(CAPACITY).volume_len(256 << 10).fs(Arc::new(fs));
+    let backend = FileBackend::open(config).await.unwrap();
+    for step in 0..150_usize {
+        backend.put(&key(step), entry(1, [3_000, 60_000, 200_000][step % 3])).await.unwrap();
+    }
+    let most = most.load(Ordering::SeqCst);
+    assert!(backend.usage().await.unwrap().evicted > 100 && most > CAPACITY / 2);
+    // The mark of the opening is there beside the fixtures for a while.
+    assert!(most <= CAPACITY + FIXTURES + 4096, "{most} bytes at once");
+}
+
+#[tokio::test]
+async fn a_much_lower_capacity_at_a_reopening_is_kept_and_takes_entries() {
+    for after in [1 << 20, 4 << 20_u64] {
+        let dir = tempfile::tempdir().unwrap();
+        let open = |capacity| FileBackend::open(config(dir.path()).capacity(capacity));
+        let backend = open(64 << 20).await.unwrap();
+        for round in 0..20 {
+            let entries = (0..1_000).map(|number| (key(round * 1_000 + number), entry(1, 900))).collect();
+            assert!(backend.put_many(entries).await.iter().all(Result::is_ok));
+        }
+        backend.close().await.unwrap();
+        let backend = open(after).await.unwrap();
+        let is_within = |when| {
+            let bytes = blocks(dir.path());
+            assert!(bytes <= after + FIXTURES, "{bytes} of {after} {when}");
+        };
+        is_within("after the opening");
+        assert!(backend.report().entries > after >> 12, "{:?}", backend.report());
+        for number in 0..100 {
+            backend.put(&key(100_000 + number), entry(2, 900)).await.unwrap();
+            backend.put(&key(200_000 + number), entry(2, 9_000)).await.unwrap();
+        }
+        is_within("after 200 puts");
+        let held = backend.usage().await.unwrap().entries;
+        assert!(held > after >> 14, "{held} entries in {after} bytes");
+        backend.close().await.unwrap();
+        let backend = open(after).await.unwrap();
+        is_within("after another opening");
+        backend.close().await.unwrap();
+    }
 }

@@ -1,73 +1,12 @@
-//! What stays when there is no room: free space of others, costly entries, and what was read before a restart.
+//! What stays when there is no room: costly entries, marks, and what was read before a restart.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::fs;
 use std::time::Duration;
-use std::{io, path::Path};
 
-use cache_core::{Backend, Entry, PolicyKind};
-use cache_file::{FileBackend, Fs, FsFile, Listed, OpenMode, RealFs};
+use cache_core::{Backend, Clock, Entry, PolicyKind, Role};
+use cache_file::FileBackend;
 
-use crate::support::{FIXTURES, blocks, config, entry, key, meta};
-
-/// The operating system's files on a disk with so much space left.
-#[derive(Debug, Clone, Default)]
-struct Shrinking(Arc<AtomicU64>);
-
-impl Fs for Shrinking {
-    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn FsFile>> {
-        RealFs::default().open(path, mode)
-    }
-
-    fn list(&self, dir: &Path) -> io::Result<Vec<Listed>> {
-        RealFs::default().list(dir)
-    }
-
-    fn create_dir(&self, path: &Path) -> io::Result<()> {
-        RealFs::default().create_dir(path)
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        RealFs::default().rename(from, to)
-    }
-
-    fn delete(&self, path: &Path) -> io::Result<()> {
-        RealFs::default().delete(path)
-    }
-
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        RealFs::default().sync_dir(dir)
-    }
-
-    fn available(&self, dir: &Path) -> io::Result<u64> {
-        Ok(self.0.load(Ordering::SeqCst).saturating_sub(blocks(dir)))
-    }
-}
-
-#[tokio::test]
-async fn free_space_down_to_the_floor_is_left_to_others() {
-    let dir = tempfile::tempdir().unwrap();
-    let disk = Shrinking::default();
-    disk.0.store(40 << 20, Ordering::SeqCst);
-    let config = config(dir.path()).fs(Arc::new(disk.clone())).free_floor(30 << 20);
-    let backend = FileBackend::open(config).await.unwrap();
-    for number in 0..300 {
-        backend.put(&key(number), entry(1, 60_000)).await.unwrap();
-        let taken = blocks(dir.path());
-        assert!(taken <= (10 << 20) + FIXTURES + 120_000, "put {number}: {taken} of 10 MiB");
-    }
-    let held = backend.usage().await.unwrap().entries;
-    assert!(held > 100, "{held} entries in 10 MiB");
-    // Others take nearly all of it: the cache makes way.
-    disk.0.store(32 << 20, Ordering::SeqCst);
-    backend.put(&key(400), entry(1, 1_000)).await.unwrap();
-    assert!(blocks(dir.path()) <= (2 << 20) + FIXTURES, "{}", blocks(dir.path()));
-    disk.0.store(40 << 20, Ordering::SeqCst);
-    for number in 0..120 {
-        backend.put(&key(number), entry(2, 60_000)).await.unwrap();
-    }
-    assert!(backend.usage().await.unwrap().entries > 100, "it grows back");
-}
+use crate::support::{clock, config, entry, key, meta};
 
 #[tokio::test]
 async fn costly_entries_outlast_cheap_ones_under_gdsf() {
@@ -116,7 +55,7 @@ async fn what_was_read_before_a_restart_outlasts_what_was_not() {
 async fn a_damaged_list_of_what_was_read_harms_nothing() {
     let dir = tempfile::tempdir().unwrap();
     for damage in [&b""[..], b"RLCH", &[0xFF; 4096]] {
-        std::fs::write(dir.path().join("recent"), damage).unwrap();
+        fs::write(dir.path().join("recent"), damage).unwrap();
         let backend = FileBackend::open(config(dir.path())).await.unwrap();
         backend.put(&key(1), entry(9, 3_000)).await.unwrap();
         assert_eq!(backend.get(&key(1)).await.unwrap(), Some(entry(9, 3_000)));
@@ -157,5 +96,122 @@ async fn the_bound_on_entries_is_one_for_short_and_long_ones() {
             held += u64::from(backend.get(&key(1_000 * round + number)).await.unwrap().is_some());
         }
         assert!(held >= 45, "round {round}: {held} of those put last are held");
+    }
+}
+
+#[tokio::test]
+async fn what_was_read_outlasts_what_was_not_when_the_capacity_shrinks() {
+    for policy in [PolicyKind::Lru, PolicyKind::S3Fifo, PolicyKind::Gdsf] {
+        let dir = tempfile::tempdir().unwrap();
+        let open = |capacity| FileBackend::open(config(dir.path()).capacity(capacity).policy(policy));
+        let backend = open(8 << 20).await.unwrap();
+        for number in 0..100 {
+            backend.put(&key(number), entry(number as u64 + 1, 50_000)).await.unwrap();
+        }
+        for number in (0..100).map(|read| read % 20) {
+            assert!(backend.get(&key(number)).await.unwrap().is_some());
+        }
+        backend.close().await.unwrap();
+        let backend = open(3 << 20).await.unwrap();
+        let mut hot = 0;
+        for number in 0..20 {
+            hot += usize::from(backend.get(&key(number)).await.unwrap().is_some());
+        }
+        let held = backend.usage().await.unwrap().entries;
+        assert!(hot >= 18 && held > 40, "{policy}: {hot} of 20 that were read are among {held} that are held");
+    }
+}
+
+#[tokio::test]
+async fn what_was_read_is_written_down_every_five_minutes() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let backend = FileBackend::open(config(dir.path()).clock(clock.clone())).await.unwrap();
+    let list = || fs::metadata(dir.path().join("recent")).map_or(0, |meta| meta.len());
+    for round in 0..3_u64 {
+        backend.put(&key(round as usize), entry(round + 1, 10)).await.unwrap();
+        assert!(backend.get(&key(round as usize)).await.unwrap().is_some());
+        clock.set(clock.now().after(Duration::from_secs(299)));
+        let before = list();
+        backend.put(&key(100), entry(2 * round + 10, 10)).await.unwrap();
+        assert_eq!(list(), before, "too early");
+        clock.set(clock.now().after(Duration::from_secs(2)));
+        backend.put(&key(100), entry(2 * round + 11, 10)).await.unwrap();
+        assert!(list() > before, "round {round}: {before} bytes before");
+    }
+}
+
+fn mark(stamp: u64) -> Entry {
+    let mut meta = meta(stamp);
+    meta.role = Role::Mark;
+    Entry::new(meta, "mark")
+}
+
+async fn marks(backend: &FileBackend, count: usize) -> usize {
+    let mut held = 0;
+    for number in 0..count {
+        held += usize::from(backend.get(&key(number)).await.unwrap() == Some(mark(number as u64 + 1)));
+    }
+    held
+}
+
+#[tokio::test]
+async fn marks_in_sparse_volumes_outlast_values() {
+    const VOLUMES: usize = 2 * 16 + 64;
+    let dir = tempfile::tempdir().unwrap();
+    let config = || config(dir.path()).capacity(1 << 20).volume_len(64 << 10).policy(PolicyKind::Lru);
+    let backend = FileBackend::open(config()).await.unwrap();
+    for number in 0..120 {
+        backend.put(&key(number), mark(number as u64 + 1)).await.unwrap();
+        for more in 0..3 {
+            backend.put(&key(1_000 + number * 10 + more), entry(1, 59_000)).await.unwrap();
+        }
+        assert!(fs::read_dir(dir.path().join("volumes")).unwrap().count() <= VOLUMES);
+        assert!(backend.disk().total() <= 1 << 20, "{:?}", backend.disk());
+    }
+    let usage = backend.usage().await.unwrap();
+    assert_eq!(marks(&backend, 120).await, 120, "marks went while values stayed, {usage:?}");
+    assert!(usage.corrupt == 0 && usage.entries > 125, "{usage:?}");
+    backend.close().await.unwrap();
+    // They are in the volumes, as marks have to be.
+    fs::remove_file(dir.path().join("index.redb")).unwrap();
+    let backend = FileBackend::open(config()).await.unwrap();
+    assert_eq!(marks(&backend, 120).await, 120);
+}
+
+#[tokio::test]
+async fn marks_outlast_short_values_whatever_the_bound() {
+    for (capacity, entries) in [(1 << 20, u64::MAX), (64 << 20, 150)] {
+        let dir = tempfile::tempdir().unwrap();
+        let config = config(dir.path()).capacity(capacity).entries(entries).policy(PolicyKind::Lru);
+        let backend = FileBackend::open(config).await.unwrap();
+        for number in 0..100 {
+            backend.put(&key(number), mark(number as u64 + 1)).await.unwrap();
+        }
+        for number in 0..3_000 {
+            backend.put(&key(1_000 + number), entry(1, 400)).await.unwrap();
+        }
+        let usage = backend.usage().await.unwrap();
+        assert_eq!(marks(&backend, 100).await, 100, "{usage:?}");
+        assert!(usage.entries > 140, "{usage:?}");
+    }
+}
+
+#[tokio::test]
+async fn marks_outlast_short_values_when_the_capacity_shrinks() {
+    for capacity in [560 << 10, 640 << 10, 800 << 10] {
+        let dir = tempfile::tempdir().unwrap();
+        let backend = FileBackend::open(config(dir.path())).await.unwrap();
+        for number in 0..100 {
+            backend.put(&key(number), mark(number as u64 + 1)).await.unwrap();
+        }
+        for number in 0..600 {
+            backend.put(&key(1_000 + number), entry(1, 400)).await.unwrap();
+        }
+        backend.close().await.unwrap();
+        let backend = FileBackend::open(config(dir.path()).capacity(capacity)).await.unwrap();
+        assert!(backend.disk().total() <= capacity, "{:?}", backend.disk());
+        assert_eq!(marks(&backend, 100).await, 100, "{capacity}: {:?}", backend.report());
+        assert!(backend.report().evicted > 0);
     }
 }

@@ -10,6 +10,7 @@ use cache_core::{Backend, Entry, ErrorKind};
 use cache_file::{Durability, FileBackend, FileConfig, IndexOrigin};
 
 use crate::faulty_fs::FaultyFs;
+use crate::hooked_fs::HookedFs;
 use crate::support::{blocks, config, entry, fill, is_whole, key, mixed, volume};
 
 /// Entries there before anything fails.
@@ -241,6 +242,65 @@ async fn without_holes_no_record_of_a_gap_comes_back_with_a_new_index() {
         let there = backend.get(&key(number)).await.unwrap().is_some();
         assert_eq!(there, !(1..4).contains(&number), "key {number}");
     }
+}
+
+#[tokio::test]
+async fn where_files_are_compressed_what_a_killed_process_left_is_given_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let compressing = HookedFs::compressing(8);
+    let killed = compressing.clone().without_holes();
+    let backend = FileBackend::open(config(dir.path()).fs(Arc::new(killed))).await.unwrap();
+    for number in 0..10 {
+        backend.put(&key(number), entry(1, 20_000)).await.unwrap();
+    }
+    for number in 0..8 {
+        backend.remove(&key(number)).await.unwrap();
+    }
+    backend.close().await.unwrap();
+    let backend = FileBackend::open(config(dir.path()).fs(Arc::new(compressing))).await.unwrap();
+    backend.close().await.unwrap();
+    assert_eq!(blocks(&dir.path().join("volumes")), 2 * 20_480);
+    fs::remove_file(dir.path().join("index.redb")).unwrap();
+    let backend = FileBackend::open(config(dir.path())).await.unwrap();
+    assert_eq!(backend.usage().await.unwrap().entries, 2, "removed entries came back");
+}
+
+#[tokio::test]
+async fn what_a_failed_append_wrote_is_cut_off() {
+    let dir = tempfile::tempdir().unwrap();
+    let fs = FaultyFs::default();
+    let backend = FileBackend::open(faulty(dir.path(), &fs, Durability::Process)).await.unwrap();
+    backend.put(&key(0), entry(1, 5_000)).await.unwrap();
+    let len = || fs::metadata(volume(dir.path(), 1)).unwrap().len();
+    let before = len();
+    // The body first, then what is before it.
+    for first in [1, 2] {
+        fs.fail(first, 1);
+        backend.put(&key(1), entry(1, 70_000)).await.unwrap_err();
+        assert!(fs.heal());
+        assert_eq!(len().next_multiple_of(4096), before.next_multiple_of(4096), "failed at write {first}");
+        assert_eq!(backend.disk().volumes, backend.disk().records);
+    }
+}
+
+#[tokio::test]
+async fn numbers_of_volumes_are_not_used_again_after_failures() {
+    let dir = tempfile::tempdir().unwrap();
+    let fs = FaultyFs::default();
+    let backend = FileBackend::open(faulty(dir.path(), &fs, Durability::Process)).await.unwrap();
+    for number in 0..3 {
+        backend.put(&key(number), entry(1, 100_000)).await.unwrap();
+    }
+    backend.remove(&key(2)).await.unwrap();
+    assert!(volume(dir.path(), 3).exists(), "the last one is kept to be written to");
+    for number in 3..5 {
+        // The commit fails, and all is read again from disk.
+        fs.fail(1, 1);
+        backend.put(&key(number), entry(1, 10)).await.unwrap_err();
+        assert!(fs.heal() && !volume(dir.path(), 3).exists());
+    }
+    backend.put(&key(6), entry(1, 100_000)).await.unwrap();
+    assert!(!volume(dir.path(), 3).exists() && volume(dir.path(), 4).exists());
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use cache_file::{Fs, FsFile, Listed, OpenMode, RealFs};
 
@@ -33,7 +33,7 @@ struct Script {
     /// Whether holes are refused.
     no_holes: AtomicU64,
     /// A directory, and the bytes on disk beyond which it is full.
-    quota: OnceLock<(PathBuf, u64)>,
+    quota: Mutex<Option<(PathBuf, u64)>>,
 }
 
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl FaultyFs {
 
     /// The disk under `dir` is full at `bytes`.
     pub(crate) fn limit(&self, dir: &Path, bytes: u64) {
-        self.script.quota.set((dir.to_owned(), bytes)).unwrap();
+        *self.script.quota.lock().unwrap() = Some((dir.to_owned(), bytes));
     }
 
     pub(crate) fn refuse_holes(&self) {
@@ -91,7 +91,7 @@ impl Script {
 
 impl Fs for FaultyFs {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn FsFile>> {
-        if mode == OpenMode::Create {
+        if mode != OpenMode::Existing {
             self.script.check()?;
         }
         if self.script.forbidden.get().is_some_and(|forbidden| forbidden == path) {
@@ -153,12 +153,13 @@ impl FsFile for FaultyFile {
             self.file.write_at(&bytes[..bytes.len() / 2 / SECTOR * SECTOR], offset)?;
             return Err(broken());
         }
-        if let Some((dir, quota)) = self.script.quota.get() {
+        let quota = self.script.quota.lock().unwrap().clone();
+        if let Some((dir, quota)) = quota {
             // What lies in blocks that the file has needs no room.
             let before = self.file.allocated()?;
             let len = self.file.len()?;
             self.file.write_at(bytes, offset)?;
-            if self.file.allocated()? > before && blocks(dir) > *quota {
+            if self.file.allocated()? > before && blocks(&dir) > quota {
                 self.file.punch(offset, bytes.len() as u64)?;
                 self.file.set_len(len)?;
                 return Err(io::ErrorKind::StorageFull.into());

@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
 
-use cache_core::{Backend, ErrorKind};
+use cache_core::Backend;
 use cache_file::{FileBackend, IndexOrigin};
 
 use crate::faulty_fs::FaultyFs;
@@ -40,27 +40,6 @@ async fn opens_after(harm: impl FnOnce(&Path)) -> usize {
 
 fn spoil_index(dir: &Path) {
     fs::write(dir.join("index.redb"), vec![7; 100_000]).unwrap();
-}
-
-#[tokio::test]
-async fn a_directory_deleted_while_it_is_used_fails_calls_until_it_is_opened_again() {
-    let dir = tempfile::tempdir().unwrap();
-    let root = dir.path().join("cache");
-    let small = || config(&root).volume_len(64 << 10);
-    let backend = FileBackend::open(small()).await.unwrap();
-    fill(&backend, 8).await;
-    fs::remove_dir_all(&root).unwrap();
-    for number in 0..40 {
-        if let Err(error) = backend.put(&key(number), mixed(number)).await {
-            assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
-        }
-        let found = backend.get(&key(number)).await;
-        assert!(found.is_err() || found.is_ok_and(|found| found.is_none_or(|found| found == mixed(number))));
-    }
-    backend.close().await.unwrap();
-    let backend = FileBackend::open(small()).await.unwrap();
-    fill(&backend, 8).await;
-    is_whole(&backend, 8).await;
 }
 
 #[tokio::test]
@@ -161,4 +140,49 @@ async fn what_is_no_file_does_not_stay_in_quarantine() {
     assert_eq!(fs::read_dir(dir.path().join("quarantine")).unwrap().count(), 0);
     assert!(dir.path().join("CACHEDIR.TAG").exists(), "of a link, the link alone is deleted");
     assert_eq!(backend.disk().total() + FIXTURES, blocks(dir.path()));
+}
+
+#[tokio::test]
+async fn a_link_in_the_place_of_the_volumes_is_not_followed() {
+    let other = tempfile::tempdir().unwrap();
+    fs::write(other.path().join("00000001.vol"), "x").unwrap();
+    let link = |dir: &Path| {
+        fs::remove_dir_all(dir.join("volumes")).unwrap();
+        symlink(other.path(), dir.join("volumes")).unwrap();
+    };
+    assert_eq!(opens_after(link).await, COUNT / 2);
+    assert_eq!(fs::read(other.path().join("00000001.vol")).unwrap(), b"x", "a file of others was changed");
+    assert_eq!(fs::read_dir(other.path()).unwrap().count(), 1, "files were made where others have theirs");
+}
+
+#[tokio::test]
+async fn a_link_in_the_place_of_the_quarantine_is_not_followed() {
+    let other = tempfile::tempdir().unwrap();
+    fs::create_dir(other.path().join("photos")).unwrap();
+    fs::write(other.path().join("photos/one"), "x").unwrap();
+    fs::write(other.path().join("00000001-two"), vec![1; 8 << 20]).unwrap();
+    let link = |dir: &Path| symlink(other.path(), dir.join("quarantine")).unwrap();
+    assert_eq!(opens_after(link).await, COUNT);
+    let needed = |dir: &Path| {
+        link(dir);
+        spoil_index(dir);
+    };
+    assert_eq!(opens_after(needed).await, COUNT / 2);
+    assert!(other.path().join("photos/one").exists(), "a directory of others was deleted with all that was in it");
+    assert_eq!(fs::read_dir(other.path()).unwrap().count(), 2);
+}
+
+#[tokio::test]
+async fn the_directory_itself_may_be_a_link() {
+    let dir = tempfile::tempdir().unwrap();
+    let link = dir.path().join("link");
+    fs::create_dir(dir.path().join("target")).unwrap();
+    symlink("target", &link).unwrap();
+    for _ in 0..2 {
+        let backend = open(&link).await;
+        fill(&backend, COUNT).await;
+        is_whole(&backend, COUNT).await;
+        backend.close().await.unwrap();
+    }
+    assert!(dir.path().join("target/index.redb").exists());
 }

@@ -12,7 +12,7 @@ use cache_file::{DirectoryInUse, FileBackend, FileConfig, IndexOrigin};
 use crate::support::{config, entry, fill, is_whole, key, open};
 
 /// Where a child of these tests finds its directory.
-const DIR: &str = "CACHE_FILE_TEST_DIR";
+pub(crate) const DIR: &str = "CACHE_FILE_TEST_DIR";
 
 /// Runs one of the tests below as a process of its own, on `dir`.
 pub(crate) fn child(test: &str, dir: &Path) -> Output {

@@ -1,11 +1,13 @@
 //! What one write does: order within a batch, entries that are out of date, bounded sweeps, and how they are read.
 
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
-use cache_core::{Backend, Entry};
+use cache_core::{Backend, Clock, Entry};
 use cache_file::FileBackend;
 use futures_util::FutureExt;
 
+use crate::hooked_fs::{Call, HookedFs};
 use crate::support::{NOW, clock, config, entry, is_whole, key, meta, mixed, open};
 
 /// Whether of many entries of one key and one stamp, put together, the last one stays.
@@ -63,6 +65,57 @@ async fn one_sweep_drops_a_bounded_number_and_says_that_there_is_more() {
     assert!(!second.more, "{second:?}");
     assert_eq!(first.expired + second.expired, COUNT);
     assert_eq!(backend.usage().await.unwrap().entries, 0);
+}
+
+#[tokio::test]
+async fn bodies_that_wait_are_bounded_by_their_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let gate = Arc::new(Barrier::new(2));
+    let inside = gate.clone();
+    // The writer stops at the end of the first body twice: once to be met there, once to go on.
+    let fs = HookedFs::new(move |call, path| {
+        if call == Call::Write && path.ends_with("00000001.vol") {
+            inside.wait();
+        }
+    });
+    let config = || config(dir.path()).capacity(1 << 30).volume_len(64 << 10);
+    let backend = FileBackend::open(config().fs(Arc::new(fs))).await.unwrap();
+    let long = Entry::new(meta(1), vec![0; Entry::MAX_BODY as usize]);
+    let keys: Vec<_> = (0..4).map(key).collect();
+    let mut puts: Vec<_> = keys.iter().map(|key| backend.put(key, long.clone())).collect();
+    for put in &mut puts {
+        assert!(put.now_or_never().is_none());
+    }
+    // Those that are queued are carried out all the same.
+    drop(puts);
+    for _ in 0..2 {
+        gate.wait();
+    }
+    backend.close().await.unwrap();
+    let backend = FileBackend::open(config()).await.unwrap();
+    for (number, key) in keys.iter().enumerate() {
+        assert_eq!(backend.stat(key).await.unwrap().is_some(), number < 2, "put {number}");
+    }
+}
+
+#[tokio::test]
+async fn what_expires_while_it_is_read_is_not_served() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let (end, slow) = (NOW.after(Duration::from_secs(1)), clock.clone());
+    let fs = HookedFs::new(move |call, path| {
+        if call == Call::Read && path.ends_with("00000001.vol") {
+            slow.set(end);
+        }
+    });
+    let config = config(dir.path()).clock(clock.clone()).fs(Arc::new(fs));
+    let backend = FileBackend::open(config).await.unwrap();
+    let mut short = entry(1, 3_000);
+    short.meta.valid_until = end;
+    backend.put(&key(1), short).await.unwrap();
+    assert!(backend.stat(&key(1)).await.unwrap().is_some());
+    assert_eq!(backend.get(&key(1)).await.unwrap(), None);
+    assert_eq!(clock.now(), end, "it was read");
 }
 
 #[tokio::test]

@@ -51,17 +51,17 @@ async fn a_thousand_values_cost_one_read_of_each_tier_and_then_none() {
 async fn each_key_is_answered_as_if_it_was_asked_for_alone() {
     let bed = Bed::new();
     let [a, long] = [key("a"), Key::of(&"x".repeat(Key::MAX_BYTES)[..]).build().unwrap()];
-    let cache = filled(&bed, &[a.clone()]).await;
+    let cache = filled(&bed, std::slice::from_ref(&a)).await;
     let [hit, refused, again] = <[_; 3]>::try_from(cache.get_many(&[a.clone(), long, a.clone()]).await).unwrap();
     assert_eq!(*hit.unwrap().unwrap().value, "a");
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::Invalid);
     assert_eq!(*again.unwrap().unwrap().value, "a");
 
     bed.clock.advance(2 * HOUR);
-    let hit = cache.get_many(&[a.clone()]).await.remove(0).unwrap().unwrap();
+    let hit = cache.get_many(std::slice::from_ref(&a)).await.remove(0).unwrap().unwrap();
     assert_eq!((hit.freshness, hit.age), (Freshness::Stale, 2 * HOUR));
     bed.clock.advance(DAY);
-    assert!(cache.get_many(&[a.clone()]).await.remove(0).unwrap().is_none());
+    assert!(cache.get_many(std::slice::from_ref(&a)).await.remove(0).unwrap().is_none());
 
     for tier in [&bed.near, &bed.far] {
         tier.set_plan(Plan::new().all(Fault::Fail(ErrorKind::Unavailable)));

@@ -15,11 +15,13 @@ pub(super) struct Multipart {
     /// Each with the text before it.
     parts: Vec<(Bytes, Range<u64>)>,
     end: Bytes,
+    /// In bytes, with what is around the parts.
+    len: u64,
 }
 
 impl Multipart {
-    /// `spans` of `len` bytes of a type.
-    pub(super) fn new(spans: Vec<Range<u64>>, len: u64, content_type: &HeaderValue) -> Self {
+    /// `spans` of `len` bytes of a type; `None` when all of it is longer than numbers go.
+    pub(super) fn new(spans: Vec<Range<u64>>, len: u64, content_type: &HeaderValue) -> Option<Self> {
         let boundary = boundary();
         let content_type = String::from_utf8_lossy(content_type.as_bytes()).into_owned();
         let head = |(index, span): (usize, Range<u64>)| {
@@ -29,9 +31,13 @@ impl Multipart {
                 format!("{before}--{boundary}\r\nContent-Type: {content_type}\r\nContent-Range: {range}\r\n\r\n");
             (Bytes::from(head), span)
         };
-        let parts = spans.into_iter().enumerate().map(head).collect();
+        let parts: Vec<_> = spans.into_iter().enumerate().map(head).collect();
         let end = Bytes::from(format!("\r\n--{boundary}--\r\n"));
-        Self { boundary, parts, end }
+        let add = |sum: u64, (head, span): &(Bytes, Range<u64>)| {
+            sum.checked_add(head.len() as u64)?.checked_add(span.end - span.start)
+        };
+        let len = parts.iter().try_fold(end.len() as u64, add)?;
+        Some(Self { boundary, parts, end, len })
     }
 
     pub(super) fn content_type(&self) -> HeaderValue {
@@ -39,10 +45,8 @@ impl Multipart {
         HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("multipart/byteranges"))
     }
 
-    /// In bytes, with what is around the parts.
-    pub(super) fn len(&self) -> u64 {
-        let part = |(head, span): &(Bytes, Range<u64>)| head.len() as u64 + (span.end - span.start);
-        self.parts.iter().map(part).sum::<u64>() + self.end.len() as u64
+    pub(super) const fn len(&self) -> u64 {
+        self.len
     }
 
     pub(super) fn pieces(&self) -> Vec<Piece> {

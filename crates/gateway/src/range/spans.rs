@@ -44,7 +44,7 @@ pub(super) fn content_range(span: &Range<u64>, len: u64) -> String {
 /// The satisfiable spans of a header; `None` when it is malformed, of another unit or too long.
 fn parse(text: &str, len: u64) -> Option<Vec<Range<u64>>> {
     let (unit, set) = text.split_once('=')?;
-    if !unit.trim().eq_ignore_ascii_case("bytes") {
+    if !unit.eq_ignore_ascii_case("bytes") {
         return None;
     }
     let mut spans = Vec::new();
@@ -68,17 +68,17 @@ struct Malformed;
 
 /// The span of one range of a header, if it is satisfiable.
 fn one(spec: &str, len: u64) -> Result<Option<Range<u64>>, Malformed> {
-    let (first, last) = spec.split_once('-').ok_or(Malformed)?;
-    if first.is_empty() {
-        let suffix = number(last)?;
+    let (from, to) = spec.split_once('-').ok_or(Malformed)?;
+    if from.is_empty() {
+        let suffix = number(to)?;
         return Ok((suffix > 0).then(|| len.saturating_sub(suffix)..len));
     }
-    let first = number(first)?;
-    let end = if last.is_empty() {
+    let first = number(from)?;
+    let end = if to.is_empty() {
         len
     } else {
-        let last = number(last)?;
-        if last < first {
+        let last = number(to)?;
+        if magnitude(to) < magnitude(from) {
             return Err(Malformed);
         }
         last.saturating_add(1).min(len)
@@ -90,6 +90,12 @@ fn one(spec: &str, len: u64) -> Result<Option<Range<u64>>, Malformed> {
 fn number(digits: &str) -> Result<u64, Malformed> {
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     if is_number { Ok(digits.parse().unwrap_or(u64::MAX)) } else { Err(Malformed) }
+}
+
+/// What digits are compared by: numbers that do not fit, too.
+fn magnitude(digits: &str) -> (usize, &str) {
+    let digits = digits.trim_start_matches('0');
+    (digits.len(), digits)
 }
 
 /// Joins spans that overlap or nearly touch, each in the place of the first of them.

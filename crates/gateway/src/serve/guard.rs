@@ -45,7 +45,8 @@ fn refusal(headers: &HeaderMap) -> Option<(StatusCode, &'static str)> {
     }
 }
 
-fn is_loopback(authority: &Authority) -> bool {
+/// Whether an authority is this machine.
+pub(super) fn is_loopback(authority: &Authority) -> bool {
     let name = authority.host().trim_start_matches('[').trim_end_matches(']');
     name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }

@@ -44,13 +44,48 @@ pub(super) fn content_type(told: Option<&str>, name: Option<&str>) -> HeaderValu
 }
 
 fn is_media(told: &str) -> bool {
-    let essence = told.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let Some(essence) = essence(told).map(str::to_ascii_lowercase) else { return false };
     let kind = essence.split('/').next().unwrap_or_default();
     // A picture that is a document may hold scripts.
     let is_plain = !essence.contains("svg") && !essence.contains("xml");
     matches!(kind, "video" | "audio" | "image") && is_plain
         || matches!(&*essence, "application/vnd.apple.mpegurl" | "application/x-mpegurl" | "application/dash+xml")
         || essence == "text/vtt"
+}
+
+/// The type without its parameters, when that is all there is (RFC 9110, section 8.3.1). Of a list of types a browser
+/// takes the last.
+fn essence(told: &str) -> Option<&str> {
+    let (essence, mut rest) = told.split_at(told.find(';').unwrap_or(told.len()));
+    let essence = essence.trim_end_matches(BLANK);
+    let (kind, sub) = essence.split_once('/')?;
+    while !rest.is_empty() {
+        rest = after_parameter(rest.strip_prefix(';')?.trim_start_matches(BLANK))?.trim_start_matches(BLANK);
+    }
+    (is_token(kind) && is_token(sub)).then_some(essence)
+}
+
+const BLANK: [char; 2] = [' ', '\t'];
+
+/// What follows the parameter that `text` begins with; there may be none before the next semicolon.
+fn after_parameter(text: &str) -> Option<&str> {
+    if text.is_empty() || text.starts_with(';') {
+        return Some(text);
+    }
+    let (name, value) = text.split_once('=')?;
+    let (is_value, rest) = if let Some(quoted) = value.strip_prefix('"') {
+        // One with escapes is told by nobody.
+        quoted.split_once('"').map(|(inner, rest)| (!inner.contains('\\'), rest))?
+    } else {
+        let (value, rest) = value.split_at(value.find([';', ' ', '\t']).unwrap_or(value.len()));
+        (is_token(value), rest)
+    };
+    (is_token(name) && is_value).then_some(rest)
+}
+
+fn is_token(text: &str) -> bool {
+    let is_tchar = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_tchar)
 }
 
 /// The name of the file at `url`: the last part of its path, without what no file system or header would bear.
@@ -107,16 +142,42 @@ mod tests {
 
     #[test]
     fn media_keeps_the_type_that_its_origin_says() {
-        for told in ["video/mp4", "audio/ogg; codecs=opus", "image/jpeg", "VIDEO/WebM", "application/x-mpegURL"] {
+        for told in [
+            "video/mp4",
+            "audio/ogg; codecs=opus",
+            "image/jpeg",
+            "VIDEO/WebM",
+            "application/x-mpegURL",
+            "video/mp4 ; codecs=\"avc1.42E01E, mp4a.40.2\";;a=b",
+            "video/mp4;",
+        ] {
             assert_eq!(content_type(Some(told), Some("a.mkv")), told);
         }
     }
 
     #[test]
     fn what_a_browser_would_run_is_bytes_or_what_its_name_says() {
-        for told in
-            ["text/html", "text/html; charset=utf-8", "image/svg+xml", "application/javascript", "text/xml", "nonsense"]
-        {
+        for told in [
+            "text/html",
+            "text/html; charset=utf-8",
+            "image/svg+xml",
+            "application/javascript",
+            "text/xml",
+            "nonsense",
+            "video/mp4, text/html",
+            "video/mp4;a=b, text/html",
+            "video/mp4;a, text/html",
+            "video/mp4;a=\"b\", text/html",
+            "video/mp4;a=\"\\\", text/html;b=\"",
+            "video/mp4;a=\"b",
+            "video/mp4 text/html",
+            "video/",
+            "/mp4",
+            "video/mp4/x",
+            "video/mp4;=b",
+            "video/mp4;a=",
+            "video/<b>",
+        ] {
             assert_eq!(content_type(Some(told), None), "application/octet-stream", "{told}");
             assert_eq!(content_type(Some(told), Some("film.MKV")), "video/x-matroska", "{told}");
         }

@@ -18,11 +18,14 @@ use serde::Deserialize;
 use super::naming;
 use super::routes::Server;
 use crate::range::{ETag, Piece, Plan, Representation};
-use crate::reach::Reach;
+use crate::reach::{Ports, Reach};
 use crate::stack::Stack;
 
 /// What has to pass between the checks of a cached link: it is asked about again, and need not be sent again.
 const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("private, no-cache");
+
+/// What is played comes from strangers: a browser that takes it for a page runs nothing of it.
+const SANDBOX: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; sandbox");
 
 /// What plays links.
 #[derive(Debug, Clone)]
@@ -45,12 +48,12 @@ pub(super) struct Wanted {
 
 impl Player {
     /// Plays through `stack` what is within `reach`.
-    pub(super) fn new(stack: &Stack, reach: Reach) -> Result<Self> {
+    pub(super) fn new(stack: &Stack, reach: Reach, ports: &Ports) -> Result<Self> {
         let admits = match reach {
             Reach::Public => |address| Reach::Public.admits(address),
             Reach::Anywhere => |_| true,
         };
-        let client = HttpClient::new(HttpOptions::new().redirects(3).admit(admits))?;
+        let client = HttpClient::new(HttpOptions::new().redirects(3).admit(admits).ports(ports.0.iter().cloned()))?;
         let clock = stack.tiers.clock().clone();
         Ok(Self { blobs: Blobs::builder().backend(stack.tiers.clone()).clock(clock.clone()).build()?, client, clock })
     }
@@ -74,10 +77,10 @@ pub(super) async fn play(
     headers: HeaderMap,
     Query(wanted): Query<Wanted>,
 ) -> Response {
-    match answer(&server.player, &method, &headers, &wanted).await {
-        Ok(response) => response,
-        Err(error) => refusal(&error),
-    }
+    let answer = answer(&server.player, &method, &headers, &wanted).await;
+    let mut response = answer.unwrap_or_else(|error| refusal(&error));
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, SANDBOX);
+    response
 }
 
 async fn answer(

@@ -8,16 +8,18 @@ use axum::{Json, Router, middleware};
 
 use super::play::{Player, play};
 use super::stats::Snapshot;
-use super::{guard, page};
+use super::{cors, guard, page};
+use crate::reach::Reach;
 use crate::stack::Stack;
 
-pub(super) fn router(stack: Stack, player: Player) -> Router {
+pub(super) fn router(stack: Stack, player: Player, reach: Reach) -> Router {
+    let shared = middleware::from_fn_with_state(reach, cors::share);
     Router::new()
         .route("/", get(first_page))
         .route("/style.css", get(style))
         .route("/health", get(health))
         .route("/api/cache-stats", get(cache_stats))
-        .route("/play", get(play))
+        .route("/play", get(play).options(cors::preflight).layer(shared))
         .layer(middleware::from_fn(guard::check))
         .with_state(Server { stack, player, started: std::time::Instant::now() })
 }

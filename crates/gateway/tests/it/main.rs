@@ -4,8 +4,10 @@
 
 mod bad_input;
 mod full_disk;
+mod hostile;
 mod origin;
 mod play;
+mod players;
 mod process;
 mod real;
 mod serve;

@@ -2,8 +2,9 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -161,4 +162,26 @@ impl Shared {
         }
         if manner.length { Ok(()) } else { stream.shutdown(std::net::Shutdown::Both) }
     }
+}
+
+/// An origin that sends `answer` to whatever it is asked, and leaves the connection open for a while; the port, and the
+/// heads that it was sent.
+pub(crate) fn saying(answer: String) -> (u16, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let (told, heads) = mpsc::channel();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let (told, answer) = (told.clone(), answer.clone());
+            thread::spawn(move || {
+                let lines = BufReader::new(&stream).lines().map_while(Result::ok);
+                let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+                // A test that has seen enough, and a client that leaves, are no failures.
+                let _ = told.send(head.join("\n"));
+                let _ = stream.write_all(answer.as_bytes());
+                thread::park_timeout(Duration::from_secs(5));
+            });
+        }
+    });
+    (port, heads)
 }

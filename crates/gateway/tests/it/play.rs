@@ -142,7 +142,7 @@ fn pages_and_scripts_are_bytes_to_browsers() {
 fn nothing_is_fetched_from_this_machine_or_its_network_unless_that_is_allowed() {
     let home = Home::new();
     let origin = Origin::of(film());
-    let server = Server::start(&home);
+    let server = Server::start_with(&home, &home.path("cache"), &["--reach-ports", "1-65535"]);
     let port = origin.address().port();
     let hosts = [
         "127.0.0.1",
@@ -158,6 +158,7 @@ fn nothing_is_fetched_from_this_machine_or_its_network_unless_that_is_allowed() 
     for host in hosts {
         let answer = ask(&server, "GET", &format!("http://{host}:{port}/film.mp4"), "");
         assert_eq!(answer.status, 502, "{host}: {}", answer.head);
+        assert!(String::from_utf8_lossy(&answer.body).contains("at an address that is not fetched from"));
     }
     for url in ["file:///etc/passwd", "javascript:alert(1)", "ftp://a.example/x", "//a.example/x", "nonsense", ""] {
         assert_eq!(ask(&server, "GET", url, "").status, 400, "{url}");

@@ -83,14 +83,14 @@ impl Server {
 
     /// One that plays links of this machine, too.
     pub(crate) fn start_reaching_anywhere(home: &Home) -> Self {
-        Self::start_with(home, &home.path("cache"), &["--reach", "anywhere"])
+        Self::start_with(home, &home.path("cache"), &["--reach", "anywhere", "--reach-ports", "1-65535"])
     }
 
     pub(crate) fn start_in(home: &Home, cache: &Path) -> Self {
         Self::start_with(home, cache, &[])
     }
 
-    fn start_with(home: &Home, cache: &Path, args: &[&str]) -> Self {
+    pub(crate) fn start_with(home: &Home, cache: &Path, args: &[&str]) -> Self {
         let mut child = home
             .reelcache()
             .env("REELCACHE_DIR", cache)

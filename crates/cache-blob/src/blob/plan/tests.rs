@@ -132,3 +132,30 @@ fn everything_is_fetched_when_asked() {
     assert!(plan.is_complete());
     assert_eq!(step(&mut plan, fetch, Some(4)), None);
 }
+
+#[test]
+fn a_reach_behind_the_end_is_one_to_the_end() {
+    for reach in [ANYWHERE, IN_ORDER] {
+        let mut plan = plan(Reach { ahead: u64::MAX >> 16, ..reach }, 3, 0);
+        let fetch = plan.id();
+        plan.fetches.insert(fetch, None);
+        assert!(!plan.has_work(fetch, None), "there is no reader");
+        plan.join(0, u64::MAX);
+        assert_eq!([0, 1, 2].map(|at| step(&mut plan, fetch, Some(at))), [0, 1, 2].map(Some));
+        assert_eq!(step(&mut plan, fetch, Some(3)), None);
+        assert_eq!(step(&mut plan, fetch, None), None);
+    }
+}
+
+#[test]
+fn a_backend_that_refuses_gets_only_what_is_waited_for() {
+    let mut plan = plan(ANYWHERE, 100, 2);
+    plan.join(0, 99);
+    plan.note_refusal(true);
+    assert_eq!(plan.hire(), None);
+    let _wait = plan.want(7, false);
+    let fetch = plan.hire().unwrap();
+    assert_eq!(plan.assign(fetch, Some(3)).map(|job| job.index), Some(7));
+    plan.note_refusal(false);
+    assert!(plan.has_work(fetch, Some(8)));
+}

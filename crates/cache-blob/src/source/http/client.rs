@@ -3,6 +3,8 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cache_core::{Error, ErrorKind};
@@ -22,8 +24,12 @@ pub struct HttpOptions {
     admits: Admits,
 }
 
-/// Whether an address may be connected to.
-type Admits = fn(IpAddr) -> bool;
+/// What may be connected to.
+#[derive(Debug, Clone)]
+struct Admits {
+    address: fn(IpAddr) -> bool,
+    ports: Arc<[RangeInclusive<u16>]>,
+}
 
 /// Connections to origins, shared by all sources that are made with it and by its clones.
 #[derive(Clone)]
@@ -36,7 +42,8 @@ impl HttpOptions {
     /// Five redirects, 10 s to connect.
     pub fn new() -> Self {
         let user_agent = concat!("reelcache/", env!("CARGO_PKG_VERSION")).to_owned();
-        Self { redirects: 5, connect_limit: Duration::from_secs(10), user_agent, admits: |_| true }
+        let admits = Admits { address: |_| true, ports: Arc::new([0..=u16::MAX]) };
+        Self { redirects: 5, connect_limit: Duration::from_secs(10), user_agent, admits }
     }
 
     /// Sets how many redirects a request follows.
@@ -65,7 +72,14 @@ impl HttpOptions {
     /// address that was asked about, so a name that changes its mind gets nowhere.
     #[must_use]
     pub fn admit(mut self, admits: fn(IpAddr) -> bool) -> Self {
-        self.admits = admits;
+        self.admits.address = admits;
+        self
+    }
+
+    /// Sets which ports are connected to, by links and redirects. All unless set.
+    #[must_use]
+    pub fn ports(mut self, ports: impl IntoIterator<Item = RangeInclusive<u16>>) -> Self {
+        self.admits.ports = ports.into_iter().collect();
         self
     }
 }
@@ -77,11 +91,14 @@ impl HttpClient {
     /// [`ErrorKind::Invalid`] when they make none, or when the system has no TLS roots.
     pub fn new(options: HttpOptions) -> cache_core::Result<Self> {
         let HttpOptions { redirects, admits, .. } = options;
+        let redirected = admits.clone();
         let client = Client::builder()
-            .redirect(Policy::custom(move |attempt| follow(attempt, redirects, admits)))
-            .dns_resolver(Admitted(admits))
+            .redirect(Policy::custom(move |attempt| follow(attempt, redirects, &redirected)))
+            .dns_resolver(Resolver(admits.address))
             .connect_timeout(options.connect_limit)
             .user_agent(options.user_agent)
+            // It would be the link before a redirect, with what is secret in it.
+            .referer(false)
             .no_proxy()
             .http1_only()
             .build();
@@ -94,25 +111,42 @@ impl HttpClient {
     /// # Errors
     /// When it names an address that is not connected to.
     pub(super) fn get(&self, url: Url) -> Result<RequestBuilder> {
-        if is_admitted(&url, self.admits) {
-            Ok(self.client.get(url))
+        match self.admits.refusal(&url) {
+            None => Ok(self.client.get(url)),
+            Some(refused) => Err(BlobError::lasting(refused.to_string())),
+        }
+    }
+}
+
+impl Admits {
+    /// Why `url` is not asked, if so. The addresses of names are left to the resolver.
+    fn refusal(&self, url: &Url) -> Option<NotAdmitted> {
+        let host = url.host_str().unwrap_or_default();
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let port = url.port_or_known_default().unwrap_or(0);
+        if !host.parse().map_or(true, self.address) {
+            Some(NotAdmitted::Address)
+        } else if !self.ports.iter().any(|ports| ports.contains(&port)) {
+            Some(NotAdmitted::Port)
+        } else if has_login(url) {
+            Some(NotAdmitted::Login)
         } else {
-            Err(BlobError::lasting(NotAdmitted.to_string()))
+            None
         }
     }
 }
 
 /// Names are looked up here, so that what is connected to is what was asked about.
-struct Admitted(Admits);
+struct Resolver(fn(IpAddr) -> bool);
 
-impl Resolve for Admitted {
+impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         let admits = self.0;
         Box::pin(async move {
             let found = lookup_host((name.as_str(), 0)).await?;
             let admitted: Vec<_> = found.filter(|address| admits(address.ip())).collect();
             if admitted.is_empty() {
-                return Err(NotAdmitted.into());
+                return Err(NotAdmitted::Address.into());
             }
             Ok(Box::new(admitted.into_iter()) as Addrs)
         })
@@ -121,30 +155,36 @@ impl Resolve for Admitted {
 
 /// Why nothing is connected to.
 #[derive(Debug)]
-struct NotAdmitted;
+enum NotAdmitted {
+    Address,
+    Port,
+    Login,
+}
 
 impl fmt::Display for NotAdmitted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the origin is at an address that is not fetched from")
+        f.write_str(match self {
+            Self::Address => "the origin is at an address that is not fetched from",
+            Self::Port => "the origin is at a port that is not fetched from",
+            Self::Login => "the origin redirects to an address with a user name or a password",
+        })
     }
 }
 
 impl StdError for NotAdmitted {}
 
-/// Addresses in place of names do not come by the resolver.
-fn is_admitted(url: &Url, admits: Admits) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    host.parse().map_or(true, admits)
+/// Whether an address holds a user name or a password: they would be sent along, and logged with the address.
+pub(super) fn has_login(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
 }
 
-fn follow(attempt: Attempt<'_>, redirects: usize, admits: Admits) -> reqwest::redirect::Action {
+fn follow(attempt: Attempt<'_>, redirects: usize, admits: &Admits) -> reqwest::redirect::Action {
     if attempt.previous().len() > redirects {
-        attempt.error("the origin redirects too often")
-    } else if is_admitted(attempt.url(), admits) {
-        attempt.follow()
-    } else {
-        attempt.error(NotAdmitted)
+        return attempt.error("the origin redirects too often");
+    }
+    match admits.refusal(attempt.url()) {
+        None => attempt.follow(),
+        Some(refused) => attempt.error(refused),
     }
 }
 

@@ -1,0 +1,98 @@
+//! What is connected to: addresses, ports and links that are not admitted, named by whom they may be.
+
+use std::net::IpAddr;
+
+use bytes::Bytes;
+use cache_blob::{BlobReader, HttpClient, HttpOptions, HttpSource};
+use cache_core::ErrorKind;
+
+use crate::http_origin::{Answer, HttpOrigin, Request};
+use crate::support::{MIB, key, memory, read, small};
+
+/// This machine by its IPv4 address alone.
+fn is_v4(address: IpAddr) -> bool {
+    address.is_ipv4()
+}
+
+fn nowhere(_: IpAddr) -> bool {
+    false
+}
+
+async fn open(options: HttpOptions, url: &str) -> cache_blob::Result<BlobReader> {
+    let source = HttpSource::new(&HttpClient::new(options.redirects(3))?, url)?;
+    small(memory(MIB)).build().unwrap().open(&key(), source).await
+}
+
+/// Serves ten bytes, and under `/moved` leads on to `target`.
+async fn origin(target: impl Fn() -> String + Send + Sync + 'static) -> HttpOrigin {
+    let answer = move |request: &Request| match request.path.as_str() {
+        "moved" => Answer::new(302, &[("location", &target()), ("content-length", "0")], Bytes::new()),
+        _ => Answer::part(&Bytes::from_static(b"ten bytes."), request.range.unwrap_or(0), "\"a\""),
+    };
+    HttpOrigin::start(answer).await
+}
+
+#[tokio::test]
+async fn an_address_that_is_not_admitted_is_not_asked_whoever_names_it() {
+    let origin = origin(String::new).await;
+    let port = origin.port();
+    for host in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "2130706433", "0x7f.1"] {
+        let refused = open(HttpOptions::new().admit(nowhere), &format!("http://{host}:{port}/film")).await;
+        let refused = refused.unwrap_err();
+        assert!(refused.to_string().contains("at an address that is not fetched from"), "{host}: {refused}");
+    }
+    assert_eq!(origin.requests().len(), 0);
+    let reader = open(HttpOptions::new().admit(is_v4), &format!("http://localhost:{port}/film")).await.unwrap();
+    assert_eq!(read(&reader, 0, 10).await.unwrap(), "ten bytes.", "of two addresses the one that is admitted");
+}
+
+#[tokio::test]
+async fn a_redirect_to_what_is_not_admitted_is_not_followed() {
+    let target = origin(String::new).await;
+    let port = target.port();
+    for (host, why) in [
+        ("[::1]", "at an address"),
+        ("[::ffff:127.0.0.1]", "at an address"),
+        ("name:hush@127.0.0.1", "user name"),
+        ("name@127.0.0.1", "user name"),
+        (":hush@127.0.0.1", "user name"),
+    ] {
+        let leading = origin(move || format!("http://{host}:{port}/film")).await;
+        let refused = open(HttpOptions::new().admit(is_v4), &leading.url("moved")).await.unwrap_err();
+        assert!(refused.to_string().contains(why), "{host}: {refused}");
+        assert!(!format!("{refused} {refused:?}").contains("hush"), "{refused:?}");
+    }
+    assert_eq!(target.requests().len(), 0);
+    let leading = origin(move || format!("http://127.0.0.1:{port}/film")).await;
+    open(HttpOptions::new().admit(is_v4), &leading.url("moved")).await.unwrap();
+    let requests = target.requests();
+    assert!(!requests.is_empty() && requests.iter().all(|request| !request.tells), "{requests:?}");
+}
+
+#[tokio::test]
+async fn a_port_that_is_not_admitted_is_not_asked_whoever_names_it() {
+    let target = origin(String::new).await;
+    let port = target.port();
+    let leading = origin(move || format!("http://127.0.0.1:{port}/film")).await;
+    let refused = open(HttpOptions::new().ports([80..=80, 443..=443]), &target.url("film")).await.unwrap_err();
+    assert!(refused.to_string().contains("at a port that is not fetched from"), "{refused}");
+    let only_leading = HttpOptions::new().ports([leading.port()..=leading.port()]);
+    let refused = open(only_leading.clone(), &leading.url("moved")).await.unwrap_err();
+    assert!(refused.to_string().contains("at a port that is not fetched from"), "{refused}");
+    assert_eq!(target.requests().len(), 0);
+    open(only_leading, &leading.url("film")).await.unwrap();
+    // The port of a scheme counts though nobody writes it.
+    let refused = open(HttpOptions::new().ports([443..=443]), "http://127.0.0.1/film").await.unwrap_err();
+    assert!(refused.to_string().contains("at a port that is not fetched from"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_link_with_a_user_name_or_a_password_is_refused() {
+    let origin = origin(String::new).await;
+    let port = origin.port();
+    for login in ["name", "name:hush", ":hush"] {
+        let refused = open(HttpOptions::new(), &format!("http://{login}@127.0.0.1:{port}/film")).await.unwrap_err();
+        assert!(refused.kind() == ErrorKind::Invalid && !refused.to_string().contains("hush"), "{refused}");
+    }
+    assert_eq!(origin.requests().len(), 0);
+}
