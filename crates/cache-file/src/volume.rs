@@ -62,6 +62,23 @@ pub(crate) struct Volume {
     pub(crate) live: u64,
     /// What the file took on disk when it was last asked.
     pub(crate) allocated: u64,
+    /// Whether the file goes on behind the tail, and could not be cut off there.
+    pub(crate) is_long: bool,
+}
+
+impl Volume {
+    /// The one in `file`, in which a record may begin at `tail`.
+    pub(crate) fn new(file: Arc<dyn FsFile>, tail: u64, allocated: u64) -> Self {
+        Self { file, tail, live: 0, allocated, is_long: false }
+    }
+
+    /// Has the volume end at `end`. What could not be cut off is tried again when the volume is measured.
+    pub(crate) fn cut(&mut self, end: u64) -> io::Result<()> {
+        self.tail = end;
+        let done = self.file.set_len(end);
+        self.is_long = done.is_err();
+        done
+    }
 }
 
 /// All volumes, in the hands of the one writer.
@@ -200,9 +217,14 @@ impl Volumes {
     }
 
     /// What all volumes take on disk; asks the file system about those that changed.
+    ///
+    /// Tails that could not be cut off are tried again: entries would be evicted for their space, and not give it back.
     pub(crate) fn allocated(&mut self) -> u64 {
         for number in std::mem::take(&mut self.touched) {
             let Some(volume) = self.by_number.get_mut(&number) else { continue };
+            if volume.is_long && volume.cut(volume.tail).is_err() {
+                self.touched.insert(number);
+            }
             match volume.file.allocated() {
                 Ok(allocated) => volume.allocated = allocated,
                 Err(error) => warn!(volume = number, %error, "the length of a volume on disk is unknown"),
@@ -224,10 +246,9 @@ impl Volumes {
             self.delete(number);
         }
         let Some(volume) = self.by_number.get_mut(&mark.last) else { return };
-        volume.tail = mark.tail;
         volume.live = mark.live;
         self.touched.insert(mark.last);
-        if let Err(error) = volume.file.set_len(mark.tail) {
+        if let Err(error) = volume.cut(mark.tail) {
             warn!(volume = mark.last, %error, "the tail of a failed write stays until it is written over");
         }
     }
@@ -292,7 +313,7 @@ impl Volumes {
             let (first, space) = (neighbours[0], neighbours.iter().map(|place| place.space()).sum());
             let Some(volume) = self.by_number.get_mut(&first.volume) else { continue };
             volume.live = volume.live.saturating_sub(space);
-            if volume.live == 0 && first.volume != self.last {
+            if volume.live == 0 && (first.volume != self.last || volume.is_long) {
                 self.delete(first.volume);
             } else {
                 self.touched.insert(first.volume);
@@ -331,7 +352,7 @@ impl Volumes {
         }
         self.changed = true;
         let full = std::mem::replace(&mut self.last, number);
-        self.by_number.insert(number, Volume { file, tail: 0, live: 0, allocated: 0 });
+        self.by_number.insert(number, Volume::new(file, 0, 0));
         if self.by_number.get(&full).is_some_and(|volume| volume.live == 0) {
             self.delete(full);
         }
