@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use cache_core::{Result, Timestamp};
+use cache_core::{Key, Result, Timestamp};
 use tracing::warn;
 
 use super::budget::Steps;
@@ -158,11 +158,14 @@ impl Writer {
             room = room.saturating_sub(weight);
         }
         let is_empty = plan.is_empty();
+        let mut vacated = 0;
         for place in plan.before.values().filter_map(|departed| departed.entry.place()) {
             self.volumes.vacate(place);
+            vacated += 1;
         }
         if let Err(error) = self.commit(plan) {
             warn!(%error, "the disk is full, and entries could not be evicted");
+            self.shared.counters.evicted.fetch_add(vacated, Ordering::Relaxed);
             self.mend();
             return false;
         }
@@ -248,13 +251,18 @@ impl Writer {
     }
 
     /// Gives the space of entries back that the index does not name any more.
-    fn free(&mut self, departed: impl IntoIterator<Item = Departed>) {
+    fn free(&mut self, departed: impl IntoIterator<Item = (Key, Departed)>) {
         let mut places = Vec::new();
-        for Departed { entry, weight } in departed {
+        for (key, Departed { entry, weight, is_doubtful }) in departed {
             let place = entry.place();
             let charge = weight - place.map_or(0, |place| place.space().min(weight));
             self.loosened = self.loosened.saturating_add(charge);
-            places.extend(place);
+            match place {
+                Some(place) if is_doubtful && !self.volumes.has_header(place, key.as_str().as_bytes()) => {
+                    self.volumes.disown(place);
+                }
+                place => places.extend(place),
+            }
         }
         self.volumes.free(places);
         self.share_files();

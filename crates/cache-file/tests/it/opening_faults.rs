@@ -1,8 +1,8 @@
 //! One fault at an opening: what it leaves behind takes nothing of what is put later.
 
+use std::fs;
 use std::ops::RangeInclusive;
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 
 use cache_core::{Backend, Entry, PolicyKind, Role};
@@ -57,8 +57,7 @@ async fn closed() -> TempDir {
 /// Opens a copy of `first`, too long for the capacity, on `fs`, puts, closes, and opens it again; whether `fs` failed.
 async fn lose_nothing(first: &Path, fs: &FaultyFs, faults: &str) -> bool {
     let dir = tempfile::tempdir().unwrap();
-    let copied = Command::new("cp").arg("-a").arg(first.join(".")).arg(dir.path()).status();
-    assert!(copied.unwrap().success());
+    copy(first, dir.path());
     let small = config(dir.path()).capacity(2 << 20).policy(PolicyKind::Fifo).fs(Arc::new(fs.clone()));
     let Ok(backend) = FileBackend::open(small).await else { return true };
     let has_failed = fs.heal();
@@ -88,4 +87,17 @@ fn mark() -> Entry {
     let mut mark = entry(5_000, 100);
     mark.meta.role = Role::Mark;
     mark
+}
+
+/// Copies a directory. A process that is started for that would hold the locks of other tests for a moment.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for found in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(found.file_name());
+        if found.file_type().unwrap().is_dir() {
+            copy(&found.path(), &target);
+        } else {
+            fs::copy(found.path(), target).unwrap();
+        }
+    }
 }
