@@ -145,7 +145,11 @@ impl FileBackend {
     async fn get_found(&self, key: &Key) -> Result<Option<Entry>> {
         self.check_open()?;
         let found = match self.shared.get_ready(key) {
-            Some(found) => found,
+            Some(found) => {
+                // What a closing backend finds is of no use to anybody.
+                self.check_open()?;
+                found
+            }
             None => self.read_found(key.clone()).await?,
         };
         self.resolve(key, found).await

@@ -8,8 +8,9 @@ use parking_lot::Mutex;
 
 /// Shorter entries are left to the allocator.
 const LEAST: usize = 128 << 10;
-/// Lengths are rounded up to it, so that keys of different lengths do not matter.
-const STEP: usize = 64 << 10;
+/// Lengths are rounded up by one part in so many at most, so that keys of about one length share buffers. What is rounded
+/// up is held as long as the body, and counted by nobody.
+const SHARE: usize = 16;
 /// What is kept while nobody uses it, in bytes.
 const MOST: usize = 24 << 20;
 
@@ -42,7 +43,7 @@ impl Buffers {
         if len < LEAST {
             return Buffer { bytes: vec![0; len], len, home: Weak::new() };
         }
-        let rounded = len.next_multiple_of(STEP);
+        let rounded = rounded(len);
         let found = {
             let mut idle = self.idle.lock();
             let at = idle.buffers.iter().rposition(|buffer| buffer.len() == rounded);
@@ -92,9 +93,22 @@ impl Drop for Buffer {
     }
 }
 
+fn rounded(len: usize) -> usize {
+    len.next_multiple_of(len.next_power_of_two() / (2 * SHARE))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const STEP: usize = 64 << 10;
+
+    #[test]
+    fn a_buffer_is_a_little_longer_than_its_bytes_at_most() {
+        for len in (LEAST..3 << 20).step_by(977).chain([LEAST, LEAST + 1, 1 << 20, (1 << 20) + 1]) {
+            assert!((len..=len + len / SHARE).contains(&rounded(len)), "{len} bytes in {}", rounded(len));
+        }
+    }
 
     #[test]
     fn a_buffer_is_used_again_when_the_last_of_its_bytes_is_dropped() {
@@ -106,7 +120,7 @@ mod tests {
         drop(body);
         assert_eq!(buffers.idle.lock().bytes, 0);
         drop(part);
-        assert_eq!(buffers.idle.lock().bytes, LEAST + STEP);
+        assert_eq!(buffers.idle.lock().bytes, rounded(LEAST + 1));
         let again = buffers.take(LEAST + 2).into_bytes();
         assert_eq!((again.as_ptr(), again.len()), (place, LEAST + 2));
     }

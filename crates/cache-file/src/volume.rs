@@ -1,5 +1,6 @@
 //! `Volumes`: the append-only files that hold the longer entries, and the space they take.
 
+mod place;
 mod pool;
 pub(crate) mod record;
 
@@ -14,6 +15,7 @@ use tracing::warn;
 use crate::config::Durability;
 use crate::dir::Layout;
 use crate::fs::{FsFile, OpenMode};
+pub(crate) use place::{Place, has_header};
 pub(crate) use pool::{Pool, open};
 use record::{BLOCK, HEADER, aligned};
 
@@ -21,36 +23,6 @@ use record::{BLOCK, HEADER, aligned};
 const COPIED: usize = 64 << 10;
 /// Copied records that are written at once, beyond which no more are added.
 const GATHERED: usize = 256 << 10;
-
-/// Where a record lies: `len` bytes from a [`BLOCK`] on. Every entry in memory has one, so it is small.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
-    pub(crate) volume: u32,
-    block: u32,
-    pub(crate) len: u32,
-}
-
-impl Place {
-    /// `len` bytes at `offset`, where that is the beginning of a block within the first 16 TiB.
-    pub(crate) fn new(volume: u32, offset: u64, len: u32) -> Option<Self> {
-        let block = u32::try_from(offset / BLOCK).ok().filter(|_| offset.is_multiple_of(BLOCK))?;
-        Some(Self { volume, block, len })
-    }
-
-    pub(crate) const fn offset(self) -> u64 {
-        self.block as u64 * BLOCK
-    }
-
-    /// The space that the record takes.
-    pub(crate) const fn space(self) -> u64 {
-        aligned(self.len as u64)
-    }
-
-    /// Where its space ends.
-    pub(crate) const fn end(self) -> u64 {
-        self.offset() + self.space()
-    }
-}
 
 /// One volume as its writer knows it.
 #[derive(Debug)]
@@ -62,6 +34,23 @@ pub(crate) struct Volume {
     pub(crate) live: u64,
     /// What the file took on disk when it was last asked.
     pub(crate) allocated: u64,
+    /// Whether the file goes on behind the tail, and could not be cut off there.
+    pub(crate) is_long: bool,
+}
+
+impl Volume {
+    /// The one in `file`, in which a record may begin at `tail`.
+    pub(crate) fn new(file: Arc<dyn FsFile>, tail: u64, allocated: u64) -> Self {
+        Self { file, tail, live: 0, allocated, is_long: false }
+    }
+
+    /// Has the volume end at `end`. What could not be cut off is tried again when the volume is measured.
+    pub(crate) fn cut(&mut self, end: u64) -> io::Result<()> {
+        self.tail = end;
+        let done = self.file.set_len(end);
+        self.is_long = done.is_err();
+        done
+    }
 }
 
 /// All volumes, in the hands of the one writer.
@@ -165,6 +154,11 @@ impl Volumes {
         self.by_number.get(&number)
     }
 
+    /// Whether a record of `key` begins at `place`.
+    pub(crate) fn has_header(&self, place: Place, key: &[u8]) -> bool {
+        self.get(place.volume).is_some_and(|volume| has_header(&*volume.file, place, key))
+    }
+
     /// Counts the record at `place`, if it is in a volume, as live.
     pub(crate) fn claim(&mut self, place: Option<Place>) {
         if let Some(place) = place
@@ -200,9 +194,14 @@ impl Volumes {
     }
 
     /// What all volumes take on disk; asks the file system about those that changed.
+    ///
+    /// Tails that could not be cut off are tried again: entries would be evicted for their space, and not give it back.
     pub(crate) fn allocated(&mut self) -> u64 {
         for number in std::mem::take(&mut self.touched) {
             let Some(volume) = self.by_number.get_mut(&number) else { continue };
+            if volume.is_long && volume.cut(volume.tail).is_err() {
+                self.touched.insert(number);
+            }
             match volume.file.allocated() {
                 Ok(allocated) => volume.allocated = allocated,
                 Err(error) => warn!(volume = number, %error, "the length of a volume on disk is unknown"),
@@ -224,10 +223,9 @@ impl Volumes {
             self.delete(number);
         }
         let Some(volume) = self.by_number.get_mut(&mark.last) else { return };
-        volume.tail = mark.tail;
         volume.live = mark.live;
         self.touched.insert(mark.last);
-        if let Err(error) = volume.file.set_len(mark.tail) {
+        if let Err(error) = volume.cut(mark.tail) {
             warn!(volume = mark.last, %error, "the tail of a failed write stays until it is written over");
         }
     }
@@ -292,13 +290,33 @@ impl Volumes {
             let (first, space) = (neighbours[0], neighbours.iter().map(|place| place.space()).sum());
             let Some(volume) = self.by_number.get_mut(&first.volume) else { continue };
             volume.live = volume.live.saturating_sub(space);
-            if volume.live == 0 && first.volume != self.last {
-                self.delete(first.volume);
-            } else {
+            if !self.delete_if_empty(first.volume)
+                && let Some(volume) = self.by_number.get(&first.volume)
+            {
                 self.touched.insert(first.volume);
                 erase(&*volume.file, first.offset(), space);
             }
         }
+    }
+
+    /// Counts a record as gone and leaves its place as it is: what lies there may be another one. A place that was
+    /// damaged is erased at the next start.
+    pub(crate) fn disown(&mut self, place: Place) {
+        if let Some(volume) = self.by_number.get_mut(&place.volume) {
+            volume.live = volume.live.saturating_sub(place.space());
+            self.delete_if_empty(place.volume);
+        }
+    }
+
+    fn delete_if_empty(&mut self, number: u32) -> bool {
+        let is_empty = self
+            .by_number
+            .get(&number)
+            .is_some_and(|volume| volume.live == 0 && (number != self.last || volume.is_long));
+        if is_empty {
+            self.delete(number);
+        }
+        is_empty
     }
 
     /// Erases a record that is to be freed, ahead of its time.
@@ -331,7 +349,7 @@ impl Volumes {
         }
         self.changed = true;
         let full = std::mem::replace(&mut self.last, number);
-        self.by_number.insert(number, Volume { file, tail: 0, live: 0, allocated: 0 });
+        self.by_number.insert(number, Volume::new(file, 0, 0));
         if self.by_number.get(&full).is_some_and(|volume| volume.live == 0) {
             self.delete(full);
         }
@@ -365,14 +383,3 @@ pub(crate) fn erase(file: &dyn FsFile, offset: u64, space: u64) {
         }
     }
 }
-
-/// Whether a record of `key` could begin at `place` and does.
-pub(crate) fn has_header(file: &dyn FsFile, place: Place, key: &[u8]) -> bool {
-    let mut front = vec![0; (HEADER + key.len()).min(place.len as usize)];
-    file.read_at(&mut front, place.offset()).is_ok()
-        && front.get(HEADER..) == Some(key)
-        && record::header(place.volume, place.offset(), &front)
-            .is_some_and(|header| header.record() == place.len as usize)
-}
-
-const _: () = assert!(BLOCK.is_power_of_two(), "offsets are checked by remainder");

@@ -53,6 +53,8 @@ pub(super) struct Plan {
 pub(super) struct Departed {
     pub(super) entry: Ref,
     pub(super) weight: u64,
+    /// Whether another entry may lie in its place: then that is not erased.
+    pub(super) is_doubtful: bool,
 }
 
 /// An entry to be written.
@@ -195,7 +197,8 @@ impl Body {
 impl Departed {
     /// It without its body, which another entry has taken over.
     fn without_body(self, place: Place) -> Self {
-        Self { entry: self.entry.at(Spot::Inline), weight: self.weight.saturating_sub(place.space()) }
+        let weight = self.weight.saturating_sub(place.space());
+        Self { entry: self.entry.at(Spot::Inline), weight, is_doubtful: false }
     }
 }
 
@@ -224,6 +227,7 @@ impl Plan {
                 if found.is_some_and(|found| found.generation == generation) {
                     self.corrupt += 1;
                     self.depart_all(live.catalog.remove(&key, now));
+                    self.before.get_mut(&key).into_iter().for_each(|departed| departed.is_doubtful = true);
                 }
                 Answer::Done
             }
@@ -264,7 +268,7 @@ impl Plan {
                 _ => {}
             }
             if entry.spot.get().is_some() {
-                self.before.insert(key, Departed { entry, weight });
+                self.before.insert(key, Departed { entry, weight, is_doubtful: false });
             } else if self.bodies.get(&key).is_some_and(|body| body.generation == entry.generation) {
                 self.bodies.remove(&key);
             }
@@ -297,17 +301,17 @@ impl Plan {
     }
 
     /// Takes those out of the plan whose end was carried out.
-    pub(super) fn take_ended(&mut self) -> Vec<Departed> {
+    pub(super) fn take_ended(&mut self) -> Vec<(Key, Departed)> {
         let bodies = &self.bodies;
-        self.before.extract_if(.., |key, _| !bodies.contains_key(key)).map(|(_, departed)| departed).collect()
+        self.before.extract_if(.., |key, _| !bodies.contains_key(key)).collect()
     }
 
     /// What nothing names any more. Of an entry whose body was taken over, that is its record in the index.
-    pub(super) fn released(self) -> impl Iterator<Item = Departed> {
+    pub(super) fn released(self) -> impl Iterator<Item = (Key, Departed)> {
         let Self { before, bodies, .. } = self;
         before.into_iter().map(move |(key, departed)| match bodies.get(&key).and_then(Body::kept) {
-            Some(place) => departed.without_body(place),
-            None => departed,
+            Some(place) => (key, departed.without_body(place)),
+            None => (key, departed),
         })
     }
 
@@ -334,7 +338,7 @@ impl Plan {
         }
         live.shadows = HashMap::new();
         let mut whole = true;
-        for (key, Departed { entry, weight }) in self.before {
+        for (key, Departed { entry, weight, .. }) in self.before {
             whole &= live.catalog.insert(entry.side(), entry.offer(key, weight), now).is_empty();
         }
         whole

@@ -5,11 +5,11 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cache_core::{Cause, PolicyKind, Result, Timestamp};
+use cache_core::{Cause, Error, PolicyKind, Result, Timestamp};
 use rustix::io::Errno;
 use tracing::warn;
 
-use super::survey::{Survey, Surveyed};
+use super::survey::{Headers, Survey, Surveyed};
 use super::{Live, Ref, Shelves, rebuild};
 use crate::config::{Durability, FileConfig};
 use crate::dir::Layout;
@@ -30,32 +30,32 @@ pub(super) struct Loaded {
     pub(super) report: OpenReport,
     /// The last moment at which an entry was read.
     pub(super) moment: u32,
+    /// Why the index still names entries that are not served. Until it does not, nothing may be written: what lies in
+    /// their places would have two names.
+    pub(super) stale: Option<Error>,
+}
+
+/// Why a directory is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Occasion {
+    Opening,
+    /// Something failed: what the index names may have been erased.
+    Failure,
 }
 
 /// Loads a directory that the caller has locked. Entries get generations after `generation`.
-pub(super) fn load(config: &FileConfig, layout: &Layout, generation: &mut u64) -> Result<Loaded> {
+pub(super) fn load(config: &FileConfig, layout: &Layout, occasion: Occasion, generation: &mut u64) -> Result<Loaded> {
     let mut volumes = open_volumes(config, layout)?;
     let opening = Opening::begin(layout);
-    let found = find_index(config, layout, &mut volumes, &opening);
+    let found = find_index(config, layout, occasion, &mut volumes, &opening);
     // An error is no crash: the next opening trusts the index as this one did.
     opening.end();
-    let (mut index, mut report, survey) = found?;
+    let (index, mut report, survey) = found?;
     let mut dropped = survey.dropped;
     let recent = recent::read(layout);
     let moment = recent.values().copied().max().unwrap_or(0);
     let catalog = admit(config, survey.entries, &recent, generation, &mut dropped, &mut report);
-    let changes = dropped.iter().map(|key| (&**key, None));
-    if !dropped.is_empty()
-        && let Err(error) = index.apply(changes)
-    {
-        // They are not served, and the next start drops them again.
-        warn!(?error, "entries that ended could not be taken out of the index");
-        drop(index);
-        let path = layout.index();
-        let file = layout.fs.open(&path, OpenMode::Existing).map_err(|error| from_io(error, &path))?;
-        index = Index::open(file, config.durability, Opening::unmarked(), layout)
-            .map_err(|error| error.into_error(&path))?;
-    }
+    let (index, stale) = take_out(config, layout, index, &dropped)?;
     for (_, volume) in volumes.iter_mut() {
         volume.live = 0;
     }
@@ -63,7 +63,32 @@ pub(super) fn load(config: &FileConfig, layout: &Layout, generation: &mut u64) -
         volumes.claim(entry.place());
     }
     let files = volumes.files();
-    Ok(Loaded { index, live: Live { catalog, shadows: HashMap::new(), files }, volumes, report, moment })
+    Ok(Loaded { index, live: Live { catalog, shadows: HashMap::new(), files }, volumes, report, moment, stale })
+}
+
+/// Takes the keys `dropped` out of the index; the error when that failed twice, and they are still in it.
+fn take_out(
+    config: &FileConfig,
+    layout: &Layout,
+    mut index: Index,
+    dropped: &[Bytes],
+) -> Result<(Index, Option<Error>)> {
+    let path = layout.index();
+    let mut stale = None;
+    for _ in 0..2 {
+        let changes = dropped.iter().map(|key| (&**key, None));
+        let Err(error) = (if dropped.is_empty() { Ok(()) } else { index.apply(changes) }) else {
+            return Ok((index, None));
+        };
+        warn!(?error, "entries that ended could not be taken out of the index");
+        stale = Some(error.into_error(&path));
+        // Whatever failed, the handle works no more.
+        drop(index);
+        let file = layout.fs.open(&path, OpenMode::Existing).map_err(|error| from_io(error, &path))?;
+        index = Index::open(file, config.durability, Opening::unmarked(), layout)
+            .map_err(|error| error.into_error(&path))?;
+    }
+    Ok((index, stale))
 }
 
 fn open_volumes(config: &FileConfig, layout: &Layout) -> Result<Volumes> {
@@ -72,7 +97,7 @@ fn open_volumes(config: &FileConfig, layout: &Layout) -> Result<Volumes> {
         let measured = file.len().and_then(|len| Ok((len, file.allocated()?)));
         let (len, allocated) = measured.map_err(|error| from_io(error, &layout.volume(number)))?;
         let tail = len.next_multiple_of(BLOCK);
-        volumes.adopt(number, Volume { file, tail, live: 0, allocated });
+        volumes.adopt(number, Volume::new(file, tail, allocated));
     }
     Ok(volumes)
 }
@@ -81,11 +106,12 @@ fn open_volumes(config: &FileConfig, layout: &Layout) -> Result<Volumes> {
 fn find_index(
     config: &FileConfig,
     layout: &Layout,
+    occasion: Occasion,
     volumes: &mut Volumes,
     opening: &Arc<Opening>,
 ) -> Result<(Index, OpenReport, Survey)> {
     match open_index(config, layout, volumes, opening)? {
-        Some((index, origin)) => survey_index(config, layout, index, origin, volumes),
+        Some((index, origin)) => survey_index(config, layout, occasion, (index, origin), volumes),
         None => rebuilt(config, layout, volumes),
     }
 }
@@ -157,12 +183,15 @@ pub(super) fn create(config: &FileConfig, layout: &Layout, records: &[(Bytes, By
 fn survey_index(
     config: &FileConfig,
     layout: &Layout,
-    index: Index,
-    origin: IndexOrigin,
+    occasion: Occasion,
+    (index, origin): (Index, IndexOrigin),
     volumes: &mut Volumes,
 ) -> Result<(Index, OpenReport, Survey)> {
     let mut report = OpenReport { index: origin, ..OpenReport::default() };
-    match Survey::of(&index, volumes, config.clock.now(), &mut report) {
+    // A clean stop leaves nothing that the index names and the volumes lack.
+    let is_doubted = origin == IndexOrigin::Recovered || occasion == Occasion::Failure;
+    let headers = if is_doubted { Headers::Checked } else { Headers::Trusted };
+    match Survey::of(&index, volumes, config.clock.now(), headers, &mut report) {
         Ok(survey) => Ok((index, report, survey)),
         Err(IndexError::Io(error)) if is_refusal(&error) => Err(from_io(error, &layout.index())),
         Err(error) => {
@@ -179,7 +208,8 @@ fn rebuilt(config: &FileConfig, layout: &Layout, volumes: &mut Volumes) -> Resul
     let index = create(config, layout, &records)?;
     let mut report = OpenReport { index: IndexOrigin::Rebuilt, ..OpenReport::default() };
     let now = config.clock.now();
-    let survey = Survey::of(&index, volumes, now, &mut report).map_err(|error| error.into_error(&layout.index()))?;
+    let survey = Survey::of(&index, volumes, now, Headers::Trusted, &mut report)
+        .map_err(|error| error.into_error(&layout.index()))?;
     Ok((index, report, survey))
 }
 

@@ -44,13 +44,13 @@ fn tidy(number: u32, volume: &mut Volume, places: &mut [Place], was_closed: bool
         end = place.end();
     }
     // The length ends with the last record, which need not fill its last block.
-    if volume.tail > end
-        && let Err(error) = volume.file.set_len(end)
+    let tail = volume.tail;
+    if tail > end
+        && let Err(error) = volume.cut(end)
     {
+        erase_gap(volume, end, tail);
         warn!(volume = number, %error, "the tail of a volume could not be cut off");
-        return;
     }
-    volume.tail = end;
 }
 
 fn erase_gap(volume: &Volume, start: u64, end: u64) {

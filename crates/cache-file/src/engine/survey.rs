@@ -9,7 +9,7 @@ use super::Ref;
 use crate::error::IndexError;
 use crate::index::Index;
 use crate::index::record;
-use crate::report::{IndexOrigin, OpenReport};
+use crate::report::OpenReport;
 use crate::volume::{Place, Volumes, has_header};
 
 /// How far ahead the clock of whoever made a value may have been.
@@ -34,17 +34,24 @@ pub(super) struct Surveyed {
     pub(super) weight: u64,
 }
 
+/// Whether the places that the index names are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Headers {
+    Trusted,
+    /// Each is to have the header of its record. Costs a read for each entry in a volume.
+    Checked,
+}
+
 impl Survey {
     /// Reads all of the index.
     pub(super) fn of(
         index: &Index,
         volumes: &Volumes,
         now: Timestamp,
+        headers: Headers,
         report: &mut OpenReport,
     ) -> Result<Self, IndexError> {
-        // A clean stop leaves nothing that the index names and the volumes lack.
-        let check_headers = report.index == IndexOrigin::Recovered;
-        let parts = index.walk(|part: &mut Self, key, record| part.note(key, record, volumes, now, check_headers))?;
+        let parts = index.walk(|part: &mut Self, key, record| part.note(key, record, volumes, now, headers))?;
         let mut parts = parts.into_iter();
         let mut whole = parts.next().unwrap_or_default();
         for part in parts {
@@ -60,7 +67,7 @@ impl Survey {
         Ok(whole)
     }
 
-    fn note(&mut self, bytes: &[u8], stored: &[u8], volumes: &Volumes, now: Timestamp, check_headers: bool) {
+    fn note(&mut self, bytes: &[u8], stored: &[u8], volumes: &Volumes, now: Timestamp, headers: Headers) {
         let name = std::str::from_utf8(bytes).ok().and_then(|text| Key::parse(text).ok());
         let (Some(key), Ok((spot, meta))) = (name, record::decode_meta(bytes, stored)) else {
             self.corrupt += 1;
@@ -71,7 +78,7 @@ impl Survey {
         if meta.is_expired(now) || is_ahead(&meta, now) {
             self.expired += 1;
             self.dropped.push(Bytes::copy_from_slice(bytes));
-        } else if entry.place().is_some_and(|place| !is_there(place, bytes, volumes, check_headers)) {
+        } else if entry.place().is_some_and(|place| !is_there(place, bytes, volumes, headers)) {
             self.dangling += 1;
             self.dropped.push(Bytes::copy_from_slice(bytes));
         } else {
@@ -88,7 +95,7 @@ fn is_ahead(meta: &Meta, now: Timestamp) -> bool {
     meta.role == Role::Value && meta.created.since(now) > SKEW
 }
 
-fn is_there(place: Place, key: &[u8], volumes: &Volumes, check_header: bool) -> bool {
+fn is_there(place: Place, key: &[u8], volumes: &Volumes, headers: Headers) -> bool {
     let Some(volume) = volumes.get(place.volume) else { return false };
-    place.end() <= volume.tail && (!check_header || has_header(&*volume.file, place, key))
+    place.end() <= volume.tail && (headers == Headers::Trusted || has_header(&*volume.file, place, key))
 }

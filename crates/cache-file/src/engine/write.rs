@@ -2,14 +2,15 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use cache_core::{Result, Timestamp};
+use cache_core::{Key, Result, Timestamp};
 use tracing::warn;
 
 use super::budget::Steps;
 use super::group::{Answer, Departed, Plan, Prepared, Request};
-use super::{Counters, Shared, Side, load, reclaim};
+use super::load::{self, Occasion};
+use super::{Counters, Shared, Side, reclaim};
 use crate::config::FileConfig;
 use crate::dir::Layout;
 use crate::error::{IndexError, from_io, is_full};
@@ -30,7 +31,7 @@ pub(crate) struct Writer {
     pub(super) shared: Arc<Shared>,
     pub(super) volumes: Volumes,
     generation: u64,
-    /// Set while index and catalog may disagree: nothing is written before both were loaded again.
+    /// Set while index and catalog may disagree: nothing is written before both were loaded again and agree.
     broken: bool,
     /// Bytes of the index that became free since it was compacted; the greatest number where nobody knows.
     pub(super) loosened: u64,
@@ -52,7 +53,7 @@ impl Writer {
     /// Opens what is in the directory `layout`, which the caller has locked.
     pub(crate) fn open(config: FileConfig, layout: Layout) -> Result<(Self, OpenReport)> {
         let mut generation = 0;
-        let loaded = load::load(&config, &layout, &mut generation)?;
+        let loaded = load::load(&config, &layout, Occasion::Opening, &mut generation)?;
         let shared = Shared {
             config,
             layout,
@@ -71,7 +72,7 @@ impl Writer {
             shared,
             volumes: loaded.volumes,
             generation,
-            broken: false,
+            broken: loaded.stale.is_some(),
             loosened: u64::MAX,
             is_behind: false,
             quarantined: 0,
@@ -157,11 +158,14 @@ impl Writer {
             room = room.saturating_sub(weight);
         }
         let is_empty = plan.is_empty();
+        let mut vacated = 0;
         for place in plan.before.values().filter_map(|departed| departed.entry.place()) {
             self.volumes.vacate(place);
+            vacated += 1;
         }
         if let Err(error) = self.commit(plan) {
             warn!(%error, "the disk is full, and entries could not be evicted");
+            self.shared.counters.evicted.fetch_add(vacated, Ordering::Relaxed);
             self.mend();
             return false;
         }
@@ -198,7 +202,7 @@ impl Writer {
             self.volumes.roll_back(mark);
             self.share_files();
             let now = self.shared.config.clock.now();
-            self.broken = !plan.roll_back(&mut self.shared.live.write(), now);
+            self.broken |= !plan.roll_back(&mut self.shared.live.write(), now);
             return Err(error);
         }
         self.share_files();
@@ -247,13 +251,18 @@ impl Writer {
     }
 
     /// Gives the space of entries back that the index does not name any more.
-    fn free(&mut self, departed: impl IntoIterator<Item = Departed>) {
+    fn free(&mut self, departed: impl IntoIterator<Item = (Key, Departed)>) {
         let mut places = Vec::new();
-        for Departed { entry, weight } in departed {
+        for (key, Departed { entry, weight, is_doubtful }) in departed {
             let place = entry.place();
             let charge = weight - place.map_or(0, |place| place.space().min(weight));
             self.loosened = self.loosened.saturating_add(charge);
-            places.extend(place);
+            match place {
+                Some(place) if is_doubtful && !self.volumes.has_header(place, key.as_str().as_bytes()) => {
+                    self.volumes.disown(place);
+                }
+                place => places.extend(place),
+            }
         }
         self.volumes.free(places);
         self.share_files();
@@ -272,27 +281,27 @@ impl Writer {
         self.broken = true;
         self.shared.check_place()?;
         let loaded = {
-            let mut index = self.shared.index.write();
+            let (config, mut index) = (&self.shared.config, self.shared.index.write());
             drop(index.take());
-            let loaded = match load::load(&self.shared.config, &self.shared.layout, &mut self.generation) {
+            let loaded = match load::load(config, &self.shared.layout, Occasion::Failure, &mut self.generation) {
                 Ok(loaded) => loaded,
                 Err(error) => {
                     // What it held when it failed can still be read.
-                    *index = load::open_for_reading(&self.shared.config, &self.shared.layout);
+                    *index = load::open_for_reading(config, &self.shared.layout);
                     return Err(error);
                 }
             };
             *index = Some(loaded.index);
-            (loaded.live, loaded.volumes, loaded.report)
+            (loaded.live, loaded.volumes, loaded.report, loaded.stale)
         };
-        let (live, mut volumes, report) = loaded;
+        let (live, mut volumes, report, stale) = loaded;
         self.shared.serve(live);
         volumes.succeed(&self.volumes);
         self.volumes = volumes;
-        self.broken = false;
+        self.broken = stale.is_some();
         let report = self.settle_in(report, |_| ());
         warn!(?report, "the index was opened again after a failure");
-        Ok(())
+        stale.map_or(Ok(()), Err)
     }
 
     /// Puts a loaded directory in order: reclaims what nobody names, fits into the budget, counts. `number` is called
@@ -306,8 +315,12 @@ impl Writer {
         number(&mut self.volumes);
         self.share_files();
         let before = self.shared.usage().evicted;
-        self.fit(Steps::All);
-        self.thin_out();
+        if self.broken {
+            self.measure();
+        } else {
+            self.fit(Steps::All);
+            self.thin_out();
+        }
         report.evicted += self.shared.usage().evicted - before;
         report.entries = self.shared.usage().entries;
         report

@@ -72,7 +72,7 @@ impl Pages {
     /// Notes what was read. Of a page that was known before, that is no news.
     pub(crate) fn note_read(&self, offset: u64, bytes: &[u8]) {
         let (first, is_aligned) = page_at(offset);
-        if !is_aligned || self.knows(first) {
+        if !is_aligned || self.knows(first, bytes.len() / PAGE) {
             return;
         }
         self.reach(offset, bytes.len());
@@ -133,8 +133,11 @@ impl Pages {
         seal::allocated(self.hashes.read().len() as u64)
     }
 
-    fn knows(&self, page: usize) -> bool {
-        self.hashes.read().get(page).is_some_and(|page| page.load(Ordering::Relaxed) != UNKNOWN)
+    /// Whether something is known of each of `count` pages.
+    fn knows(&self, first: usize, count: usize) -> bool {
+        let hashes = self.hashes.read();
+        let pages = hashes.get(first..first + count);
+        pages.is_some_and(|pages| pages.iter().all(|page| page.load(Ordering::Relaxed) != UNKNOWN))
     }
 
     /// Makes room for what is known of `len` bytes from `offset` on.
@@ -252,7 +255,8 @@ mod tests {
         let pages = Pages::unknown(layout.clone());
         file.write_at(&bytes, 0).unwrap();
         pages.note_write(0, &bytes[..PAGE]);
-        pages.note_read(PAGE as u64, &bytes[PAGE..2 * PAGE]);
+        // The first of these is known before.
+        pages.note_read(0, &bytes[..2 * PAGE]);
         // In parts: these two pages are read when the file is sealed.
         bytes[17..20].fill(0xEE);
         file.write_at(&bytes[17..20], 17).unwrap();

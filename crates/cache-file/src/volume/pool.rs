@@ -20,6 +20,9 @@ const MANY: u64 = 4096;
 /// The volumes of a backend take one part in so many of the descriptors that the process may have.
 const SHARE: u64 = 4;
 
+/// Openings without a want of descriptors after which one more volume may be open.
+const PATIENCE: u32 = 64;
+
 type Handle = Option<Arc<dyn FsFile>>;
 
 /// The bound on open volumes of one backend.
@@ -33,6 +36,10 @@ struct Opened {
     /// In the order in which they are to be closed; those that were used meanwhile are passed over.
     slots: VecDeque<Arc<Slot>>,
     most: usize,
+    /// What `most` was at first, and grows back to.
+    limit: usize,
+    /// Openings since `most` changed last.
+    calm: u32,
 }
 
 #[derive(Debug)]
@@ -59,7 +66,7 @@ impl Pool {
     }
 
     const fn bounded(most: usize) -> Self {
-        Self { opened: Mutex::new(Opened { slots: VecDeque::new(), most }) }
+        Self { opened: Mutex::new(Opened { slots: VecDeque::new(), most, limit: most, calm: 0 }) }
     }
 
     /// Opens `slot`, unless somebody else just has, and keeps it from being closed.
@@ -81,7 +88,11 @@ impl Pool {
                 opened.give_way();
                 layout.fs.open(&slot.path, mode)?
             }
-            done => done?,
+            done => {
+                let file = done?;
+                opened.grow_back();
+                file
+            }
         };
         // After the opening: what lies at the path of a directory that has been replaced belongs to others.
         layout.check()?;
@@ -104,10 +115,20 @@ impl Opened {
         }
     }
 
-    /// Leaves descriptors to others, from here on.
+    /// Leaves descriptors to others, for as long as they want them.
     fn give_way(&mut self) {
+        self.calm = 0;
         self.most = (self.slots.len() / 4 * 3).max(FEW);
         self.shrink();
+    }
+
+    /// Takes descriptors back one by one, after an opening that found one.
+    fn grow_back(&mut self) {
+        self.calm += 1;
+        if self.calm >= PATIENCE {
+            self.calm = 0;
+            self.most = (self.most + 1).min(self.limit);
+        }
     }
 
     fn close_one(&mut self) {
@@ -165,7 +186,8 @@ impl Drop for PooledFile {
     fn drop(&mut self) {
         let handle = self.slot.handle.write().take();
         self.layout.pool.forget(&self.slot);
-        // Not under a lock: the last handle of a deleted volume gives its space back.
+        // Not under a lock: the last handle of a deleted volume gives its space back. A reader that ends after the
+        // writer's deletion does so where it runs, once for each volume.
         drop(handle);
     }
 }
@@ -269,6 +291,21 @@ mod tests {
         });
         drop(files);
         assert!(layout.pool.opened.lock().slots.is_empty());
+    }
+
+    #[test]
+    fn after_a_want_of_descriptors_their_number_grows_back() {
+        let mut opened = Opened { slots: VecDeque::new(), most: 40, limit: 40, calm: 0 };
+        opened.give_way();
+        assert_eq!(opened.most, FEW);
+        for _ in 0..PATIENCE * 10 {
+            opened.grow_back();
+        }
+        assert_eq!(opened.most, FEW + 10);
+        for _ in 0..PATIENCE * 100 {
+            opened.grow_back();
+        }
+        assert_eq!(opened.most, opened.limit);
     }
 
     #[test]

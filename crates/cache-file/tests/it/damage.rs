@@ -128,3 +128,28 @@ async fn what_stands_in_the_place_of_files_is_moved_away() {
     assert_eq!(backend.get(&key(0)).await.unwrap(), Some(mixed(0)));
     assert_eq!(outside.as_file().metadata().unwrap().len(), 0, "links are not followed");
 }
+
+#[tokio::test]
+async fn a_place_without_the_header_of_its_entry_may_be_anothers_and_is_not_erased() {
+    for (position, is_erased) in [(40_000, true), (3, false)] {
+        let dir = tempfile::tempdir().unwrap();
+        let backend = open(dir.path()).await;
+        backend.put(&key(0), entry(1, 70_000)).await.unwrap();
+        backend.put(&key(1), entry(2, 70_000)).await.unwrap();
+        let mut bytes = fs::read(volume(dir.path(), 1)).unwrap();
+        bytes[position] ^= 1;
+        fs::write(volume(dir.path(), 1), &bytes).unwrap();
+        is_dropped(&backend, &format!("byte {position}")).await;
+        let left = fs::read(volume(dir.path(), 1)).unwrap();
+        assert_eq!(left[..70_000] != bytes[..70_000], is_erased, "byte {position}");
+        assert_eq!(backend.disk().records, 72 << 10, "counted as gone");
+        backend.close().await.unwrap();
+        drop(backend);
+        let backend = open(dir.path()).await;
+        assert!(
+            fs::read(volume(dir.path(), 1)).unwrap()[4_096..70_000].iter().all(|byte| *byte == 0),
+            "at the next start"
+        );
+        assert_eq!(backend.get(&key(1)).await.unwrap(), Some(entry(2, 70_000)));
+    }
+}

@@ -26,6 +26,8 @@ struct Script {
     first: AtomicU64,
     /// How many fail from there on.
     count: AtomicU64,
+    /// One more that fails; 0 for none.
+    again: AtomicU64,
     /// Reads of the index to fail.
     index_reads: AtomicU64,
     /// The path that may not be opened.
@@ -61,9 +63,15 @@ impl FaultyFs {
         self.script.count.store(count, Ordering::SeqCst);
     }
 
+    /// Fails the change `next` as well, counted like the first.
+    pub(crate) fn fail_again(&self, next: u64) {
+        self.script.again.store(next, Ordering::SeqCst);
+    }
+
     /// Ends all failures; whether there was one.
     pub(crate) fn heal(&self) -> bool {
         let first = self.script.first.swap(0, Ordering::SeqCst);
+        self.script.again.store(0, Ordering::SeqCst);
         first > 0 && self.script.calls.load(Ordering::SeqCst) >= first
     }
 
@@ -81,7 +89,8 @@ impl Script {
     fn fails(&self) -> bool {
         let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
         let first = self.first.load(Ordering::SeqCst);
-        first > 0 && call >= first && call - first < self.count.load(Ordering::SeqCst)
+        let is_next = call == self.again.load(Ordering::SeqCst);
+        is_next || first > 0 && call >= first && call - first < self.count.load(Ordering::SeqCst)
     }
 
     fn check(&self) -> io::Result<()> {
