@@ -5,8 +5,10 @@
 mod bounds;
 mod caching;
 mod changes;
+mod digests;
 mod drops;
 mod fetches;
+mod held;
 mod http;
 mod http_lies;
 mod http_origin;
@@ -20,4 +22,5 @@ mod reads;
 mod refusing;
 mod slow;
 mod support;
+mod told;
 mod whole;
