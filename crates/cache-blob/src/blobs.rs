@@ -203,6 +203,33 @@ impl Shared {
         timeout(LIMIT, self.backend.put(key, entry)).await.map_err(silent)?
     }
 
+    /// Puts the manifest of `blob` in the place of the one that it began with, unless that was removed meanwhile or
+    /// another version has its place. Openings of the key wait for it, and it for them.
+    pub(crate) async fn renew(&self, blob: &Arc<Blob>) {
+        let visit = Visit::new(self, &blob.key);
+        let Ok(_opening) = timeout(LIMIT, visit.slot.opening.lock()).await else { return };
+        let is_other = visit.slot.blob.lock().as_ref().is_some_and(|live| !Arc::ptr_eq(live, blob));
+        if !is_other && self.has_manifest_of(blob).await && blob.ended().is_none() {
+            blob.write_manifest().await;
+        }
+    }
+
+    /// Removes the manifest of `blob`, and that of no other version.
+    pub(crate) async fn remove_manifest(&self, blob: &Blob) {
+        let visit = Visit::new(self, &blob.key);
+        let opening = timeout(LIMIT, visit.slot.opening.lock()).await;
+        if self.has_manifest_of(blob).await {
+            drop(timeout(LIMIT, self.backend.remove(&blob.key)).await);
+        }
+        drop(opening);
+    }
+
+    async fn has_manifest_of(&self, blob: &Blob) -> bool {
+        let found = timeout(LIMIT, self.backend.get(&blob.key)).await;
+        let Ok(Ok(Some(entry))) = found else { return false };
+        Manifest::from_entry(&entry).is_some_and(|found| found.etag() == blob.etag)
+    }
+
     /// What the backend can hold, when it says so.
     async fn capacity(&self) -> Option<u64> {
         timeout(LIMIT, self.backend.usage()).await.ok()?.ok()?.capacity

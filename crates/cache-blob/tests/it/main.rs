@@ -20,6 +20,7 @@ mod passing;
 mod process;
 mod reads;
 mod refusing;
+mod sealing;
 mod slow;
 mod support;
 mod told;
