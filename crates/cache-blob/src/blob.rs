@@ -8,6 +8,7 @@ pub(crate) mod plan;
 mod runs;
 mod upstream;
 mod whole;
+mod within;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

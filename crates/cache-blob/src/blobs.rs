@@ -282,9 +282,9 @@ impl<'a> Visit<'a> {
 impl Drop for Visit<'_> {
     fn drop(&mut self) {
         let mut live = self.shared.live.lock();
-        let is_last = Arc::strong_count(&self.slot) == 2;
-        let is_ours = live.get(self.key).is_some_and(|held| Arc::ptr_eq(held, &self.slot));
-        if is_last && is_ours && self.slot.blob.lock().is_none() {
+        // Within the lock: of two that end at once, one is the last.
+        drop(std::mem::take(&mut self.slot));
+        if live.get(self.key).is_some_and(|slot| Arc::strong_count(slot) == 1 && slot.blob.lock().is_none()) {
             live.remove(self.key);
         }
     }
