@@ -45,7 +45,8 @@ pub(crate) struct Upstream {
 /// How fast the source gives, while it is waited for.
 #[derive(Debug, Default)]
 struct Pace {
-    /// Whether the fetch has given a byte: preparing them may take longer than giving them.
+    /// Whether a byte came since the last move: preparing the first may take longer than giving the others. A fetch
+    /// that is taken up again is not prepared again.
     has_begun: bool,
     waited: Duration,
     given: u64,
@@ -103,6 +104,7 @@ impl Upstream {
             self.ahead += forward - in_rest;
         } else {
             self.close();
+            self.pace.has_begun = false;
         }
         self.at = at;
     }
@@ -176,7 +178,8 @@ impl Upstream {
     /// taken.
     fn slowness(&mut self) -> Option<BlobError> {
         let options = &self.blob.shared.options;
-        let scale = if self.blob.shared.gates.is_short() { SHORT } else { 1 };
+        // What takes no memory keeps none from others.
+        let scale = if self.has_room && self.blob.shared.gates.is_short() { SHORT } else { 1 };
         let (rate, window) = (options.least_rate.saturating_mul(scale), options.stall_limit);
         let Pace { waited, given, .. } = self.pace;
         let is_enough = given as f64 >= rate as f64 * window.as_secs_f64();
