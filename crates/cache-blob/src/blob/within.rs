@@ -40,7 +40,7 @@ pub(super) async fn within<T>(limit: Duration, work: impl Future<Output = T>) ->
             return Poll::Ready(None);
         }
         since = Some(Instant::now());
-        alarm.set(sleep(limit - waited));
+        alarm.set(sleep(limit.saturating_sub(waited)));
         if alarm.as_mut().poll(context).is_ready() {
             context.waker().wake_by_ref();
         }
