@@ -42,7 +42,7 @@ async fn what_was_not_as_told_is_not_given_to_the_next_opening() {
     drop(collect(old.read_range(..)).await);
     let told = || async { matches!(read(&old, 0, 10).await, Err(BlobError::Changed { .. })) };
     assert!(eventually(LIMIT, told).await, "its readers are told");
-    assert!(eventually(LIMIT, || async { backend.held.load(Ordering::SeqCst) > 0 }).await, "it is being dropped");
+    assert!(eventually(LIMIT, || async { backend.waiting.load(Ordering::SeqCst) > 0 }).await, "it is being dropped");
     // A player asks again at once. Dropping thousands of segments takes seconds.
     let source = Told::new(right.clone(), Some(sha256(&right)));
     let new = blobs.open(&key(), source.clone()).await.unwrap();

@@ -17,7 +17,7 @@ pub(crate) struct Held {
     pub(crate) inner: MemBackend,
     pub(crate) holds_removals: AtomicBool,
     pub(crate) holds_looks: AtomicBool,
-    pub(crate) held: AtomicU64,
+    pub(crate) waiting: AtomicU64,
     pub(crate) go: Semaphore,
 }
 
@@ -27,14 +27,14 @@ impl Held {
             inner: memory(64 * MIB),
             holds_removals: AtomicBool::new(false),
             holds_looks: AtomicBool::new(false),
-            held: AtomicU64::new(0),
+            waiting: AtomicU64::new(0),
             go: Semaphore::new(0),
         })
     }
 
     async fn hold(&self, flag: &AtomicBool, at: &Key) {
         if flag.load(Ordering::SeqCst) && *at != key() {
-            self.held.fetch_add(1, Ordering::SeqCst);
+            self.waiting.fetch_add(1, Ordering::SeqCst);
             drop(self.go.acquire().await.unwrap());
         }
     }

@@ -18,7 +18,7 @@ async fn a_late_seal_does_not_bring_an_older_version_back() {
     backend.holds_looks.store(true, Ordering::SeqCst);
     let old = blobs.open(&key(), origin.clone()).await.unwrap();
     assert_eq!(collect(old.read_range(..)).await.unwrap(), origin.bytes(0, MIB));
-    assert!(eventually(LIMIT, || async { backend.held.load(Ordering::SeqCst) > 0 }).await, "it is being sealed");
+    assert!(eventually(LIMIT, || async { backend.waiting.load(Ordering::SeqCst) > 0 }).await, "it is being sealed");
     // Somebody knows that there is another version, and invalidates the blob.
     origin.change();
     backend.inner.remove(&key()).await.unwrap();
@@ -42,7 +42,7 @@ async fn a_late_seal_does_not_bring_back_what_was_removed() {
     backend.holds_looks.store(true, Ordering::SeqCst);
     let reader = blobs.open(&key(), origin.clone()).await.unwrap();
     assert_eq!(collect(reader.read_range(..)).await.unwrap(), origin.bytes(0, MIB));
-    assert!(eventually(LIMIT, || async { backend.held.load(Ordering::SeqCst) > 0 }).await, "it is being sealed");
+    assert!(eventually(LIMIT, || async { backend.waiting.load(Ordering::SeqCst) > 0 }).await, "it is being sealed");
     backend.inner.remove(&key()).await.unwrap();
     backend.go.add_permits(1_000);
     let is_there = || async { backend.inner.stat(&key()).await.unwrap().is_some() };
