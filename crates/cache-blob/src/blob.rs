@@ -8,6 +8,7 @@ pub(crate) mod plan;
 mod runs;
 mod upstream;
 mod whole;
+mod within;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -134,8 +135,12 @@ impl Blob {
         self.source.lock().clone()
     }
 
-    pub(crate) fn set_source(&self, source: Arc<dyn Source>) {
+    /// From here on `source` is fetched from. What it told of the whole holds, so that the next source that tells
+    /// something else is another version.
+    pub(crate) fn set_source(&self, source: Arc<dyn Source>, told: &Manifest) {
         *self.source.lock() = source;
+        let mut manifest = self.manifest.lock();
+        manifest.sha256 = manifest.sha256.or(told.sha256);
     }
 
     /// Why nothing of the blob is kept, if so.
@@ -218,6 +223,8 @@ impl Blob {
             if state.ended.is_some() {
                 return;
             }
+            // First: an opening that sees the end does not take up what was kept.
+            self.shared.refuse(&self.key, &self.manifest.lock());
             state.ended = Some(error.clone());
         }
         for filling in self.plan(Plan::close) {

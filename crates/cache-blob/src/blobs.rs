@@ -17,6 +17,7 @@ use crate::manifest::Manifest;
 use crate::memory::Memory;
 use crate::options::{BlobsBuilder, Options};
 use crate::outcome::Limit;
+use crate::refused::Refused;
 use crate::source::{Description, Source};
 use crate::{BlobReader, Result};
 
@@ -52,6 +53,7 @@ pub(crate) struct Shared {
     pub(crate) buffers: Arc<Buffers>,
     pub(crate) stamps: Hlc,
     live: Mutex<HashMap<Key, Arc<Slot>>>,
+    refused: Refused,
 }
 
 /// The place of one key among the open blobs.
@@ -97,6 +99,7 @@ impl Blobs {
             buffers: Buffers::new(usize::try_from(half / 4).unwrap_or(usize::MAX)),
             stamps: Hlc::new(options.clock.clone()),
             live: Mutex::default(),
+            refused: Refused::default(),
             backend,
             options,
         }))
@@ -118,9 +121,10 @@ impl Blobs {
         let open = |blob: Arc<Blob>| BlobReader::new(Open::new(blob));
         let live = visit.slot.blob.lock().clone().filter(|blob| blob.ended().is_none());
         let known = self.0.find(key).await.or_else(|| live.as_ref().map(|blob| Known::unsure(blob.manifest())));
+        let known = known.filter(|known| !self.0.refused.has(key, &known.manifest));
         let (manifest, is_kept) = self.0.describe(key, known, &source).await.map_err(|error| error.at(key))?;
         if let Some(blob) = live.filter(|blob| blob.etag == manifest.etag()) {
-            blob.set_source(source);
+            blob.set_source(source, &manifest);
             return Ok(open(blob));
         }
         let no_runtime = |_| Error::new(ErrorKind::Invalid, "blobs are opened within a Tokio runtime");
@@ -165,7 +169,7 @@ impl Shared {
                 let renewed = self.put_manifest(key, &manifest).await;
                 Ok((manifest, renewed.is_ok()))
             }
-            (Ok(description), _) => Ok((self.manifest(&description), false)),
+            (Ok(description), _) => Ok((self.manifest(key, &description), false)),
             (Err(error), Some(known)) => {
                 tracing::debug!(%error, "a stale manifest stands in for a source that does not answer");
                 Ok((known.manifest, known.is_kept))
@@ -185,8 +189,10 @@ impl Shared {
         described.await.map_err(late("the source did not describe the blob"))?
     }
 
-    fn manifest(&self, description: &Description) -> Manifest {
-        Manifest::new(description, self.options.segment_len, self.stamps.tick().as_u64())
+    /// The manifest of what is begun anew.
+    fn manifest(&self, key: &Key, description: &Description) -> Manifest {
+        let manifest = Manifest::new(description, self.options.segment_len, self.stamps.tick().as_u64());
+        if self.refused.has(key, &manifest) { manifest.renamed(self.stamps.tick().as_u64()) } else { manifest }
     }
 
     /// Puts a manifest that is fresh from this instant on.
@@ -197,9 +203,41 @@ impl Shared {
         timeout(LIMIT, self.backend.put(key, entry)).await.map_err(silent)?
     }
 
+    /// Puts the manifest of `blob` in the place of the one that it began with, unless that was removed meanwhile or
+    /// another version has its place. Openings of the key wait for it, and it for them.
+    pub(crate) async fn renew(&self, blob: &Arc<Blob>) {
+        let visit = Visit::new(self, &blob.key);
+        let Ok(_opening) = timeout(LIMIT, visit.slot.opening.lock()).await else { return };
+        let is_other = visit.slot.blob.lock().as_ref().is_some_and(|live| !Arc::ptr_eq(live, blob));
+        if !is_other && self.has_manifest_of(blob).await && blob.ended().is_none() {
+            blob.write_manifest().await;
+        }
+    }
+
+    /// Removes the manifest of `blob`, and that of no other version.
+    pub(crate) async fn remove_manifest(&self, blob: &Blob) {
+        let visit = Visit::new(self, &blob.key);
+        let opening = timeout(LIMIT, visit.slot.opening.lock()).await;
+        if self.has_manifest_of(blob).await {
+            drop(timeout(LIMIT, self.backend.remove(&blob.key)).await);
+        }
+        drop(opening);
+    }
+
+    async fn has_manifest_of(&self, blob: &Blob) -> bool {
+        let found = timeout(LIMIT, self.backend.get(&blob.key)).await;
+        let Ok(Ok(Some(entry))) = found else { return false };
+        Manifest::from_entry(&entry).is_some_and(|found| found.etag() == blob.etag)
+    }
+
     /// What the backend can hold, when it says so.
     async fn capacity(&self) -> Option<u64> {
         timeout(LIMIT, self.backend.usage()).await.ok()?.ok()?.capacity
+    }
+
+    /// Nothing that is kept of this version is read again.
+    pub(crate) fn refuse(&self, key: &Key, manifest: &Manifest) {
+        self.refused.note(key, manifest);
     }
 
     /// Whoever opens the key from here on gets another blob than this one.
@@ -244,9 +282,9 @@ impl<'a> Visit<'a> {
 impl Drop for Visit<'_> {
     fn drop(&mut self) {
         let mut live = self.shared.live.lock();
-        let is_last = Arc::strong_count(&self.slot) == 2;
-        let is_ours = live.get(self.key).is_some_and(|held| Arc::ptr_eq(held, &self.slot));
-        if is_last && is_ours && self.slot.blob.lock().is_none() {
+        // Within the lock: of two that end at once, one is the last.
+        drop(std::mem::take(&mut self.slot));
+        if live.get(self.key).is_some_and(|slot| Arc::strong_count(slot) == 1 && slot.blob.lock().is_none()) {
             live.remove(self.key);
         }
     }

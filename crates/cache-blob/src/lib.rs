@@ -43,6 +43,7 @@ mod memory;
 mod options;
 mod outcome;
 mod reader;
+mod refused;
 mod source;
 
 pub use blobs::Blobs;

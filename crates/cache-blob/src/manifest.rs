@@ -49,6 +49,14 @@ impl Manifest {
         }
     }
 
+    /// This version under another name, apart from all that was kept under the first one.
+    pub(crate) fn renamed(mut self, nonce: u64) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.identity.to_le_bytes()).update(&nonce.to_le_bytes());
+        self.identity = short(&hasher);
+        self
+    }
+
     /// Whether nothing in the description speaks against this version.
     pub(crate) fn agrees(&self, description: &Description) -> bool {
         let other_len = matches!((self.len, description.len), (Some(one), Some(other)) if one != other);
@@ -135,6 +143,14 @@ fn identity(description: &Description, segment_len: u64, nonce: u64) -> u128 {
         Some(validator) => hasher.update(b"v").update(validator.as_bytes()),
         None => hasher.update(b"n").update(&nonce.to_le_bytes()),
     };
+    // Headers have no zero byte: no validator reads like another with a digest.
+    if let Some(sha256) = &description.sha256 {
+        hasher.update(b"\0s").update(sha256);
+    }
+    short(&hasher)
+}
+
+fn short(hasher: &blake3::Hasher) -> u128 {
     let mut short = [0; 16];
     hasher.finalize_xof().fill(&mut short);
     u128::from_le_bytes(short)
@@ -184,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_differ_by_validator_length_and_segment_length() {
+    fn versions_differ_by_validator_digest_length_and_segment_length() {
         let described = Description::new().len(10_000).validator("\"a\"");
         let identity = |description: &Description, segment| Manifest::new(description, segment, 1).identity;
         let one = identity(&described, 4_096);
@@ -192,6 +208,8 @@ mod tests {
         assert_ne!(one, identity(&described, 8_192));
         assert_ne!(one, identity(&described.clone().len(10_001), 4_096));
         assert_ne!(one, identity(&described.clone().validator("\"b\""), 4_096));
+        let told = identity(&described.clone().sha256([1; 32]), 4_096);
+        assert!(told != one && told != identity(&described.clone().sha256([2; 32]), 4_096));
         for nameless in [Description::new().len(10_000), Description::new().len(10_000).validator("W/\"a\"")] {
             assert_ne!(Manifest::new(&nameless, 4_096, 1).identity, Manifest::new(&nameless, 4_096, 2).identity);
         }

@@ -164,10 +164,10 @@ impl BlobsBuilder {
         self
     }
 
-    /// What a source has to give, in bytes per second, from the first byte of a fetch on; 4 KiB unless set. Time counts
-    /// only while its bytes are waited for, each [`stall_limit`](Self::stall_limit) of it by itself: readers may be as
-    /// slow as they like. A slower fetch counts as one that gives nothing. While others wait for memory four times as
-    /// much is asked. Zero asks for nothing: many slow origins could stop all others.
+    /// What a source has to give, in bytes per second, from the first byte at a place on, also when the fetch is taken up
+    /// again where it broke; 4 KiB unless set. Time counts only while its bytes are waited for, each
+    /// [`stall_limit`](Self::stall_limit) of it by itself: readers may be as slow as they like. A slower fetch counts as
+    /// one that gives nothing. While others wait for memory four times as much is asked of what is kept. Zero asks for nothing: many slow origins could stop all others.
     pub fn least_rate(mut self, bytes_per_second: u64) -> Self {
         self.options.least_rate = bytes_per_second;
         self

@@ -162,7 +162,9 @@ async fn fill(
     }
     if missing > 0 && blob.len().is_none() {
         blob.set_len(upstream.at());
-        blob.write_manifest().await;
+        // Beside the fetch: an opening may take its time, and readers wait for the end.
+        let blob = blob.clone();
+        drop(tokio::spawn(async move { blob.shared.renew(&blob).await }));
     }
     blob.plan(|plan| plan.note_health(false));
     let body = job.filling.finish();

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::Blob;
 use super::filling::Filling;
 use crate::gates::Room;
-use crate::manifest::{Manifest, digest, digest_of};
+use crate::manifest::{digest, digest_of};
 
 /// How long the backend may take for one call before it counts as failing.
 const LIMIT: Duration = Duration::from_mins(1);
@@ -160,11 +160,12 @@ impl Blob {
         if !self.manifest.lock().digests.is_empty() || self.sealing.swap(true, Ordering::AcqRel) {
             return;
         }
-        if self.is_as_told().await
-            && let Some(digests) = self.digests().await
+        // The digests are looked up, the whole is read.
+        if let Some(digests) = self.digests().await
+            && self.is_as_told().await
         {
             self.manifest.lock().digests = digests;
-            self.write_manifest().await;
+            self.shared.renew(self).await;
         }
         self.sealing.store(false, Ordering::Release);
     }
@@ -208,12 +209,7 @@ impl Blob {
     /// Removes what is kept of this version.
     pub(super) async fn drop_kept(&self) {
         let backend = &self.shared.backend;
-        let is_ours = |entry: &Entry| Manifest::from_entry(entry).is_some_and(|found| found.etag() == self.etag);
-        if let Ok(Ok(Some(entry))) = timeout(LIMIT, backend.get(&self.key)).await
-            && is_ours(&entry)
-        {
-            drop(timeout(LIMIT, backend.remove(&self.key)).await);
-        }
+        self.shared.remove_manifest(self).await;
         loop {
             let keys = self.some_kept().await;
             let mut removed = 0;

@@ -10,6 +10,9 @@ use super::Blob;
 use super::plan::Plan;
 use crate::options::WhenLeft;
 
+/// How long fetches take to stop. One that had not begun when it was told is told again.
+const STOP: Duration = Duration::from_secs(1);
+
 /// One opening of a blob; its drop is a reader that leaves.
 #[derive(Debug)]
 pub(crate) struct Open(Arc<Blob>);
@@ -86,11 +89,16 @@ async fn wind_down(blob: &Arc<Blob>) {
             blob.stop_fetches();
         }
     }
-    let pause_limit = blob.shared.options.pause_limit;
-    let limit = if blob.shared.options.when_left == WhenLeft::Pause { pause_limit } else { Duration::MAX };
-    if timeout(limit, settle(blob)).await.is_err() {
+    let limit = match blob.shared.options.when_left {
+        // As long as the blob is: each wait of its fetches has a limit, and one that fails leaves the rest alone.
+        WhenLeft::Continue => Duration::MAX,
+        WhenLeft::Pause => blob.shared.options.pause_limit,
+        WhenLeft::Cancel => STOP,
+    };
+    let mut settled = timeout(limit, settle(blob)).await;
+    while settled.is_err() {
         blob.stop_fetches();
-        settle(blob).await;
+        settled = timeout(STOP, settle(blob)).await;
     }
 }
 

@@ -8,9 +8,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use cache_core::{Error, ErrorKind, Retry};
 use futures_util::{FutureExt, StreamExt};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::Blob;
+use super::within::within;
 use crate::source::ByteStream;
 use crate::{BlobError, Result};
 
@@ -44,7 +45,8 @@ pub(crate) struct Upstream {
 /// How fast the source gives, while it is waited for.
 #[derive(Debug, Default)]
 struct Pace {
-    /// Whether the fetch has given a byte: preparing them may take longer than giving them.
+    /// Whether a byte came since the last move: preparing the first may take longer than giving the others. A fetch
+    /// that is taken up again is not prepared again.
     has_begun: bool,
     waited: Duration,
     given: u64,
@@ -102,6 +104,7 @@ impl Upstream {
             self.ahead += forward - in_rest;
         } else {
             self.close();
+            self.pace.has_begun = false;
         }
         self.at = at;
     }
@@ -128,13 +131,13 @@ impl Upstream {
             if len.is_some_and(|len| self.at >= len) {
                 return Ok(None);
             }
+            // What has arrived was given out.
+            if let Some(error) = self.slowness() {
+                self.failed(error, true).await?;
+                continue;
+            }
             match self.pull().await {
-                Ok(Some(bytes)) => {
-                    self.arrived(bytes, len)?;
-                    if let Some(error) = self.slowness() {
-                        self.failed(error, true).await?;
-                    }
-                }
+                Ok(Some(bytes)) => self.arrived(bytes, len)?,
                 Ok(None) if len.is_none() => {
                     // It may have ended before the position that it was read on to.
                     self.at -= self.ahead;
@@ -175,7 +178,8 @@ impl Upstream {
     /// taken.
     fn slowness(&mut self) -> Option<BlobError> {
         let options = &self.blob.shared.options;
-        let scale = if self.blob.shared.gates.is_short() { SHORT } else { 1 };
+        // What takes no memory keeps none from others.
+        let scale = if self.has_room && self.blob.shared.gates.is_short() { SHORT } else { 1 };
         let (rate, window) = (options.least_rate.saturating_mul(scale), options.stall_limit);
         let Pace { waited, given, .. } = self.pace;
         let is_enough = given as f64 >= rate as f64 * window.as_secs_f64();
@@ -204,10 +208,9 @@ impl Upstream {
         let Some(stream) = &mut self.stream else { return Ok(None) };
         let limit = self.blob.shared.options.stall_limit;
         let silent = |_| BlobError::from(Error::new(ErrorKind::Timeout, format!("no byte came for {limit:?}")));
-        let begun = Instant::now();
-        let pulled = timeout(limit, stream.next()).await;
-        self.pace.wait(begun);
-        pulled.map_err(silent)?.transpose()
+        let (pulled, waited) = within(limit, stream.next()).await;
+        self.pace.wait(waited);
+        pulled.ok_or(limit).map_err(silent)?.transpose()
     }
 
     async fn open(&mut self) -> Result<()> {
@@ -215,7 +218,7 @@ impl Upstream {
         let (source, version) = (self.blob.source(), self.blob.manifest().version());
         let limit = self.blob.shared.options.describe_limit;
         let silent = |_| BlobError::from(Error::new(ErrorKind::Timeout, format!("no answer came for {limit:?}")));
-        let stream = timeout(limit, source.fetch(offset, &version)).await.map_err(silent)??;
+        let stream = within(limit, source.fetch(offset, &version)).await.0.ok_or(limit).map_err(silent)??;
         self.stream = Some(stream);
         self.ahead = self.at - offset;
         Ok(())
@@ -237,17 +240,16 @@ impl Upstream {
             return Err(error.at(&self.blob.key));
         }
         let pause = PAUSE.saturating_mul(1 << (self.failures - 1).min(16)).min(MAX_PAUSE);
-        let begun = Instant::now();
         drop(timeout(pause, pending::<()>()).await);
-        self.pace.wait(begun);
+        self.pace.wait(pause);
         Ok(())
     }
 }
 
 impl Pace {
-    fn wait(&mut self, since: Instant) {
+    fn wait(&mut self, waited: Duration) {
         if self.has_begun {
-            self.waited = self.waited.saturating_add(since.elapsed());
+            self.waited = self.waited.saturating_add(waited);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -42,6 +42,8 @@ struct Run {
     /// Bytes given since it has its place.
     given: u64,
     used: Instant,
+    /// Who waits for what it gives.
+    waiter: Option<Waker>,
     pass: Pass,
 }
 
@@ -84,7 +86,7 @@ impl Own {
         let idler: Arc<dyn Idler> = self.lane.clone();
         pass.hold_idly(Arc::downgrade(&idler));
         let state = State::Idle(Upstream::new(blob.clone()));
-        *self.lane.run.lock() = Some(Run { state, given: 0, used: Instant::now(), pass });
+        *self.lane.run.lock() = Some(Run { state, given: 0, used: Instant::now(), waiter: None, pass });
         Ok(())
     }
 }
@@ -111,6 +113,7 @@ impl Lane {
         match work.poll_unpin(context) {
             Poll::Pending => {
                 run.state = State::Busy(work);
+                run.waiter = Some(context.waker().clone());
                 Poll::Pending
             }
             Poll::Ready((upstream, got)) => {
@@ -140,12 +143,43 @@ impl Idler for Lane {
     fn give_up(&self) -> bool {
         let mut held = self.run.lock();
         let limit = |run: &Run| if matches!(run.state, State::Idle(_)) { self.patience } else { self.neglect };
-        held.take_if(|run| run.used.elapsed() >= limit(run)).is_some()
+        let Some(run) = held.take_if(|run| run.used.elapsed() >= limit(run)) else { return false };
+        drop(held);
+        // Its reader waits for a place again.
+        if let Some(waiter) = &run.waiter {
+            waiter.wake_by_ref();
+        }
+        true
     }
 }
 
 impl fmt::Debug for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Run").field("given", &self.given).field("used", &self.used).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use futures_util::future::join;
+
+    use super::*;
+    use crate::gates::Gates;
+
+    #[tokio::test]
+    async fn a_reader_whose_fetch_was_given_up_is_woken() {
+        let pass = Gates::new(1 << 20, 1 << 16, 1).fetch(&Arc::from("origin")).await;
+        let run = Run { state: State::Busy(pending().boxed()), given: 0, used: Instant::now(), waiter: None, pass };
+        let (patience, neglect) = (Duration::MAX, Duration::ZERO);
+        let lane = Lane { run: Mutex::new(Some(run)), patience, neglect };
+        let reader = poll_fn(|context| lane.poll(context, 0, 1));
+        let (got, is_given_up) = join(tokio::time::timeout(Duration::from_secs(30), reader), async {
+            tokio::task::yield_now().await;
+            lane.give_up()
+        })
+        .await;
+        assert!(is_given_up && matches!(got, Ok(None)), "it waits for a place again");
     }
 }

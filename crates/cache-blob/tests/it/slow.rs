@@ -15,8 +15,9 @@ use cache_testkit::eventually;
 use futures_util::stream::{self, StreamExt};
 use tokio::time::{Instant, timeout};
 
-use crate::origin::Origin;
+use crate::origin::{Origin, bytes};
 use crate::support::{KIB, LIMIT, MIB, collect, key, memory, pass, small};
+use crate::told::Told;
 
 /// Gives some bytes every ten seconds, for ever.
 #[derive(Debug, Clone)]
@@ -195,4 +196,23 @@ async fn a_pause_ends_at_its_limit() {
     assert!(eventually(LIMIT, || async { origin.open() == 0 && format!("{blobs:?}").contains("open: 0") }).await);
     let took = left.elapsed();
     assert!((Duration::from_secs(7)..Duration::from_secs(8)).contains(&took), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_looks_now_and_then_is_no_slow_source() {
+    let body = bytes(1, 0, MIB);
+    let source = Told { pause: Duration::from_millis(50), ..Told::new(body.clone(), None) };
+    let blobs = small(memory(8 * MIB)).max_len(1).build().unwrap();
+    let reader = blobs.open(&key(), source.clone()).await.unwrap();
+    let (mut stream, mut given) = (reader.read_range(..), 0);
+    for round in 0..12 {
+        // A look that is given up, a pause of the player, and a look again.
+        if let Ok(Some(piece)) = timeout(Duration::from_millis(10), stream.next()).await {
+            given += piece.unwrap_or_else(|error| panic!("round {round}, {given} bytes: {error}")).len();
+        }
+        pass(Duration::from_mins(1)).await;
+        let piece = timeout(LIMIT * 10, stream.next()).await.unwrap().unwrap();
+        given += piece.unwrap_or_else(|error| panic!("round {round}, {given} bytes: {error}")).len();
+    }
+    assert_eq!(source.fetches.load(Ordering::SeqCst), 1, "the source gave 16 KiB each 50 ms when it was asked");
 }
