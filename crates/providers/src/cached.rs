@@ -10,14 +10,13 @@ use async_trait::async_trait;
 use cache_core::{Clock, Key, Result, Swept};
 use cache_tiered::{CacheStats, Invalidation, Load};
 use futures_util::future::BoxFuture;
-use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
 pub use builder::CachedProviderBuilder;
 
 use crate::check::Checks;
 use crate::reports::Reports;
-use crate::store::Store;
+use crate::store::{Batch, Store};
 use crate::{
     Answer, CacheOptions, LinkRequest, Links, Provider, SearchPage, SearchQuery, Verdict, request::Namespace, terms,
 };
@@ -108,20 +107,14 @@ impl<P: Provider> CachedProvider<P> {
 
     /// The links of all `requests`, one answer for each, in their order: what is there in one read of each tier, the
     /// rest as [`get`](Self::get), as many at once as the [options](CacheOptions::at_once) say. One that fails leaves
-    /// the others alone. Links are not checked.
+    /// the others alone. Links are not checked. Those that end while others are loaded are asked for anew, once.
     ///
     /// Cancelling it leaves loads under way to those who wait for them.
     pub async fn get_many(&self, requests: &[LinkRequest]) -> Vec<Result<Answer<Links>>> {
-        let keys: Vec<Key> = requests.iter().filter_map(|request| request.key_in(&self.0.namespace).ok()).collect();
-        let found = &self.0.store.find(&keys).await;
-        let answers = requests.iter().map(async |request| {
-            let key = request.key_in(&self.0.namespace)?;
-            match found.get(&key) {
-                Some(answer) => Ok(answer.clone()),
-                None => self.0.store.get(&key, self.loader(request)).await,
-            }
-        });
-        stream::iter(answers).buffered(self.0.options.at_once.max(1)).collect().await
+        let inner = &self.0;
+        let (provider, at_once) = (inner.provider.name(), inner.options.at_once);
+        let batch = Batch { provider, namespace: &inner.namespace, requests, at_once };
+        inner.store.get_many(&batch, |_, request| self.loader(request)).await
     }
 
     /// Asks the provider although there may be fresh links, or joins who does.
@@ -206,15 +199,22 @@ impl<P: Provider> CachedProvider<P> {
         key: &Key,
         answer: Answer<Links>,
     ) -> Result<Answer<Links>> {
-        match answer.value.links.first() {
+        let store = &self.0.store;
+        let answer = match answer.value.links.first() {
             Some(link) if checks.finds_bad(key, link, self.0.clock().now()).await => {
-                self.report_bad(request, &link.url).await
+                self.report_bad(request, &link.url).await?
             }
-            _ => Ok(answer),
-        }
+            _ => answer,
+        };
+        // A check may take longer than the link works.
+        let answer = if store.is_over(&answer) { store.get(key, self.loader(request)).await? } else { answer };
+        store.unended(self.0.provider.name(), answer)
     }
 
-    fn loader(&self, request: &LinkRequest) -> impl FnOnce(Load) -> BoxFuture<'static, Result<Links>> + Send + 'static {
+    fn loader(
+        &self,
+        request: &LinkRequest,
+    ) -> impl FnOnce(Load) -> BoxFuture<'static, Result<Links>> + Send + 'static + use<P> {
         let (inner, request) = (self.0.clone(), request.clone());
         move |load| Box::pin(async move { inner.load(&load, &request).await })
     }

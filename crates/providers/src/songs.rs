@@ -15,7 +15,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use cache_core::{Error, ErrorKind, Key, Result, Swept};
 use cache_tiered::{CacheStats, Invalidation, Load, Popularity, PopularityStats, Warmer, Warming};
 use futures_util::future::BoxFuture;
-use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
 pub use adapter::ProviderSongs;
@@ -26,7 +25,7 @@ pub use song::Song;
 
 use crate::reports::Reports;
 use crate::request::Namespace;
-use crate::store::Store;
+use crate::store::{Batch, Store};
 use crate::{Answer, CacheOptions, LinkRequest, terms};
 use pages::Pages;
 
@@ -121,16 +120,11 @@ impl<R: SongResolver> SongCache<R> {
     /// The songs of all `pages`, one answer for each, in their order: what is there in one read of each tier, the rest
     /// resolved, as many at once as the [options](CacheOptions::at_once) say. One that fails leaves the others alone.
     pub async fn get_many(&self, pages: &[LinkRequest]) -> Vec<Result<(Arc<Song>, bool)>> {
-        let keys: Vec<Key> = pages.iter().filter_map(|page| page.key_in(&self.0.namespace).ok()).collect();
-        let found = &self.0.songs.find(&keys).await;
-        let answers = pages.iter().map(async |page| {
-            let key = page.key_in(&self.0.namespace)?;
-            match found.get(&key) {
-                Some(answer) => Ok(pair(answer.clone())),
-                None => self.0.songs.get(&key, self.loader(&key, page)).await.map(pair),
-            }
-        });
-        stream::iter(answers).buffered(self.0.options.at_once.max(1)).collect().await
+        let inner = &self.0;
+        let (provider, at_once) = (inner.resolver.name(), inner.options.at_once);
+        let batch = Batch { provider, namespace: &inner.namespace, requests: pages, at_once };
+        let answers = inner.songs.get_many(&batch, |key, page| self.loader(key, page)).await;
+        answers.into_iter().map(|answer| answer.map(pair)).collect()
     }
 
     /// What is in the playlist of `page`: identities, none of them resolved.
@@ -267,7 +261,7 @@ impl<R: SongResolver> SongCache<R> {
         &self,
         key: &Key,
         page: &LinkRequest,
-    ) -> impl FnOnce(Load) -> BoxFuture<'static, Result<Song>> + Send + 'static {
+    ) -> impl FnOnce(Load) -> BoxFuture<'static, Result<Song>> + Send + 'static + use<R> {
         let (inner, key, page) = (self.0.clone(), key.clone(), page.clone());
         move |load| {
             Box::pin(async move {

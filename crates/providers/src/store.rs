@@ -1,5 +1,7 @@
 //! `Store`: a typed cache whose errors are those of its loaders.
 
+mod batch;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +10,8 @@ use cache_core::{Backend, Clock, Error, ErrorKind, Freshness, Key, KeyPrefix, Re
 use cache_tiered::{Cache, CacheBuilder, Class, Invalidation, Load, Popularity, Tiered};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+pub(crate) use batch::Batch;
 
 use crate::{Answer, CacheOptions, failure};
 

@@ -5,7 +5,25 @@ use std::time::Duration;
 use cache_core::{Result, Timestamp, ttl};
 use cache_tiered::Load;
 
-use crate::{Extent, Failure, Link, Links, Reason, Validity};
+use crate::{Extent, Failure, Link, Links, Reason, Song, Validity};
+
+/// What is handed out for some time only.
+pub(crate) trait Lasting {
+    /// Until when it may be handed out, and works.
+    fn lasts(&self) -> Validity;
+}
+
+impl Lasting for Links {
+    fn lasts(&self) -> Validity {
+        self.validity()
+    }
+}
+
+impl Lasting for Song {
+    fn lasts(&self) -> Validity {
+        self.playable()
+    }
+}
 
 /// Takes the links that cannot be handed out of what a provider answered at `now`, and tells `load` how long the rest is
 /// kept.
@@ -43,6 +61,11 @@ pub(crate) fn usable(link: &Link, now: Timestamp) -> Result<(), Failure> {
         return Err(Failure::new(Reason::Expired, message));
     }
     Ok(())
+}
+
+/// Why nothing is handed out, when an answer has ended while others were waited for, and so has the one after it.
+pub(crate) fn ended() -> Failure {
+    Failure::new(Reason::Expired, "the link has ended while it was waited for: ask again, for fewer at once")
 }
 
 /// Tells `load` that its value is kept as long as it may be handed out. What works only for a moment is given to those

@@ -1,9 +1,11 @@
 //! Batches: one read of each tier, order, and one bad entry among good ones.
 
-use cache_core::ErrorKind;
-use providers::{Failure, LinkRequest, Links, ProviderSongs, Reason, SongCache};
+use std::sync::Arc;
 
-use crate::kit::{Bed, Fake, first, link, request};
+use cache_core::{ErrorKind, MINUTE};
+use providers::{CacheOptions, Failure, LinkRequest, Links, ProviderSongs, Reason, SongCache, Validity};
+
+use crate::kit::{Bed, Fake, START, first, link, request};
 
 fn pages(n: usize) -> Vec<LinkRequest> {
     (0..n).map(|page| request(&format!("https://example.org/{page}"))).collect()
@@ -89,8 +91,55 @@ async fn an_empty_batch_asks_nobody() {
 async fn no_more_are_under_way_at_once_than_allowed() {
     let (bed, fake) = (Bed::new(), Fake::new("a"));
     *fake.pause.lock() = std::time::Duration::from_secs(1);
-    let provider = bed.provider_with(&fake, providers::CacheOptions::default().at_once(5));
+    let provider = bed.provider_with(&fake, CacheOptions::default().at_once(5));
     let began = tokio::time::Instant::now();
     assert!(provider.get_many(&pages(50)).await.iter().all(Result::is_ok));
     assert_eq!(began.elapsed().as_secs(), 10);
+}
+
+/// A provider whose page `slow` takes two minutes, and whose other pages have links of a minute, renewed or not.
+fn short_lived(bed: &Bed, renews: bool) -> Arc<Fake> {
+    let (fake, clock) = (Fake::new("a"), bed.clock.clone());
+    fake.answers(move |time, request| {
+        if request.url().ends_with("slow") {
+            clock.advance(2 * MINUTE);
+            return Ok(Links::of([link(request.url(), time)]));
+        }
+        let ends = if renews && time > 1 { START.after(60 * MINUTE) } else { START.after(MINUTE) };
+        Ok(Links::of([link(request.url(), time).with_validity(Validity::ending(ends, START))]))
+    });
+    fake
+}
+
+#[tokio::test]
+async fn what_ends_while_others_are_loaded_is_asked_for_anew() {
+    for at_once in [1, 16] {
+        let pages = [request("https://example.org/short"), request("https://example.org/slow")];
+        let bed = Bed::new();
+        let fake = short_lived(&bed, true);
+        let provider = bed.provider_with(&fake, CacheOptions::default().at_once(at_once));
+        provider.get(&pages[0]).await.unwrap();
+        let answers = provider.get_many(&pages).await;
+        assert_eq!(first(&answers[0].as_ref().unwrap().value), "https://example.org/short?take=2");
+        assert_eq!((answers[1].is_ok(), fake.loads()), (true, 3));
+
+        let bed = Bed::new();
+        let fake = short_lived(&bed, true);
+        let songs = SongCache::builder(ProviderSongs::new(fake)).tiers(bed.tiers.clone()).build().unwrap();
+        songs.get(&pages[0]).await.unwrap();
+        let answers = songs.get_many(&pages).await;
+        assert_eq!(answers[0].as_ref().unwrap().0.stream_url(), "https://example.org/short?take=2");
+    }
+}
+
+#[tokio::test]
+async fn what_has_ended_for_good_is_an_error_of_its_own() {
+    let bed = Bed::new();
+    let provider = bed.provider(&short_lived(&bed, false));
+    let pages = [request("https://example.org/short"), request("https://example.org/slow")];
+    provider.get(&pages[0]).await.unwrap();
+    let answers = provider.get_many(&pages).await;
+    let error = answers[0].as_ref().unwrap_err();
+    assert_eq!(Failure::of(error).map(Failure::reason), Some(Reason::Expired));
+    assert!(answers[1].is_ok());
 }

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use cache_core::{Error, ErrorKind, Result};
+use cache_core::{Error, ErrorKind, MINUTE, ManualClock, Result};
 use futures_util::future::join_all;
 use parking_lot::Mutex;
-use providers::{CachedProvider, Link, LinkCheck, Verdict};
+use providers::{CachedProvider, Link, LinkCheck, Links, Validity, Verdict};
 
-use crate::kit::{Bed, Fake, first, request};
+use crate::kit::{Bed, Fake, START, first, link, request};
 
 /// Says what it is told, and counts.
 #[derive(Debug, Default)]
@@ -77,4 +77,31 @@ async fn a_check_that_fails_or_hangs_keeps_nobody_from_the_link() {
         assert_eq!(first(&provider.get(&page).await.unwrap().value), "https://example.org/a?take=1");
         assert_eq!((doorman.asked.load(Ordering::SeqCst), fake.loads()), (1, 1));
     }
+}
+
+/// Takes its time, and finds everything good.
+#[derive(Debug)]
+struct Slow(Arc<ManualClock>);
+
+#[async_trait]
+impl LinkCheck for Slow {
+    async fn check(&self, _link: &Link) -> Result<Verdict> {
+        self.0.advance(3 * MINUTE);
+        Ok(Verdict::Good)
+    }
+}
+
+#[tokio::test]
+async fn a_link_that_ends_while_it_is_checked_is_asked_for_anew() {
+    let (bed, fake) = (Bed::new(), Fake::new("a"));
+    fake.answers(|time, request| {
+        let ends = START.after(if time > 1 { 60 * MINUTE } else { 3 * MINUTE });
+        Ok(Links::of([link(request.url(), time).with_validity(Validity::ending(ends, START))]))
+    });
+    let provider = CachedProvider::builder(fake.clone()).tiers(bed.tiers.clone()).check(Slow(bed.clock.clone()));
+    let (provider, page) = (provider.build().unwrap(), request("https://example.org/a"));
+    provider.get(&page).await.unwrap();
+    bed.clock.advance(MINUTE);
+    let answer = provider.get(&page).await.unwrap();
+    assert_eq!(first(&answer.value), "https://example.org/a?take=2");
 }
