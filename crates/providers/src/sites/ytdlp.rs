@@ -20,7 +20,8 @@ pub use options::YtDlpOptions;
 
 use super::Page;
 use super::site::unsupported;
-use crate::{Failure, LinkRequest, Links, Provider, Reason, SearchPage, SearchQuery};
+use crate::canonical::percent::decoded;
+use crate::{Canonical, Failure, LinkRequest, Links, Provider, Reason, SearchPage, SearchQuery};
 use output::Told;
 use process::{Output, Program};
 
@@ -31,6 +32,8 @@ const ALWAYS: &[&str] =
 const ENTRIES: usize = 2000;
 /// What the route of a video begins with that has no page of its own, behind the address of the page it is on.
 const ROUTE: &str = "/item/";
+/// How the program is told headers and places to ask in an address.
+const SMUGGLED: &str = "__youtubedl_smuggle";
 /// From here on, reading what was said would keep others waiting.
 const LONG: usize = 256 << 10;
 /// Longer than anybody searches for.
@@ -195,9 +198,23 @@ fn page(request: &LinkRequest) -> Result<(Url, Option<u32>), Failure> {
     let url = url.or_else(|| Url::parse(&format!("https://{}", request.url())).ok());
     let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     let mut url = url.ok_or_else(no_page)?;
+    if decoded(url.as_str()).contains(SMUGGLED) {
+        return Err(no_page());
+    }
+    // What two requests of one key differ in does not reach the program.
+    if url.fragment().is_some() && !is_known_by_fragment(request, &url) {
+        url.set_fragment(None);
+    }
     let number = url.fragment().and_then(|fragment| fragment.strip_prefix(ROUTE)).and_then(|text| text.parse().ok());
     if number.is_some() {
         url.set_fragment(None);
     }
     Ok((url, number.filter(|number| *number > 0)))
+}
+
+/// Whether the identity of `request` would be another one without the fragment of `url`.
+fn is_known_by_fragment(request: &LinkRequest, url: &Url) -> bool {
+    let mut whole = url.clone();
+    whole.set_fragment(None);
+    Canonical::of(whole.as_str()).is_ok_and(|whole| whole != *request.canonical())
 }

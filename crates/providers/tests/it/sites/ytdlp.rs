@@ -1,6 +1,8 @@
 //! yt-dlp, in the place of which a script behaves well and badly.
 
+use std::fs;
 use std::future::ready;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -68,7 +70,7 @@ async fn no_page_is_taken_for_an_option() {
     let url = format!("https://x.org/arguments?folder={}", folder.path().display());
     let provider = YtDlp::open(options().argument("--proxy").argument("")).await.unwrap();
     links(&provider, &url).await.unwrap();
-    let arguments = std::fs::read_to_string(folder.path().join("arguments")).unwrap();
+    let arguments = fs::read_to_string(folder.path().join("arguments")).unwrap();
     let arguments: Vec<&str> = arguments.lines().collect();
     assert_eq!(arguments[arguments.len() - 2..], ["--", &url]);
     assert!(["-J", "--ignore-config", "--no-playlist", "--flat-playlist"].iter().all(|arg| arguments.contains(arg)));
@@ -211,13 +213,13 @@ fn hang(folder: &Path) -> String {
 }
 
 fn pids(folder: &Path) -> Vec<u32> {
-    let text = std::fs::read_to_string(folder.join("pids")).unwrap();
+    let text = fs::read_to_string(folder.join("pids")).unwrap();
     text.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
 }
 
 /// Whether the process runs; one that is dead and not buried does not.
 fn is_alive(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"));
     stat.is_ok_and(|stat| !stat.rsplit_once(") ").unwrap().1.starts_with('Z'))
 }
 
@@ -225,4 +227,36 @@ async fn all_gone(folder: &Path) {
     let pids = pids(folder);
     assert_eq!(pids.len(), 2);
     assert!(eventually(LONG, || ready(pids.iter().all(|pid| !is_alive(*pid)))).await, "{pids:?}");
+}
+
+#[tokio::test]
+async fn what_is_not_in_the_key_does_not_reach_the_program() {
+    let folder = tempfile::tempdir().unwrap();
+    let (program, given) = (folder.path().join("yt-dlp"), folder.path().join("given"));
+    let script = format!(
+        "#!/bin/sh\nfor last; do :; done\n[ \"$last\" = --version ] && {{ echo 1; exit; }}\n\
+         printf '%s' \"$last\" > {}\ncat {}/tests/fixtures/ytdlp_video.json\n",
+        given.display(),
+        env!("CARGO_MANIFEST_DIR")
+    );
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let provider = YtDlp::open(YtDlpOptions::new().program(&program).time_limit(LONG)).await.unwrap();
+    for (url, expected) in [
+        ("https://x.org/e/1#t=9", "https://x.org/e/1"),
+        ("https://www.youtube.com/watch?v=dQw4w9WgXcQ#/item/2", "https://www.youtube.com/watch?v=dQw4w9WgXcQ"),
+        ("https://x.org/e/1#!/film", "https://x.org/e/1#!/film"),
+    ] {
+        links(&provider, url).await.unwrap();
+        assert_eq!(fs::read_to_string(&given).unwrap(), expected);
+    }
+    fs::remove_file(&given).unwrap();
+    for url in [
+        "https://x.org/e/1#__youtubedl_smuggle=%7B%22http_headers%22%3A%7B%7D%7D",
+        "https://x.org/e/1#!/a&__youtubedl_smuggle=%7B%7D",
+        "https://x.org/e/1?a=%23_%5Fyoutubedl_smuggle%3D%7B%7D",
+    ] {
+        assert_eq!(reason(&links(&provider, url).await.unwrap_err()), Reason::Unsupported, "{url}");
+    }
+    assert!(!given.exists(), "it was not started");
 }
