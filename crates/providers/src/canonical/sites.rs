@@ -61,7 +61,9 @@ fn youtube(path: &str, query: &str) -> Option<String> {
 }
 
 fn youtube_id(id: &str) -> Option<&str> {
-    (id.len() == 11 && is_word(id)).then_some(id)
+    // Words as long as an identifier, which stand for what the parameters name.
+    let is_other = matches!(id, "live_stream" | "videoseries");
+    (id.len() == 11 && is_word(id) && !is_other).then_some(id)
 }
 
 fn is_word(text: &str) -> bool {

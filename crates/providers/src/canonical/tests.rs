@@ -43,6 +43,18 @@ fn every_name_of_one_video_is_one() {
 }
 
 #[test]
+fn words_as_long_as_a_video_are_none() {
+    all_differ(&[
+        "https://www.youtube.com/embed/live_stream?channel=UC_AAAAAAAAAAAAAAAAAAAAAA",
+        "https://www.youtube.com/embed/live_stream?channel=UC_BBBBBBBBBBBBBBBBBBBBBB",
+        "https://www.youtube.com/live/live_stream?channel=UC_AAAAAAAAAAAAAAAAAAAAAA",
+        "https://www.youtube.com/live/live_stream?channel=UC_BBBBBBBBBBBBBBBBBBBBBB",
+        "https://www.youtube.com/v/videoseries?list=PL01",
+        "https://www.youtube.com/v/videoseries?list=PL02",
+    ]);
+}
+
+#[test]
 fn other_sites_have_one_name_for_one_thing_as_well() {
     same(&[
         "https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC?si=x",
