@@ -25,7 +25,7 @@ impl Resolve for Admitted {
         let admits = self.0;
         Box::pin(async move {
             let found = lookup_host((name.as_str(), 0)).await?;
-            let admitted: Vec<_> = found.filter(|address| admits(address.ip())).collect();
+            let admitted: Vec<_> = found.filter(|address| admits(address.ip().to_canonical())).collect();
             if admitted.is_empty() {
                 return Err(NotAdmitted.into());
             }
@@ -46,7 +46,8 @@ impl StdError for NotAdmitted {}
 pub(super) fn is_admitted(url: &Url, admits: Admits) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => admits(address.into()),
-        Some(Host::Ipv6(address)) => admits(address.into()),
+        // One of the fourth version may be written as one of the sixth.
+        Some(Host::Ipv6(address)) => admits(address.to_canonical()),
         _ => true,
     }
 }

@@ -11,6 +11,9 @@ use tokio::time::{Instant, sleep_until};
 use super::options::Limits;
 use crate::{Failure, Reason};
 
+/// Longer than any process runs, and short enough for every clock.
+const EVER: Duration = Duration::from_hours(24 * 365 * 30);
+
 /// Hosts that are asked, by name and port. A bounded number is remembered.
 pub(super) struct Hosts {
     limits: Limits,
@@ -26,6 +29,8 @@ pub(super) struct Seat {
 struct Host {
     name: Arc<str>,
     seats: Arc<Semaphore>,
+    /// Whose turn is next: one waits for the instant, the others for that one.
+    head: Semaphore,
     turns: Mutex<Turns>,
 }
 
@@ -51,9 +56,7 @@ impl Hosts {
         let permit = host.seats.clone().acquire_owned().await;
         let permit = permit.map_err(|_| Failure::new(Reason::Unavailable, "the host is not asked any more"))?;
         host.is_open()?;
-        // Whoever has a seat reserves a turn: those who give up while they wait for one cost none.
-        sleep_until(host.turn(self.limits.gap)).await;
-        host.is_open()?;
+        host.turn(self.limits.gap).await?;
         Ok(Seat { host, _permit: permit })
     }
 
@@ -82,7 +85,7 @@ impl Hosts {
 impl Seat {
     /// Leaves the host alone for `pause`.
     pub(super) fn close(&self, pause: Duration, reason: Reason) {
-        let until = Instant::now() + pause;
+        let until = later(Instant::now(), pause);
         let closed = &mut self.host.turns.lock().closed;
         if closed.is_none_or(|(before, _)| before < until) {
             *closed = Some((until, reason));
@@ -94,7 +97,7 @@ impl Seat {
 impl Host {
     fn new(name: Arc<str>, at_once: usize) -> Self {
         let turns = Mutex::new(Turns { next: Instant::now(), closed: None });
-        Self { name, seats: Arc::new(Semaphore::new(at_once)), turns }
+        Self { name, seats: Arc::new(Semaphore::new(at_once)), head: Semaphore::new(1), turns }
     }
 
     fn is_open(&self) -> Result<(), Failure> {
@@ -106,12 +109,15 @@ impl Host {
         Err(Failure::new(reason, format!("{} has asked to be left alone", self.name)).after(left))
     }
 
-    /// Reserves the next turn: when it comes.
-    fn turn(&self, gap: Duration) -> Instant {
-        let mut turns = self.turns.lock();
-        let turn = turns.next.max(Instant::now());
-        turns.next = turn + gap;
-        turn
+    /// Waits for the next turn, which is taken only when it comes: those who give up cost nobody one.
+    async fn turn(&self, gap: Duration) -> Result<(), Failure> {
+        let head = self.head.acquire().await;
+        let _head = head.map_err(|_| Failure::new(Reason::Unavailable, "the host is not asked any more"))?;
+        let turn = self.turns.lock().next.max(Instant::now());
+        sleep_until(turn).await;
+        self.is_open()?;
+        self.turns.lock().next = later(turn, gap);
+        Ok(())
     }
 
     /// Until when something about it has to be remembered.
@@ -123,4 +129,8 @@ impl Host {
     fn is_remembered(&self, now: Instant) -> bool {
         self.until() > now
     }
+}
+
+fn later(instant: Instant, span: Duration) -> Instant {
+    instant.checked_add(span.min(EVER)).unwrap_or(instant)
 }

@@ -296,3 +296,42 @@ async fn a_host_out_of_reach_and_what_is_no_address_are_errors_without_secrets()
     let ask = Ask::get("https://example.org/a?sig=secret").secret("x", "secret");
     assert!(!format!("{ask:?}").contains("secret"));
 }
+
+#[tokio::test]
+async fn an_address_in_another_form_is_the_same_address() {
+    let upstream = Upstream::new(|_| Canned::bytes("text/plain", "inside")).await;
+    let fetch = Fetch::new(fast().admit(|address| !address.is_loopback())).unwrap();
+    let port = upstream.url.rsplit(':').next().unwrap().trim_end_matches('/');
+    for host in ["127.0.0.1", "0x7f.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]"] {
+        let answer = fetch.fetch(&Ask::get(format!("http://{host}:{port}/"))).await;
+        assert_eq!(answer.map(|_| ()).map_err(|failure| failure.reason()), Err(Reason::Forbidden), "{host}");
+    }
+    assert_eq!(upstream.asked(), 0);
+}
+
+#[tokio::test]
+async fn no_pause_and_no_gap_is_too_long() {
+    let upstream = Upstream::new(|_| Canned::status(429).header("retry-after", "18446744073709551615")).await;
+    let fetch = Fetch::new(fast().max_pause(Duration::MAX).gap(Duration::MAX)).unwrap();
+    let url = upstream.url.clone();
+    let asked = tokio::spawn(async move {
+        for _ in 0..3 {
+            let failure = fetch.fetch(&Ask::get(&url)).await.unwrap_err();
+            assert_eq!(failure.reason(), Reason::RateLimited);
+        }
+    });
+    asked.await.unwrap();
+    assert_eq!(upstream.asked(), 1);
+}
+
+#[tokio::test]
+async fn those_who_give_up_cost_nobody_a_turn() {
+    let upstream = Upstream::new(|_| Canned::bytes("text/plain", "a")).await;
+    let options = fast().gap(Duration::from_millis(100)).at_once(4).total_limit(Duration::from_secs(5));
+    let fetch = Fetch::new(options).unwrap();
+    for _ in 0..200 {
+        let asked = Ask::get(&upstream.url);
+        _ = tokio::time::timeout(Duration::ZERO, fetch.fetch(&asked)).await;
+    }
+    assert!(fetch.fetch(&Ask::get(&upstream.url)).await.is_ok());
+}
