@@ -44,7 +44,7 @@ impl Commons {
     /// # Errors
     /// [`ErrorKind::Invalid`](cache_core::ErrorKind::Invalid) when that is no address of HTTP.
     pub fn at(mut self, base_url: &str) -> Result<Self> {
-        self.0.base = Base::new(base_url)?;
+        self.0.set_base(Base::new(base_url)?);
         Ok(self)
     }
 
@@ -156,6 +156,10 @@ impl Commons {
 impl Provider for Commons {
     fn name(&self) -> &str {
         &self.0.name
+    }
+
+    fn version(&self) -> &str {
+        &self.0.version
     }
 
     async fn search(&self, query: &SearchQuery) -> Result<SearchPage> {

@@ -37,6 +37,7 @@ const REACH: u64 = 10_000;
 pub struct PeerTube {
     site: Site,
     is_index: bool,
+    version: String,
     accounts: BTreeMap<String, PeerTubeAccess>,
 }
 
@@ -53,14 +54,13 @@ impl PeerTube {
     /// # Errors
     /// [`ErrorKind::Invalid`](cache_core::ErrorKind::Invalid) when that is no address of HTTP.
     pub fn instance(fetch: &Fetch, base_url: &str) -> Result<Self> {
-        let site = Site::new("peertube", Base::new(base_url)?, fetch);
-        Ok(Self { site, is_index: false, accounts: BTreeMap::new() })
+        Ok(Self::new(Site::new("peertube", Base::new(base_url)?, fetch), false))
     }
 
     /// All instances that the index at sepiasearch.org knows, named `sepia`. Whatever instance a request names is asked:
     /// see [`FetchOptions::admit`](crate::http::FetchOptions::admit).
     pub fn sepia(fetch: &Fetch) -> Self {
-        Self { site: Site::new("sepia", Base::known(INDEX), fetch), is_index: true, accounts: BTreeMap::new() }
+        Self::new(Site::new("sepia", Base::known(INDEX), fetch), true)
     }
 
     /// Sets its name as a provider.
@@ -75,7 +75,8 @@ impl PeerTube {
     /// # Errors
     /// [`ErrorKind::Invalid`](cache_core::ErrorKind::Invalid) when that is no address of HTTP.
     pub fn at(mut self, base_url: &str) -> Result<Self> {
-        self.site.base = Base::new(base_url)?;
+        self.site.set_base(Base::new(base_url)?);
+        self.set_version();
         Ok(self)
     }
 
@@ -84,7 +85,25 @@ impl PeerTube {
     #[must_use]
     pub fn account(mut self, account: impl Into<String>, access: PeerTubeAccess) -> Self {
         self.accounts.insert(account.into(), access);
+        self.set_version();
         self
+    }
+
+    fn new(site: Site, is_index: bool) -> Self {
+        let mut own = Self { site, is_index, version: String::new(), accounts: BTreeMap::new() };
+        own.set_version();
+        own
+    }
+
+    /// Where it is, of which kind, and which accounts show something: what they show is secret, and has no part in it.
+    fn set_version(&mut self) {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(self.site.version.as_bytes()).update(&[u8::from(self.is_index)]);
+        for (account, access) in &self.accounts {
+            let shows = [u8::from(access.token.is_some()), u8::from(access.password.is_some())];
+            hasher.update(&(account.len() as u64).to_le_bytes()).update(account.as_bytes()).update(&shows);
+        }
+        self.version = format!("{:.16}", hasher.finalize().to_hex());
     }
 
     async fn find(&self, query: &SearchQuery) -> Result<SearchPage, Failure> {
@@ -227,6 +246,10 @@ impl PeerTubeAccess {
 impl Provider for PeerTube {
     fn name(&self) -> &str {
         &self.site.name
+    }
+
+    fn version(&self) -> &str {
+        &self.version
     }
 
     async fn search(&self, query: &SearchQuery) -> Result<SearchPage> {

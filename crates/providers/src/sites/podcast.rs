@@ -49,7 +49,7 @@ impl Podcast {
     /// # Errors
     /// [`ErrorKind::Invalid`](cache_core::ErrorKind::Invalid) when that is no address of HTTP.
     pub fn at(mut self, base_url: &str) -> Result<Self> {
-        self.0.base = Base::new(base_url)?;
+        self.0.set_base(Base::new(base_url)?);
         Ok(self)
     }
 

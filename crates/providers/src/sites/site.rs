@@ -15,6 +15,8 @@ use crate::{Binding, Failure, Link, LinkKind, LinkRequest, Reason, SourceType, b
 pub(super) struct Site {
     pub(super) name: String,
     pub(super) base: Base,
+    /// A hash of where it is: two places of one kind have other links for one identifier.
+    pub(super) version: String,
     pub(super) fetch: Fetch,
 }
 
@@ -44,7 +46,14 @@ pub(super) enum Page {
 
 impl Site {
     pub(super) fn new(name: &str, base: Base, fetch: &Fetch) -> Self {
-        Self { name: name.to_owned(), base, fetch: fetch.clone() }
+        let version = base.hash();
+        Self { name: name.to_owned(), base, version, fetch: fetch.clone() }
+    }
+
+    /// Moves it to another place.
+    pub(super) fn set_base(&mut self, base: Base) {
+        self.version = base.hash();
+        self.base = base;
     }
 
     /// What the JSON at `ask` says.
@@ -107,6 +116,11 @@ impl Base {
     /// The base without `end`, if it ends so.
     pub(super) fn without(self, end: &str) -> Self {
         Self(self.0.strip_suffix(end).unwrap_or(&self.0).trim_end_matches('/').to_owned())
+    }
+
+    /// What stands for it in keys, because it may have a secret in it.
+    fn hash(&self) -> String {
+        format!("{:.16}", blake3::hash(self.0.as_bytes()).to_hex())
     }
 
     pub(super) fn host(&self) -> Option<String> {

@@ -220,6 +220,10 @@ impl Provider for Stremio {
         &self.site.name
     }
 
+    fn version(&self) -> &str {
+        &self.site.version
+    }
+
     async fn search(&self, query: &SearchQuery) -> Result<SearchPage> {
         self.find(query).await.map_err(|failure| failure.into_error(self.name(), "search"))
     }

@@ -7,7 +7,10 @@ use cache_core::{Clock, ErrorKind, Retry};
 use cache_tiered::Origin;
 use futures_util::future::join_all;
 use providers::http::{Fetch, HttpCheck};
-use providers::{CacheOptions, CachedProvider, Failure, InternetArchive, LinkRequest, PeerTube, Provider, Reason};
+use providers::{
+    CacheOptions, CachedProvider, Commons, Failure, InternetArchive, LinkRequest, PeerTube, PeerTubeAccess, Provider,
+    Reason, Stremio,
+};
 
 use crate::kit::{Bed, fast, fetch, first, fixture, request};
 use crate::upstream::{Canned, Upstream};
@@ -120,4 +123,46 @@ async fn a_link_that_the_place_refuses_is_replaced_before_it_is_handed_out() {
     assert_eq!(provider.stats().reports, 1);
     let loads = upstream.seen().iter().filter(|seen| seen.path() == "/metadata/demo").count();
     assert_eq!(loads, 2);
+}
+
+#[tokio::test]
+async fn two_places_of_one_kind_share_no_links() {
+    let bed = Bed::new();
+    let instance = |name: &'static str| {
+        Upstream::new(move |seen| match seen.path().ends_with("captions") {
+            true => Canned::json("{\"data\":[]}"),
+            false => Canned::json(&fixture("peertube_video.json").replace("Moon", name)),
+        })
+    };
+    let (one, other) = (instance("One").await, instance("Other").await);
+    let page = LinkRequest::of_id("42").unwrap();
+    for upstream in [&one, &other] {
+        let provider = cached(&bed, PeerTube::instance(&fetch(), &upstream.url).unwrap());
+        assert!(!provider.get(&page).await.unwrap().was_cached());
+        assert!(provider.get(&page).await.unwrap().was_cached());
+    }
+    assert!(one.asked() > 0 && other.asked() > 0);
+}
+
+#[test]
+fn the_version_of_a_site_says_where_it_is_without_telling() {
+    let fetch = fetch();
+    let (a, b) = ("https://a.example/s3cret", "https://b.example");
+    let access = PeerTubeAccess::token("s3cret");
+    let both: [[String; 2]; 5] = [
+        [a, b].map(|url| PeerTube::instance(&fetch, url).unwrap().version().to_owned()),
+        [a, b].map(|url| Stremio::new(&fetch, url).unwrap().version().to_owned()),
+        [a, b].map(|url| InternetArchive::new(&fetch).at(url).unwrap().version().to_owned()),
+        [a, b].map(|url| Commons::new(&fetch).at(url).unwrap().version().to_owned()),
+        [
+            PeerTube::instance(&fetch, a).unwrap().account("", access).version().to_owned(),
+            PeerTube::sepia(&fetch).at(a).unwrap().version().to_owned(),
+        ],
+    ];
+    for [one, other] in &both {
+        assert_ne!(one, other);
+        assert!(one.len() == 16 && one.bytes().all(|byte| byte.is_ascii_hexdigit()), "{one}");
+    }
+    assert!(!both[4].contains(&both[0][0]), "an account and an index make a difference");
+    assert_eq!(both[0][1], PeerTube::instance(&fetch, b).unwrap().version());
 }
