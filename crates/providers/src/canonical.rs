@@ -32,7 +32,7 @@ const MEDIA: &[&str] = &[
 /// * Of others, the case of scheme and host, default ports, dot segments, fragments, percent-encoding and tracking
 ///   parameters make no difference, nor does the order of parameters that are name and value.
 /// * A signed address keeps every byte. As a secret, it is filed under its hash; so is one with a password, and one too
-///   long for a key.
+///   long for a key, and one with a token, a key to an API or a session in its query or path.
 /// * A magnet link is its info hash.
 ///
 /// ```
@@ -77,9 +77,10 @@ impl Canonical {
 
     fn of_address(address: &Address<'_>) -> Self {
         let by_extension = || by_extension(&address.path);
-        if address.has_password || validity::is_signed(&address.query) {
+        if address.has_password || is_secret(address) {
             let route = route(address.fragment).map(|route| format!("{}#{route}", address.whole));
-            return Self { source_type: by_extension(), id: hashed(route.as_deref().unwrap_or(address.whole)) };
+            let source_type = sites::by_host(address).unwrap_or_else(by_extension);
+            return Self { source_type, id: hashed(route.as_deref().unwrap_or(address.whole)) };
         }
         if let Some((source_type, id)) = sites::identity(address) {
             return Self { source_type, id: short(id) };
@@ -127,7 +128,12 @@ pub(crate) fn shown(url: &str) -> String {
             let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
             let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
             // Some sign in the path: a segment that long names nothing that people read.
-            let path: Vec<&str> = path.split('/').map(|part| if part.len() > 64 { "…" } else { part }).collect();
+            let mut before = "";
+            let part = |part| match std::mem::replace(&mut before, part) {
+                before if part.len() > 64 || validity::is_secret_segment(before, part) => "…",
+                _ => part,
+            };
+            let path: Vec<&str> = path.split('/').map(part).collect();
             format!("{scheme}://{host}{}", path.join("/"))
         }
         None => url.chars().take(64).collect(),
@@ -151,6 +157,13 @@ fn generic(address: &Address<'_>) -> String {
         text.push_str(&percent::normal(route));
     }
     text
+}
+
+/// Whether a part of `address` that its identity has is secret.
+fn is_secret(address: &Address<'_>) -> bool {
+    let is = |path: &str, query: &str| validity::is_signed(query) || validity::is_signed_path(path);
+    let (path, query) = route(address.fragment).map_or(("", ""), |route| route.split_once('?').unwrap_or((route, "")));
+    is(&address.path, &address.query) || is(path, query)
 }
 
 /// What applications that run in a page understand of its fragment.

@@ -2,12 +2,13 @@
 
 mod dates;
 mod headers;
+mod secrets;
 mod signed;
 mod tokens;
 
 #[cfg(feature = "http")]
 pub(crate) use dates::{http as http_date, iso as iso_date};
-pub(crate) use signed::is_signed;
+pub(crate) use secrets::{is_secret_segment, is_signed, is_signed_path};
 
 use std::time::Duration;
 

@@ -166,6 +166,23 @@ fn a_signed_address_keeps_every_byte_and_shows_none() {
 }
 
 #[test]
+fn no_identity_shows_a_secret() {
+    for url in [
+        "https://x.org/v?access_token=s3cret",
+        "https://x.org/v?api%5Fkey=s3cret",
+        "https://x.org/v?jwt=eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjE3ODQwMDM2MDB9.s3cret",
+        "https://x.org/v?__token__=exp=1784003600~hmac=s3cret",
+        "https://x.org/videoplayback/expire/1784021600/sig/s3cret/f.mp4",
+        "https://x.org/hls/exp=1784003600~acl=/*~hmac=s3cret/master.m3u8",
+        "https://x.org/app#/film?access_token=s3cret",
+        "https://soundcloud.com/artist/track?secret_token=s3cret",
+    ] {
+        let (one, other) = (of(url), of(&url.replace("s3cret", "s4cret")));
+        assert!(one.id().starts_with("blake3-") && one != other, "{one}");
+    }
+}
+
+#[test]
 fn what_is_too_long_for_a_key_is_hashed() {
     let long = |end: &str| of(&format!("https://example.org/{}{end}", "a".repeat(2000)));
     assert_eq!(long("x").id().len(), 71);
@@ -225,6 +242,7 @@ fn what_is_no_address_of_media_is_refused() {
 fn what_is_shown_has_no_secrets() {
     assert_eq!(shown("https://u:p@h.example/a?sig=x#y"), "https://h.example/a?…");
     assert_eq!(shown(&format!("https://h.example/{}/f.mp4", "s".repeat(65))), "https://h.example/…/f.mp4");
+    assert_eq!(shown("https://h.example/sig/s3cret/exp=1~hmac=s3cret/f.mp4"), "https://h.example/sig/…/…/f.mp4");
 }
 
 /// Addresses as people and programs write them, and worse.

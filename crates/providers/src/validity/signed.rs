@@ -82,15 +82,6 @@ pub(super) fn bound_address(url: &str) -> Option<String> {
     Some(decoded(bound[1]).into_owned())
 }
 
-/// Whether `query` has a parameter that only signed links have: its order and every byte count then.
-pub(crate) fn is_signed(query: &str) -> bool {
-    query.split('&').any(|pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        // Short names are those of other parameters as well, whose values are short.
-        is_signature(name) && value.len() >= if name.len() <= 4 { 16 } else { 1 }
-    })
-}
-
 fn parts(url: &str) -> (&str, &str) {
     let url = url.split_once('#').map_or(url, |(url, _)| url);
     url.split_once('?').unwrap_or((url, ""))
@@ -100,7 +91,7 @@ fn param<'a>((name, value): (&'a str, &'a str)) -> Param<'a> {
     (decoded(name).to_ascii_lowercase(), decoded(value))
 }
 
-fn is_signature(name: &str) -> bool {
+pub(super) fn is_signature(name: &str) -> bool {
     // Of every vendor: X-Amz-Signature, X-Goog-Signature, X-Oss-Signature.
     let vendors = || name.len() > 12 && starts(name, "x-") && ends(name, "-signature");
     SIGNATURES.iter().any(|signature| name.eq_ignore_ascii_case(signature)) || vendors()
@@ -110,7 +101,7 @@ fn starts(name: &str, start: &str) -> bool {
     name.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start))
 }
 
-fn ends(name: &str, end: &str) -> bool {
+pub(super) fn ends(name: &str, end: &str) -> bool {
     name.len().checked_sub(end.len()).and_then(|at| name.get(at..)).is_some_and(|tail| tail.eq_ignore_ascii_case(end))
 }
 

@@ -9,6 +9,11 @@ pub(super) fn end_of(value: &str) -> Option<Timestamp> {
     jwt(value).or_else(|| fields(value)).or_else(|| numbered(value))
 }
 
+/// Whether `value` is a token by its shape: a JSON web token, or signed fields.
+pub(super) fn is_token(value: &str) -> bool {
+    value.starts_with("eyJ") && value.split('.').count() >= 3 || is_signed(value)
+}
+
 /// The `DateLessThan` of a policy of `CloudFront`.
 pub(super) fn policy(value: &str) -> Option<Timestamp> {
     // An underline stands for the padding.
@@ -29,10 +34,17 @@ fn jwt(value: &str) -> Option<Timestamp> {
 
 /// The `exp` among fields such as `st=1~exp=2~acl=/*~hmac=0`, if they are signed.
 fn fields(value: &str) -> Option<Timestamp> {
-    let fields = || value.split(['~', '&', ',']).filter_map(|field| field.split_once('='));
-    let is_signed = fields().any(|(name, _)| matches!(name, "hmac" | "token" | "bcdn_token" | "sig" | "signature"));
-    let end = fields().find(|(name, _)| matches!(*name, "exp" | "expires" | "expire"));
-    is_signed.then_some(end).flatten().and_then(|(_, end)| dates::epoch(end))
+    let end = pairs(value).find(|(name, _)| matches!(*name, "exp" | "expires" | "expire"));
+    is_signed(value).then_some(end).flatten().and_then(|(_, end)| dates::epoch(end))
+}
+
+/// Whether `value` has a field that signs the others.
+fn is_signed(value: &str) -> bool {
+    pairs(value).any(|(name, _)| matches!(name, "hmac" | "token" | "bcdn_token" | "sig" | "signature"))
+}
+
+fn pairs(value: &str) -> impl Iterator<Item = (&str, &str)> {
+    value.split(['~', '&', ',']).filter_map(|field| field.split_once('='))
 }
 
 /// The seconds of `1784003600_b1d5781`, or `1784003600-0-0-b1d5781`.
