@@ -129,9 +129,12 @@ async fn a_link_that_the_place_refuses_is_replaced_before_it_is_handed_out() {
 async fn two_places_of_one_kind_share_no_links() {
     let bed = Bed::new();
     let instance = |name: &'static str| {
-        Upstream::new(move |seen| match seen.path().ends_with("captions") {
-            true => Canned::json("{\"data\":[]}"),
-            false => Canned::json(&fixture("peertube_video.json").replace("Moon", name)),
+        Upstream::new(move |seen| {
+            if seen.path().ends_with("captions") {
+                Canned::json("{\"data\":[]}")
+            } else {
+                Canned::json(&fixture("peertube_video.json").replace("Moon", name))
+            }
         })
     };
     let (one, other) = (instance("One").await, instance("Other").await);
