@@ -69,7 +69,8 @@ impl HttpOptions {
 
     /// Sets which addresses are connected to, whoever names them: links, redirects, the name service. All unless set. A
     /// service that fetches what strangers ask for leaves out its own machine and network. Each connection goes to an
-    /// address that was asked about, so a name that changes its mind gets nowhere.
+    /// address that was asked about, so a name that changes its mind gets nowhere. An IPv4 address in the form of an IPv6
+    /// one is asked about as IPv4.
     #[must_use]
     pub fn admit(mut self, admits: fn(IpAddr) -> bool) -> Self {
         self.admits.address = admits;
@@ -124,7 +125,7 @@ impl Admits {
         let host = url.host_str().unwrap_or_default();
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         let port = url.port_or_known_default().unwrap_or(0);
-        if !host.parse().map_or(true, self.address) {
+        if !host.parse().map_or(true, |address: IpAddr| (self.address)(address.to_canonical())) {
             Some(NotAdmitted::Address)
         } else if !self.ports.iter().any(|ports| ports.contains(&port)) {
             Some(NotAdmitted::Port)
@@ -144,7 +145,7 @@ impl Resolve for Resolver {
         let admits = self.0;
         Box::pin(async move {
             let found = lookup_host((name.as_str(), 0)).await?;
-            let admitted: Vec<_> = found.filter(|address| admits(address.ip())).collect();
+            let admitted: Vec<_> = found.filter(|address| admits(address.ip().to_canonical())).collect();
             if admitted.is_empty() {
                 return Err(NotAdmitted::Address.into());
             }
