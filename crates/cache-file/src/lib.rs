@@ -34,6 +34,7 @@ mod dir;
 mod engine;
 mod error;
 mod fs;
+mod hashes;
 mod index;
 mod lock;
 mod opening;
