@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cache_core::{Backend, Error, ErrorKind, Freshness, Hlc, Key, Meta};
+use cache_local::Buffers;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use crate::blob::{Blob, Open};
-use crate::buffers::Buffers;
 use crate::gates::Gates;
 use crate::manifest::Manifest;
 use crate::memory::Memory;

@@ -35,7 +35,6 @@
 
 mod blob;
 mod blobs;
-mod buffers;
 mod error;
 mod gates;
 mod manifest;

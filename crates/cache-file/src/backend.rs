@@ -8,6 +8,7 @@ use bytes::Bytes;
 use cache_core::{
     Backend, BackendInfo, Clock, Entry, Error, ErrorKind, Key, KeyPrefix, Meta, Result, Stamp, Swept, Timestamp, Usage,
 };
+use cache_local::{Pending, WriteQueue, closed};
 use futures_util::stream::{self, BoxStream, StreamExt};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
@@ -15,9 +16,7 @@ use tokio::task::spawn_blocking;
 use crate::config::FileConfig;
 use crate::dir::Layout;
 use crate::engine::{Answer, Found, Request, Shared, Writer};
-use crate::error::closed;
 use crate::lock::DirLock;
-use crate::queue::{Pending, Queue};
 use crate::report::{DiskUsage, OpenReport};
 
 /// Reads that run on the blocking pool at the same time.
@@ -26,12 +25,13 @@ const READERS: usize = 64;
 const BATCH: usize = 32;
 /// Steps of `get_many` at the same time.
 const BATCHES: usize = 4;
+/// Bytes of bodies in one group, beyond which no more are added.
+const GROUP_BYTES: usize = 8 << 20;
 
 /// A persistent [`Backend`] in one directory: an index, and volumes for the longer entries.
 ///
 /// Reads of up to 128 KiB that the kernel has in memory run where the caller does, all others on tokio's blocking pool,
-/// at most 64 at once; writes are queued, at most 256 and 128 MiB, for one
-/// thread that commits them in groups. Calls wait for their turn and for the medium without a limit of their own:
+/// at most 64 at once; writes wait, at most 512 and 128 MiB of bodies, for one thread that commits them in groups. Calls wait for their turn and for the medium without a limit of their own:
 /// bound them from outside. Works on any tokio runtime; needs neither its timer nor its I/O driver.
 ///
 /// [`usage`](Backend::usage) is exact: an entry weighs its record in a volume, in blocks of 4 KiB, and its record in
@@ -42,7 +42,7 @@ const BATCHES: usize = 4;
 /// writing thread.
 pub struct FileBackend {
     shared: Arc<Shared>,
-    queue: Queue,
+    queue: WriteQueue<Writer>,
     readers: Arc<Semaphore>,
     report: OpenReport,
 }
@@ -77,7 +77,13 @@ impl FileBackend {
         let name = config.name.clone();
         let (writer, report) = Writer::open(config, layout)?;
         let shared = writer.shared().clone();
-        let queue = Queue::start(writer, lock, &name)?;
+        let written = shared.clone();
+        // However the thread ends, the index is closed before another backend may open it.
+        let at_end = move || {
+            written.close();
+            drop(lock);
+        };
+        let queue = WriteQueue::start(&name, GROUP_BYTES, writer, at_end)?;
         let readers = Arc::new(Semaphore::new(READERS));
         Ok(Self { shared, queue, readers, report })
     }
@@ -177,7 +183,7 @@ impl FileBackend {
         answers
     }
 
-    async fn enqueue_put(&self, key: &Key, entry: Entry) -> Result<Pending<'_>> {
+    async fn enqueue_put(&self, key: &Key, entry: Entry) -> Result<Pending<'_, Writer>> {
         self.check_open()?;
         entry.check_body(Entry::MAX_BODY)?;
         let len = entry.body.len();

@@ -19,6 +19,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use cache_core::{Error, Key, Meta, Offer, PolicyKind, Role, Stamp, Timestamp, Usage};
+use cache_local::Buffers;
 use parking_lot::{Mutex, RwLock};
 
 pub(crate) use group::{Answer, Request};
@@ -27,7 +28,6 @@ pub(crate) use read::Found;
 use shelves::{Shelves, Side};
 pub(crate) use write::Writer;
 
-use crate::buffers::Buffers;
 use crate::config::FileConfig;
 use crate::dir::Layout;
 use crate::error::{IndexError, from_io};

@@ -101,16 +101,6 @@ pub(crate) fn is_full(error: &Error) -> bool {
     source.is_some_and(|source| FULL.contains(&source.kind()))
 }
 
-/// A stop that the caller asked for.
-pub(crate) fn closed() -> Error {
-    Error::new(ErrorKind::Closed, "the backend was closed")
-}
-
-/// The writer ended without having been asked to.
-pub(crate) fn gone() -> Error {
-    Error::new(ErrorKind::Internal, "the writer of the cache directory ended: open the backend again")
-}
-
 /// The index failed and could not be opened again yet.
 pub(crate) fn offline() -> Error {
     Error::new(ErrorKind::Unavailable, "the index failed and is not open again yet: see the log for the cause")

@@ -28,7 +28,6 @@
 //! ```
 
 mod backend;
-mod buffers;
 mod config;
 mod dir;
 mod engine;
@@ -38,7 +37,6 @@ mod hashes;
 mod index;
 mod lock;
 mod opening;
-mod queue;
 mod recent;
 mod report;
 mod seal;

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use cache_core::{
     Backend, BackendInfo, Clock, Entry, Error, ErrorKind, Key, KeyPrefix, Meta, Result, Stamp, Swept, Timestamp, Usage,
 };
+use cache_local::{Pending, WriteQueue};
 use futures_util::stream::{self, BoxStream, StreamExt};
 use rusqlite::Connection;
 use tokio::task::spawn_blocking;
@@ -15,7 +16,6 @@ use crate::config::SqliteConfig;
 use crate::error::{Fault, Outcome};
 use crate::group::{Answer, Request};
 use crate::place::Place;
-use crate::queue::{Pending, Queue};
 use crate::read::{self, Found};
 use crate::readers::Readers;
 use crate::report::{FileUsage, OpenReport};
@@ -26,11 +26,14 @@ use crate::writer::Writer;
 const BATCH: usize = 32;
 /// Steps of `get_many` at the same time.
 const BATCHES: usize = 4;
+/// Bytes of bodies in one group, beyond which no more are added: what fits into the caches of processors, and into the
+/// memory that SQLite has for pages, is written once, and fast.
+const GROUP_BYTES: usize = 1 << 20;
 
 /// A persistent [`Backend`] in one SQLite database, which any number of processes of one machine share.
 ///
-/// A few threads read, each on a connection of its own, at most 1,024 reads waiting for them; writes are queued, at most
-/// 256 and 128 MiB, for one thread that commits them in groups. A call waits for other processes up to the busy timeout; it waits for its
+/// A few threads read, each on a connection of its own, at most 1,024 reads waiting for them; writes wait, at most
+/// 512 and 128 MiB of bodies, for one thread that commits them in groups. A call waits for other processes up to the busy timeout; it waits for its
 /// turn and for the medium without a limit of its own: bound it from outside. Works on any tokio runtime; needs neither
 /// its timer nor its I/O driver.
 ///
@@ -51,7 +54,7 @@ const BATCHES: usize = 4;
 /// Dropping it without [`close`](Backend::close) carries out what is queued, from the writing thread.
 pub struct SqliteBackend {
     shared: Arc<Shared>,
-    queue: Queue,
+    queue: WriteQueue<Writer>,
     readers: Readers,
 }
 
@@ -78,7 +81,8 @@ impl SqliteBackend {
         let writer = Writer::open(Arc::new(Shared::new(config, place)))?;
         let shared = writer.shared().clone();
         let readers = Readers::start(readers, &name)?;
-        let queue = Queue::start(writer, &name)?;
+        let written = shared.clone();
+        let queue = WriteQueue::start(&name, GROUP_BYTES, writer, move || written.release())?;
         Ok(Self { shared, queue, readers })
     }
 
@@ -178,7 +182,7 @@ impl SqliteBackend {
         Ok(page)
     }
 
-    async fn enqueue_put(&self, key: &Key, entry: Entry) -> Result<Pending<'_>> {
+    async fn enqueue_put(&self, key: &Key, entry: Entry) -> Result<Pending<'_, Writer>> {
         self.queue.check()?;
         entry.check_body(Entry::MAX_BODY)?;
         let len = entry.body.len();

@@ -107,13 +107,3 @@ pub(crate) fn from_io(error: io::Error, path: &Path) -> Error {
     };
     Error::new(ErrorKind::Unavailable, message).with_source(error)
 }
-
-/// A stop that the caller asked for.
-pub(crate) fn closed() -> Error {
-    Error::new(ErrorKind::Closed, "the backend was closed: open a new one")
-}
-
-/// The writer ended without having been asked to.
-pub(crate) fn gone() -> Error {
-    Error::new(ErrorKind::Internal, "the writer of the database ended: open the backend again")
-}

@@ -34,7 +34,6 @@ mod database;
 mod error;
 mod group;
 mod place;
-mod queue;
 mod read;
 mod readers;
 mod record;

@@ -7,10 +7,9 @@ use std::sync::Arc;
 use std::thread;
 
 use cache_core::{Error, ErrorKind, Result};
+use cache_local::closed;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::{Semaphore, oneshot};
-
-use crate::error::closed;
 
 /// Reads that wait or run at most.
 const WAITING: usize = 1024;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use cache_core::{Clock, Error, Result};
+use cache_local::GroupWriter;
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::database::Database;
@@ -41,33 +42,6 @@ impl Writer {
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
-    }
-
-    /// Carries out `requests` in one transaction; one answer for each, in their order.
-    ///
-    /// When the file turns out to be damaged, or gone, they are carried out once more on the one that takes its place.
-    pub(crate) fn carry_out(&mut self, requests: &[Request]) -> Vec<Result<Answer>> {
-        let mut done = self.mend(requests).and_then(|()| self.try_group(requests));
-        done = done.map_err(|fault| fault.judged(self.shared.place.path()));
-        if let Err(fault @ (Fault::Damaged(_) | Fault::Moved)) = done {
-            let unwanted = match &fault {
-                Fault::Damaged(why) => self.open.as_ref().map(|open| (open.identity, why.clone())),
-                _ => None,
-            };
-            done = self.reopen(unwanted, true).map_err(Fault::Failed).and_then(|()| self.try_group(requests));
-        }
-        done.unwrap_or_else(|fault| {
-            let error = fault.into_error();
-            requests.iter().map(|_| Err(error.clone())).collect()
-        })
-    }
-
-    /// Writes down what is noted, and closes the database.
-    pub(crate) fn close(mut self) {
-        if self.open.is_some() {
-            self.carry_out(&[Request::NoteSeen]).into_iter().for_each(drop);
-        }
-        self.shared.release();
     }
 
     /// Sees to the files that readers complained of.
@@ -118,6 +92,36 @@ impl Writer {
             tracing::debug!(%error, "free pages of the database were not given back");
         });
         Ok(answers)
+    }
+}
+
+impl GroupWriter for Writer {
+    type Request = Request;
+    type Answer = Answer;
+
+    /// Carries them out in one transaction. When the file turns out to be damaged, or gone, they are carried out once more
+    /// on the one that takes its place.
+    fn carry_out(&mut self, requests: &[Request]) -> Vec<Result<Answer>> {
+        let mut done = self.mend(requests).and_then(|()| self.try_group(requests));
+        done = done.map_err(|fault| fault.judged(self.shared.place.path()));
+        if let Err(fault @ (Fault::Damaged(_) | Fault::Moved)) = done {
+            let unwanted = match &fault {
+                Fault::Damaged(why) => self.open.as_ref().map(|open| (open.identity, why.clone())),
+                _ => None,
+            };
+            done = self.reopen(unwanted, true).map_err(Fault::Failed).and_then(|()| self.try_group(requests));
+        }
+        done.unwrap_or_else(|fault| {
+            let error = fault.into_error();
+            requests.iter().map(|_| Err(error.clone())).collect()
+        })
+    }
+
+    /// Writes down what is noted.
+    fn finish(&mut self) {
+        if self.open.is_some() {
+            self.carry_out(&[Request::NoteSeen]).into_iter().for_each(drop);
+        }
     }
 }
 

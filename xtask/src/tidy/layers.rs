@@ -7,14 +7,15 @@ use super::graph::Graph;
 const LAYERS: &[(&str, &[&str])] = &[
     ("cache-core", &[]),
     ("cache-mem", &["cache-core"]),
-    ("cache-file", &["cache-core"]),
-    ("cache-sqlite", &["cache-core"]),
+    ("cache-local", &["cache-core"]),
+    ("cache-file", &["cache-core", "cache-local"]),
+    ("cache-sqlite", &["cache-core", "cache-local"]),
     ("cache-s3", &["cache-core"]),
     ("cache-layers", &["cache-core"]),
     ("cache-redis", &["cache-core"]),
     ("cache-testkit", &["cache-core"]),
     ("cache-tiered", &["cache-core", "cache-mem"]),
-    ("cache-blob", &["cache-core"]),
+    ("cache-blob", &["cache-core", "cache-local"]),
     ("pipeline", &["cache-core", "cache-tiered"]),
     ("providers", &["cache-core", "cache-tiered"]),
     (

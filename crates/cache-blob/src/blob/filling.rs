@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
+use cache_local::{Buffer, Buffers};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::BlobError;
-use crate::buffers::{Buffer, Buffers};
 
 /// A segment that is being fetched. Readers take what has arrived, and are woken by what arrives.
 #[derive(Debug)]

@@ -35,15 +35,14 @@ pub(super) enum Steps {
 }
 
 impl Writer {
-    /// Whether entries are still to be evicted for the floor of free space.
-    pub(crate) const fn is_behind(&self) -> bool {
-        self.is_behind
-    }
-
-    /// Evicts some more of them.
-    pub(crate) fn catch_up(&mut self) {
-        self.fit(Steps::One);
-        self.mend();
+    /// Evicts some more of what is still to go for the floor of free space; whether there was any.
+    pub(super) fn evict_on(&mut self) -> bool {
+        let was_behind = self.is_behind;
+        if was_behind {
+            self.fit(Steps::One);
+            self.mend();
+        }
+        was_behind
     }
 
     /// Measures the disk and evicts until it is within the capacity.

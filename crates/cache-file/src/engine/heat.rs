@@ -51,7 +51,7 @@ impl Shared {
 
 impl Writer {
     /// Writes down what was read lately, if it is time or the end.
-    pub(crate) fn remember(&mut self, is_end: bool) {
+    pub(super) fn remember(&mut self, is_end: bool) {
         let hits = self.shared.hits.load(Ordering::Relaxed);
         let now = self.shared.config.clock.now();
         // A clock that was set back says nothing of how long ago that was.

@@ -136,7 +136,7 @@ impl Shared {
         };
         let Some(file) = file else { return Ok(None) };
         let mut bytes = self.buffers.take(place.len as usize);
-        match file.read_at(bytes.as_mut(), place.offset()) {
+        match file.read_at(bytes.first(place.len as usize), place.offset()) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
             Err(error) => return Err(from_io(error, &self.layout.volume(place.volume))),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use cache_core::{Key, Result, Timestamp};
+use cache_local::{Buffers, GroupWriter};
 use tracing::warn;
 
 use super::budget::Steps;
@@ -19,6 +20,8 @@ use crate::recent;
 use crate::report::{IndexOrigin, OpenReport};
 use crate::volume::Volumes;
 
+/// Bytes of buffers that are kept while nobody uses them.
+const IDLE_BYTES: usize = 24 << 20;
 /// Bytes evicted at least when the disk is full.
 const RELIEF: u64 = 256 << 10;
 
@@ -61,7 +64,7 @@ impl Writer {
             index: Some(loaded.index).into(),
             counters: Counters::default(),
             disk: parking_lot::Mutex::default(),
-            buffers: Arc::default(),
+            buffers: Buffers::new(IDLE_BYTES),
             hits: AtomicU64::default(),
             suspect: AtomicBool::new(false),
         };
@@ -86,11 +89,6 @@ impl Writer {
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
-    }
-
-    /// Carries out `requests`, as far as possible together; one answer for each, in their order.
-    pub(crate) fn carry_out(&mut self, requests: &[Request]) -> Vec<Result<Answer>> {
-        groups(requests).into_iter().flat_map(|group| self.carry_out_group(group)).collect()
     }
 
     /// After an error nothing of the group is acknowledged: its keys read as before, or as absent. A full disk is
@@ -324,6 +322,24 @@ impl Writer {
         report.evicted += self.shared.usage().evicted - before;
         report.entries = self.shared.usage().entries;
         report
+    }
+}
+
+impl GroupWriter for Writer {
+    type Request = Request;
+    type Answer = Answer;
+
+    /// Carries them out as far as possible together.
+    fn carry_out(&mut self, requests: &[Request]) -> Vec<Result<Answer>> {
+        groups(requests).into_iter().flat_map(|group| self.carry_out_group(group)).collect()
+    }
+
+    fn catch_up(&mut self) -> bool {
+        self.evict_on()
+    }
+
+    fn finish(&mut self) {
+        self.remember(true);
     }
 }
 
