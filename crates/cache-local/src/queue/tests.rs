@@ -164,6 +164,17 @@ async fn who_waits_for_a_turn_ends_with_the_queue_and_what_was_queued_is_carried
 }
 
 #[tokio::test]
+async fn a_turn_that_is_used_after_the_end_is_refused() {
+    let queue = Doubler::default().start();
+    let turn = queue.inbox.try_turn().unwrap();
+    in_time(queue.close()).await;
+    let (reply, answer) = oneshot::channel();
+    let late = queue.inbox.push(Waiting { request: 1, len: 0, reply: Some(reply), turn });
+    assert_eq!(late.unwrap_err().kind(), ErrorKind::Closed);
+    assert!(in_time(answer).await.is_err(), "nobody holds the request");
+}
+
+#[tokio::test]
 async fn a_panic_answers_those_of_its_group_those_that_wait_and_all_later_ones() {
     let writer = Doubler::default();
     let queue = writer.start();
