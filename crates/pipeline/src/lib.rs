@@ -39,6 +39,7 @@ mod run;
 mod scratch;
 mod source;
 mod tool;
+mod transcript;
 
 pub use artifacts::{ArtifactCache, ArtifactOptions};
 pub use digest::Digest;
@@ -49,3 +50,4 @@ pub use probe::{Probe, StreamInfo, VideoStream};
 pub use report::{Report, StageReport};
 pub use run::Run;
 pub use tool::{ToolMissing, is_tool_missing};
+pub use transcript::{Transcript, Utterance, Word};
