@@ -1,72 +1,43 @@
-//! `ArtifactCache`: artifacts of videos, computed once and found again by content.
+//! `ArtifactCache`: artifacts of videos, computed once and found again by what they are.
 
-use std::path::{Path, PathBuf};
+mod change;
+mod explain;
+mod found;
+mod options;
+mod survey;
+
 use std::sync::Arc;
 
-use cache_core::{DAY, Error, ErrorKind, Lifetime, Result, ttl};
-use cache_tiered::{Cache, Codec, Tiered};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use cache_core::{ErrorKind, Result};
+use cache_tiered::Tiered;
 
-use crate::run::Run;
-use crate::{Ffmpeg, Fingerprinter, KeyframeParams, Keyframes, Probe, Report};
+pub use change::Invalidated;
+pub use explain::{Explanation, Verdict};
+pub use found::Artifacts;
+pub use options::{ArtifactOptions, Limits, is_bulk};
+pub use survey::{Missing, Verified};
 
-/// Artifacts of videos: computed once, found again by the content of the video. Cloning shares everything.
+use crate::compute::{self, Snapshot, look};
+use crate::resolved::Resolved;
+use crate::shared::Shared;
+use crate::video::Video;
+use crate::{Artifact, Coverage, Fingerprinter, Kind, Plan, RunReport, Selection, Source, Stage, run};
+
+/// Artifacts of videos: computed once, found again by what they are. Cloning shares everything.
+///
+/// What an artifact is follows from the fingerprint of its source and the [`Recipe`](crate::Recipe) of its stage, with
+/// those of its inputs. It is kept in parts, one for each segment of the source's time axis: what is there is never
+/// computed again, what a killed process has finished is there, and what was evicted is computed again alone.
 #[derive(Debug, Clone)]
-pub struct ArtifactCache(Arc<Shared>);
-
-/// How an [`ArtifactCache`] works.
-#[derive(Debug, Clone)]
-pub struct ArtifactOptions {
-    /// The programs that read media files.
-    pub ffmpeg: Ffmpeg,
-    /// How long artifacts are kept; 7 days unless set.
-    pub lifetime: Lifetime,
-    /// Where frames are written while they are extracted; the system's temporary directory unless set.
-    pub scratch: PathBuf,
-    /// The most extractions at a time; 2 unless set.
-    pub max_extractions: usize,
-}
-
-impl Default for ArtifactOptions {
-    fn default() -> Self {
-        Self { ffmpeg: Ffmpeg::from_env(), lifetime: ttl(7 * DAY), scratch: std::env::temp_dir(), max_extractions: 2 }
-    }
-}
-
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) tiers: Tiered,
-    pub(crate) options: ArtifactOptions,
-    pub(crate) fingerprints: Fingerprinter,
-    pub(crate) probes: Cache<Probe>,
-    pub(crate) keyframes: Cache<Keyframes>,
-    extractions: Semaphore,
-}
-
-/// The first part of every key of an artifact.
-pub(crate) const VIDEO: &str = "video";
-/// Values held decoded in the process, of each kind.
-const NEAR: u64 = 256;
+pub struct ArtifactCache(pub(crate) Arc<Shared>);
 
 impl ArtifactCache {
     /// A cache of artifacts in `tiers`.
     ///
     /// # Errors
-    /// `Invalid` when no extraction is allowed at a time.
+    /// `Invalid` when a limit is 0.
     pub fn new(tiers: Tiered, options: ArtifactOptions) -> Result<Self> {
-        if options.max_extractions == 0 || options.max_extractions > Semaphore::MAX_PERMITS {
-            return Err(Error::new(ErrorKind::Invalid, "max_extractions is out of range: give at least 1"));
-        }
-        Ok(Self(Arc::new(Shared {
-            fingerprints: Fingerprinter::new(tiers.clone())?,
-            probes: stage(&tiers, &options)?,
-            keyframes: stage(&tiers, &options)?,
-            extractions: Semaphore::new(options.max_extractions),
-            tiers,
-            options,
-        })))
+        Shared::new(tiers, options).map(|shared| Self(Arc::new(shared)))
     }
 
     /// The fingerprints of sources.
@@ -74,62 +45,109 @@ impl ArtifactCache {
         &self.0.fingerprints
     }
 
-    /// Finds or computes the keyframes of the video at `path`; the frames are then read from the [`Run`].
-    ///
-    /// One extraction serves all callers of the same content and parameters. Cancelling it ends this caller's part
-    /// at once; an extraction that has begun is detached and ends as the tiers' loads do.
+    /// What is cached of `selection`: computes nothing, and runs no program that a stage would. `None` when nothing is
+    /// there; see [`Artifact::coverage`] for whether it is everything.
     ///
     /// # Errors
-    /// `Invalid` for a path that is no readable video, and for parameters out of range; see
-    /// [`is_tool_missing`](crate::is_tool_missing) for programs that are not installed. An error is never cached.
-    pub async fn open(&self, path: &Path, params: &KeyframeParams) -> Result<Run> {
-        Run::open(self.0.clone(), path, params).await
+    /// Those of fingerprinting; `Invalid` for a recipe without an identity.
+    pub async fn get<S: Stage>(
+        &self,
+        source: &Source,
+        stage: &Arc<S>,
+        selection: &Selection,
+    ) -> Result<Option<Artifact<S::Kind>>> {
+        let Some((resolved, snapshot)) = self.look(source, stage, selection).await? else { return Ok(None) };
+        if snapshot.coverage(selection).is_nothing() {
+            return Ok(None);
+        }
+        match Artifact::assemble(self.0.clone(), resolved.clone(), &snapshot, selection) {
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                self.drop_unreadable::<S::Kind>(&resolved, &snapshot).await?;
+                Ok(None)
+            }
+            found => found.map(Some),
+        }
     }
 
-    /// [`open`](Self::open), then reads and verifies every frame, in bounded memory.
+    /// Which segments of `selection` are cached, and which are missing.
     ///
     /// # Errors
-    /// As [`open`](Self::open) and [`Run::next_frames`].
-    pub async fn process(&self, path: &Path, params: &KeyframeParams) -> Result<Report> {
-        let mut run = self.open(path, params).await?;
-        while run.next_frames().await?.is_some() {}
-        Ok(run.into_report())
+    /// As [`get`](Self::get).
+    pub async fn coverage<S: Stage>(&self, source: &Source, stage: &Arc<S>, selection: &Selection) -> Result<Coverage> {
+        let found = self.look(source, stage, selection).await?;
+        Ok(found.map(|(_, snapshot)| snapshot.coverage(selection)).unwrap_or_default())
+    }
+
+    /// All of `selection`: what is missing is computed, with what it needs.
+    ///
+    /// Callers that want the same share one computation, in all processes that share a tier with leases. Dropping this
+    /// future ends the computation at once unless others wait for it. What was finished before is kept in any case.
+    ///
+    /// # Errors
+    /// Those of the source and of stages; an error is never cached.
+    pub async fn compute<S: Stage>(
+        &self,
+        source: &Source,
+        stage: &Arc<S>,
+        selection: &Selection,
+    ) -> Result<Artifact<S::Kind>> {
+        let video = Video::open(&self.0, source).await?;
+        let resolved = Resolved::resolve(&self.0, &video, stage.clone()).await?;
+        let snapshot = compute::ensure(&self.0, &video, &resolved, selection).await?;
+        match Artifact::assemble(self.0.clone(), resolved.clone(), &snapshot, selection) {
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                self.drop_unreadable::<S::Kind>(&resolved, &snapshot).await?;
+                let snapshot = compute::ensure(&self.0, &video, &resolved, selection).await?;
+                Artifact::assemble(self.0.clone(), resolved, &snapshot, selection)
+            }
+            made => made,
+        }
+    }
+
+    /// Has everything that `plan` names computed as far as it is missing: independent stages at the same time, within
+    /// the [limits](ArtifactOptions::limits).
+    ///
+    /// A stage that fails keeps only those from being computed that need it. Dropping the future ends everything at
+    /// once; what was finished is kept.
+    ///
+    /// # Errors
+    /// Those of the source; those of stages are in the report.
+    pub async fn run(&self, source: &Source, plan: &Plan) -> Result<RunReport> {
+        run::run(&self.0, source, plan).await
     }
 
     /// Stops what runs and waits until what was computed is stored; then every call fails. The tiers stay open.
     ///
-    /// An answer may come before its list of keyframes is stored: without this, a process that ends at once may have
-    /// to compute it again. Cancelling it leaves stores under way.
-    ///
     /// # Errors
     /// When the stores take longer than half a minute.
     pub async fn close(&self) -> Result<()> {
-        self.0.keyframes.close().await?;
-        self.0.probes.close().await?;
-        self.0.fingerprints.close().await
+        self.0.close().await
     }
-}
 
-/// The typed cache of one stage. All stages share the first part of their keys, so that one prefix selects
-/// everything of a video; the names of the stages tell them apart.
-fn stage<V>(tiers: &Tiered, options: &ArtifactOptions) -> Result<Cache<V>>
-where
-    V: Serialize + DeserializeOwned + Send + Sync + 'static,
-{
-    Cache::builder(VIDEO)
-        .lifetime(options.lifetime)
-        .near(NEAR)
-        .schema(1)
-        .codec(Codec::MessagePack)
-        // The programs have limits of their own; a load may have to wait for its turn.
-        .deadline(DAY)
-        .tiers(tiers.clone())
-        .build()
-}
+    async fn look<S: Stage>(
+        &self,
+        source: &Source,
+        stage: &Arc<S>,
+        selection: &Selection,
+    ) -> Result<Option<(Arc<Resolved>, Snapshot)>> {
+        let video = Video::look(&self.0, source).await?;
+        if video.probe.is_none() {
+            return Ok(None);
+        }
+        let resolved = Resolved::resolve(&self.0, &video, stage.clone()).await?;
+        let snapshot = look(&self.0, &resolved, selection).await?;
+        Ok(Some((resolved, snapshot)))
+    }
 
-impl Shared {
-    /// Waits for a turn to extract. Its wait ends because every extraction has a time limit.
-    pub(crate) async fn turn(&self) -> Result<SemaphorePermit<'_>> {
-        self.extractions.acquire().await.map_err(|_| Error::new(ErrorKind::Closed, "the artifact cache is closed"))
+    /// Removes the parts that are no `K`.
+    async fn drop_unreadable<K: Kind>(&self, resolved: &Resolved, snapshot: &Snapshot) -> Result<()> {
+        use cache_core::Backend as _;
+        for held in snapshot.held.iter().flatten() {
+            if crate::part::value::<K>(&held.bytes).is_none() {
+                tracing::warn!(kind = K::NAME, segment = held.segment.index, "dropping a part of another type");
+                self.0.tiers.remove(&resolved.part_key(held.segment.index)?).await?;
+            }
+        }
+        Ok(())
     }
 }

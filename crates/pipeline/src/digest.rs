@@ -50,28 +50,40 @@ impl FromStr for Digest {
 
 impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(blake3::Hash::from_bytes(self.0).to_hex().as_str())
+        if serializer.is_human_readable() {
+            serializer.serialize_str(blake3::Hash::from_bytes(self.0).to_hex().as_str())
+        } else {
+            serializer.serialize_bytes(&self.0)
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(Hex)
+        if deserializer.is_human_readable() {
+            deserializer.deserialize_str(Written)
+        } else {
+            deserializer.deserialize_bytes(Written)
+        }
     }
 }
 
-/// Reads the hex without an allocation: a list of keyframes holds thousands.
-struct Hex;
+/// Reads it without an allocation: a list of keyframes holds thousands. Hex where people read it, else bytes.
+struct Written;
 
-impl serde::de::Visitor<'_> for Hex {
+impl serde::de::Visitor<'_> for Written {
     type Value = Digest;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("64 hex digits")
+        f.write_str("64 hex digits or 32 bytes")
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Digest, E> {
         text.parse().map_err(E::custom)
+    }
+
+    fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Digest, E> {
+        bytes.try_into().map(Digest).map_err(|_| E::invalid_length(bytes.len(), &self))
     }
 }
 

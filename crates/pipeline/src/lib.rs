@@ -26,28 +26,57 @@
 //!
 //! It needs `ffmpeg` and `ffprobe` 5.1 or later, see [`Ffmpeg`]; only what is not cached needs them.
 
+mod artifact;
 mod artifacts;
+mod audio;
+mod axis;
 mod blocking;
+mod command;
+mod compute;
 mod digest;
 mod ffmpeg;
 mod fingerprint;
+mod identity;
 mod keyframes;
+mod kind;
+mod known;
 mod origin;
+mod output;
+mod params;
+mod part;
 mod probe;
-mod report;
+mod resolved;
 mod run;
 mod scratch;
+mod selection;
+mod shared;
 mod source;
+mod stage;
 mod tool;
 mod transcript;
+mod video;
+mod work;
 
-pub use artifacts::{ArtifactCache, ArtifactOptions};
+pub use artifact::Artifact;
+pub use artifacts::{
+    ArtifactCache, ArtifactOptions, Artifacts, Explanation, Invalidated, Limits, Missing, Verdict, Verified, is_bulk,
+};
+pub use axis::{Axis, Segment, Span};
+pub use command::CommandLine;
 pub use digest::Digest;
 pub use ffmpeg::Ffmpeg;
-pub use fingerprint::{Fingerprint, Fingerprinted, Fingerprinter};
-pub use keyframes::{Frame, Keyframe, KeyframeParams, Keyframes};
-pub use probe::{Probe, StreamInfo, VideoStream};
-pub use report::{Report, StageReport};
-pub use run::Run;
+pub use fingerprint::{Fingerprint, Fingerprinted, Fingerprinter, Fingerprinting};
+pub use identity::{Chain, Difference, Identity, InputIdentity};
+pub use keyframes::{Frame, Frames, FramesRead, Keyframe, KeyframeParams, KeyframeStage, Keyframes, Pick};
+pub use kind::Kind;
+pub use output::{Next, Output};
+pub use params::{Param, Params};
+pub use part::{BodyInfo, BodyRef};
+pub use probe::{AudioStream, Probe, StreamInfo, VideoStream};
+pub use run::{Found, Plan, RunProgress, RunReport, RunWatch, StageProgress, StageReport};
+pub use selection::{Coverage, Selection};
+pub use source::{Remote, Source};
+pub use stage::{AnyStage, KindFacts, Pass, Program, Recipe, Resource, Stage};
 pub use tool::{ToolMissing, is_tool_missing};
-pub use transcript::{Transcript, Utterance, Word};
+pub use transcript::{Transcriber, Transcript, Utterance, Word};
+pub use work::Work;

@@ -1,21 +1,29 @@
 //! `Probe`: what a media file is, as far as the stages need to know.
 
+mod turn;
+
 use std::time::Duration;
 
 use cache_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub(crate) use turn::Turn;
+
 /// What a media file is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Probe {
     /// Names of the container format, e.g. `"mov,mp4,m4a,3gp,3g2,mj2"`.
     pub format: String,
     /// Length on the time axis; `None` when the container does not say.
     pub duration: Option<Duration>,
+    /// Where its time axis begins, in microseconds; `None` when the container does not say.
+    pub start_us: Option<i64>,
     /// The video stream that stages work on: the first one that is not a cover picture.
-    pub video: VideoStream,
+    pub video: Option<VideoStream>,
+    /// The audio stream that stages work on: the first one.
+    pub audio: Option<AudioStream>,
     /// All streams, in the order of the container.
     pub streams: Vec<StreamInfo>,
 }
@@ -38,9 +46,24 @@ pub struct VideoStream {
     pub start_us: Option<i64>,
     /// Degrees that a player turns the picture clockwise: 0, 90, 180 or 270, rarely something between.
     pub rotation: u16,
-    /// Whether the container is known not to have the picture turned or flipped.
-    #[serde(default)]
-    pub upright: bool,
+    /// How a player turns and flips the picture.
+    pub(crate) turn: Turn,
+}
+
+/// The audio stream that stages work on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct AudioStream {
+    /// Position among all streams.
+    pub index: u32,
+    /// Codec, e.g. `"aac"`.
+    pub codec: String,
+    /// Samples per second; 0 when unknown.
+    pub sample_rate: u32,
+    /// Channels; 0 when unknown.
+    pub channels: u16,
+    /// Time of the first sample in microseconds, as the container counts.
+    pub start_us: Option<i64>,
 }
 
 /// One stream of a media file.
@@ -56,8 +79,7 @@ pub struct StreamInfo {
 /// Why a file that the probing program could read is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unfit {
-    NoVideo,
-    NoDimensions,
+    NoStream,
     /// Its pictures are in other files, which its fingerprint does not cover.
     Playlist,
     /// Text, which ffmpeg draws as on a terminal.
@@ -67,8 +89,7 @@ pub(crate) enum Unfit {
 impl Unfit {
     pub(crate) const fn why(self) -> &'static str {
         match self {
-            Self::NoVideo => "has no video stream: give a video",
-            Self::NoDimensions => "has no video stream that can be decoded: is it complete?",
+            Self::NoStream => "has no video or audio stream that can be decoded: is it complete?",
             Self::Text => "is not a media file that ffmpeg can read: it is text",
             Self::Playlist => "only refers to other files: give the video itself",
         }
@@ -108,6 +129,7 @@ struct PrintedFormat {
     #[serde(default)]
     format_name: String,
     duration: Option<String>,
+    start_time: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -124,6 +146,9 @@ struct PrintedStream {
     #[serde(default)]
     avg_frame_rate: String,
     start_time: Option<String>,
+    sample_rate: Option<String>,
+    #[serde(default)]
+    channels: u16,
     #[serde(default)]
     disposition: PrintedDisposition,
     #[serde(default)]
@@ -145,30 +170,49 @@ impl Printed {
         if is_one_of(&TEXT) {
             return Err(Unfit::Text);
         }
-        let mut videos = self.streams.iter().filter(|stream| stream.is_video()).peekable();
-        videos.peek().ok_or(Unfit::NoVideo)?;
-        let video = videos.find(|stream| stream.width > 0 && stream.height > 0).ok_or(Unfit::NoDimensions)?;
+        let video = self.streams.iter().find(|stream| stream.is_video()).map(PrintedStream::video);
+        let audio = self.streams.iter().find(|stream| stream.codec_type == "audio").map(PrintedStream::audio);
+        if video.is_none() && audio.is_none() {
+            return Err(Unfit::NoStream);
+        }
         Ok(Probe {
-            video: VideoStream {
-                index: video.index,
-                codec: video.codec_name.clone(),
-                width: video.width,
-                height: video.height,
-                frame_rate: ratio(&video.avg_frame_rate),
-                start_us: video.start_time.as_deref().and_then(micros),
-                rotation: video.rotation(),
-                upright: video.turned().is_none(),
-            },
+            start_us: self.format.start_time.as_deref().and_then(micros),
             duration: self.format.duration.as_deref().and_then(seconds),
             format: self.format.format_name,
+            video,
+            audio,
             streams: self.streams.into_iter().map(|s| StreamInfo { kind: s.codec_type, codec: s.codec_name }).collect(),
         })
     }
 }
 
 impl PrintedStream {
+    /// One with dimensions: without them it cannot be decoded.
     fn is_video(&self) -> bool {
-        self.codec_type == "video" && self.disposition.attached_pic == 0
+        self.codec_type == "video" && self.disposition.attached_pic == 0 && self.width > 0 && self.height > 0
+    }
+
+    fn video(&self) -> VideoStream {
+        VideoStream {
+            index: self.index,
+            codec: self.codec_name.clone(),
+            width: self.width,
+            height: self.height,
+            frame_rate: ratio(&self.avg_frame_rate),
+            start_us: self.start_time.as_deref().and_then(micros),
+            rotation: self.rotation(),
+            turn: self.side_data_list.iter().find_map(Turn::of).unwrap_or(Turn::Upright),
+        }
+    }
+
+    fn audio(&self) -> AudioStream {
+        AudioStream {
+            index: self.index,
+            codec: self.codec_name.clone(),
+            sample_rate: self.sample_rate.as_deref().and_then(|rate| rate.parse().ok()).unwrap_or_default(),
+            channels: self.channels,
+            start_us: self.start_time.as_deref().and_then(micros),
+        }
     }
 
     fn turned(&self) -> Option<f64> {
@@ -201,65 +245,4 @@ fn ratio(text: &str) -> Option<f64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(json: &str) -> std::result::Result<Probe, Unfit> {
-        Probe::parse(json.as_bytes()).unwrap()
-    }
-
-    #[test]
-    fn a_cover_picture_is_no_video_stream() {
-        let cover = r#"{"index":0,"codec_type":"video","width":9,"height":9,"disposition":{"attached_pic":1}}"#;
-        let sound = r#"{"index":1,"codec_type":"audio","codec_name":"mp3"}"#;
-        assert_eq!(parse(&format!(r#"{{"streams":[{cover},{sound}]}}"#)), Err(Unfit::NoVideo));
-    }
-
-    #[test]
-    fn the_first_real_video_stream_is_taken() {
-        let json = r#"{"streams":[
-            {"index":0,"codec_type":"video","width":9,"height":9,"disposition":{"attached_pic":1}},
-            {"index":2,"codec_type":"video","codec_name":"vp9","width":64,"height":48,"avg_frame_rate":"30000/1001","start_time":"-0.080000",
-             "side_data_list":[{"side_data_type":"x"},{"rotation":-90}]}],
-            "format":{"format_name":"matroska,webm","duration":"1.5"}}"#;
-        let probe = parse(json).unwrap();
-        assert_eq!((probe.video.index, probe.video.width, probe.video.rotation), (2, 64, 90));
-        assert_eq!(probe.duration, Some(Duration::from_millis(1500)));
-        assert_eq!(probe.video.start_us, Some(-80_000));
-        assert_eq!(probe.demuxer(), "matroska");
-        assert!((probe.video.frame_rate.unwrap() - 29.97).abs() < 0.01);
-    }
-
-    #[test]
-    fn a_picture_that_is_turned_or_flipped_is_not_upright() {
-        let upright = |side_data: &str| {
-            let stream =
-                format!(r#"{{"index":0,"codec_type":"video","width":1,"height":1,"side_data_list":[{side_data}]}}"#);
-            parse(&format!(r#"{{"streams":[{stream}]}}"#)).unwrap().video.upright
-        };
-        assert!(upright(r#"{"side_data_type":"x"}"#));
-        assert!(!upright(r#"{"rotation":-90}"#));
-        // Flipped top to bottom.
-        assert!(!upright(r#"{"rotation":0}"#));
-    }
-
-    #[test]
-    fn what_is_unknown_is_none() {
-        let json = r#"{"streams":[{"index":0,"codec_type":"video","width":1,"height":1,"avg_frame_rate":"0/0"}],
-            "format":{"format_name":"h264","duration":"N/A"}}"#;
-        let probe = parse(json).unwrap();
-        assert_eq!((probe.duration, probe.video.frame_rate, probe.video.start_us), (None, None, None));
-    }
-
-    #[test]
-    fn playlists_and_text_are_refused() {
-        assert_eq!(parse(r#"{"format":{"format_name":"hls"}}"#), Err(Unfit::Playlist));
-        assert_eq!(parse(r#"{"format":{"format_name":"tty"}}"#), Err(Unfit::Text));
-    }
-
-    #[test]
-    fn output_that_is_no_json_is_an_error() {
-        assert!(Probe::parse(b"").is_err());
-        assert!(Probe::parse(b"[1,2]\xFF").is_err());
-    }
-}
+mod tests;

@@ -1,195 +1,131 @@
-//! `Run`: one video on its way through the stages, its frames handed out in batches.
+//! `Plan` and its run: several stages for one source, each after those that it needs.
 
-mod frames;
-mod load;
+mod progress;
+mod report;
 
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
 
-use cache_core::{Error, ErrorKind, Key, Result};
-use cache_tiered::Hit;
+use cache_core::{Error, Result};
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared as SharedFuture, join_all};
 
-use crate::artifacts::{Shared, VIDEO};
-use crate::fingerprint::Fingerprinted;
-use crate::keyframes::Extraction;
-use crate::origin::{LOADED, name_of, stage_error};
-use crate::report::StageReport;
-use crate::{Frame, KeyframeParams, Keyframes, Probe, Report};
-use load::Fresh;
+pub(crate) use progress::Meter;
+use progress::Teller;
+pub use progress::{RunProgress, RunWatch, StageProgress};
+pub use report::{Found, RunReport, StageReport};
 
-/// One video on its way through the stages.
-///
-/// Dropping it is safe at any time. Frames that were extracted for it stay on disk, in the scratch directory,
-/// until it is dropped.
-#[derive(Debug)]
-pub struct Run {
-    shared: Arc<Shared>,
-    job: Extraction,
-    /// The key of the keyframes in their cache.
-    key: Key,
-    /// The key of the keyframes in the tiers, above those of the frames.
-    parent: Key,
-    source: Fingerprinted,
-    probe: Arc<Probe>,
-    keyframes: Arc<Keyframes>,
-    /// The extraction, when this run did it itself.
-    fresh: Option<Fresh>,
-    /// How often the keyframes were computed again because frames were gone.
-    recomputed: u32,
-    next: usize,
-    stages: [StageReport; 3],
-    frames: StageReport,
+use crate::compute::{self, Snapshot, look};
+use crate::resolved::Resolved;
+use crate::shared::Shared;
+use crate::video::Video;
+use crate::{AnyStage, Artifacts, Digest, Selection, Source};
+
+/// Which stages are wanted, and what of their artifacts.
+#[derive(Debug, Clone, Default)]
+#[must_use]
+pub struct Plan {
+    pub(crate) stages: Vec<Arc<dyn AnyStage>>,
+    pub(crate) selection: Selection,
+    teller: Teller,
 }
 
-impl Run {
-    pub(crate) async fn open(shared: Arc<Shared>, path: &Path, params: &KeyframeParams) -> Result<Self> {
-        params.validate()?;
-        let source = shared.fingerprints.fingerprint(path).await?;
-        let identified = StageReport {
-            bytes: source.len,
-            ..StageReport::of_one("fingerprint", source.origin.clone(), source.took, source.saved)
-        };
-        let started = Instant::now();
-        let probe = probe(&shared, path, &source).await?;
-        let probed = StageReport::of_one("probe", name_of(&probe.origin), started.elapsed(), probe.saved);
-        let mut run = Self {
-            job: Extraction { path: path.to_owned(), state: source.state, params: *params },
-            key: params.key(Key::of(source.fingerprint))?,
-            parent: params.key(Key::of(VIDEO).part(source.fingerprint))?,
-            probe: probe.value,
-            keyframes: Arc::default(),
-            fresh: None,
-            recomputed: 0,
-            next: 0,
-            stages: [identified, probed, StageReport::of_many("keyframes")],
-            frames: StageReport::of_many("frames"),
-            shared,
-            source,
-        };
-        run.find_keyframes().await?;
-        Ok(run)
+/// What became of a stage.
+type Outcome = std::result::Result<Arc<Snapshot>, Error>;
+type Running<'a> = SharedFuture<BoxFuture<'a, (Outcome, std::time::Duration)>>;
+
+impl Plan {
+    /// No stages.
+    pub fn new() -> Self {
+        Self::default()
     }
 
-    /// What the video is.
-    pub fn probe(&self) -> &Arc<Probe> {
-        &self.probe
+    /// With `stage`; its inputs are computed too where they are needed, in whatever order stages are added.
+    pub fn stage(mut self, stage: Arc<dyn AnyStage>) -> Self {
+        self.stages.push(stage);
+        self
     }
 
-    /// The keyframes. They are replaced when frames are found to be gone and have to be computed again.
-    pub fn keyframes(&self) -> &Arc<Keyframes> {
-        &self.keyframes
+    /// What of the artifacts is wanted; all of it unless set.
+    pub const fn select(mut self, selection: Selection) -> Self {
+        self.selection = selection;
+        self
     }
 
-    /// The next frames in order, verified; `None` at the end.
-    ///
-    /// A batch is at most 256 frames and about 8 MiB, read with one request to the tiers. When frames are gone
-    /// (evicted, damaged), the keyframes are computed again; should that give other frames, which takes another
-    /// version of ffmpeg, the batches start over at index 0. Cancelling it loses nothing: the next call goes on.
-    ///
-    /// # Errors
-    /// When frames are gone and cannot be computed again.
-    pub async fn next_frames(&mut self) -> Result<Option<Vec<Frame>>> {
-        loop {
-            let started = Instant::now();
-            let batch = self.keyframes.batch(self.next).to_vec();
-            if batch.is_empty() {
-                return Ok(None);
-            }
-            let found = self.fetch(&batch).await?;
-            self.frames.took += started.elapsed();
-            if let Some(found) = found {
-                self.next += found.len();
-                return Ok(Some(self.counted(found)));
-            }
-            self.recompute().await?;
-        }
-    }
-
-    /// What became of the run so far.
-    pub fn into_report(self) -> Report {
-        let [fingerprint, probe, keyframes] = self.stages;
-        Report {
-            source: self.job.path,
-            len: self.source.len,
-            fingerprint: self.source.fingerprint,
-            probe: self.probe,
-            keyframes: self.keyframes,
-            stages: vec![fingerprint, probe, keyframes, self.frames],
-            not_kept: self.fresh.as_ref().map_or(0, |fresh| fresh.not_kept),
-            refusal: self.fresh.and_then(|fresh| fresh.refusal),
-        }
-    }
-
-    async fn find_keyframes(&mut self) -> Result<()> {
-        let started = Instant::now();
-        let slot = Slot::default();
-        let load = self.loader(&slot);
-        let hit = self.shared.keyframes.get_or_load(&self.key, move |_| load).await.map_err(stage_error)?;
-        self.adopt(hit, &slot, started);
-        Ok(())
-    }
-
-    /// Frames are gone. At first all callers share one new load; one that still cannot get its frames, because no
-    /// tier holds them, extracts for itself.
-    async fn recompute(&mut self) -> Result<()> {
-        let started = Instant::now();
-        let before = self.keyframes.clone();
-        if self.recomputed == MAX_RECOMPUTED {
-            return Err(Error::new(ErrorKind::Unavailable, "the frames keep disappearing while they are read")
-                .with_key(&self.parent));
-        }
-        self.recomputed += 1;
-        if self.recomputed == 1 {
-            let slot = Slot::default();
-            let load = self.loader(&slot);
-            let hit = self.shared.keyframes.refresh(&self.key, move |_| load).await.map_err(stage_error)?;
-            self.adopt(hit, &slot, started);
-        } else {
-            let (keyframes, fresh) = load::keyframes(&self.shared, &self.job, &self.parent, &self.probe).await?;
-            self.keyframes = Arc::new(keyframes);
-            self.fresh = Some(fresh);
-            self.answered(LOADED.into(), Duration::ZERO, started);
-        }
-        if self.keyframes != before {
-            self.next = 0;
-            self.frames = StageReport::of_many("frames");
-        }
-        Ok(())
-    }
-
-    /// The load of the keyframes, which leaves its extraction in `slot`.
-    fn loader(&self, slot: &Slot) -> impl Future<Output = Result<Keyframes>> + Send + 'static {
-        let (shared, job, parent) = (self.shared.clone(), self.job.clone(), self.parent.clone());
-        let (probe, slot) = (self.probe.clone(), slot.clone());
-        async move {
-            let (keyframes, fresh) = load::keyframes(&shared, &job, &parent, &probe).await?;
-            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(fresh);
-            Ok(keyframes)
-        }
-    }
-
-    fn adopt(&mut self, hit: Hit<Keyframes>, slot: &Slot, started: Instant) {
-        self.answered(name_of(&hit.origin), hit.saved, started);
-        self.keyframes = hit.value;
-        self.fresh = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
-    }
-
-    fn answered(&mut self, origin: Arc<str>, saved: Duration, started: Instant) {
-        let took = self.stages[2].took + started.elapsed();
-        self.stages[2] = StageReport::of_one("keyframes", origin, took, saved);
+    /// Follows the runs of this plan.
+    pub fn watch(&self) -> RunWatch {
+        self.teller.watch()
     }
 }
 
-/// Once together with others, once alone.
-const MAX_RECOMPUTED: u32 = 2;
+pub(crate) async fn run(shared: &Arc<Shared>, source: &Source, plan: &Plan) -> Result<RunReport> {
+    let began = Instant::now();
+    let video = Video::open(shared, source).await?;
+    let mut wanted: Vec<Arc<Resolved>> = Vec::with_capacity(plan.stages.len());
+    for stage in &plan.stages {
+        let resolved = Resolved::resolve(shared, &video, stage.clone()).await?;
+        if wanted.iter().all(|other| other.identity != resolved.identity) {
+            wanted.push(resolved);
+        }
+    }
+    let running = start(shared, &video, &wanted, &plan.selection);
+    let all = join_all(wanted.iter().map(|resolved| running[&resolved.identity.digest()].clone()));
+    let outcomes = plan.teller.tell_until(all, &wanted).await;
+    let (mut stages, mut found) = (Vec::with_capacity(wanted.len()), Vec::new());
+    for (resolved, (outcome, took)) in wanted.iter().zip(outcomes) {
+        stages.push(StageReport::new(resolved, outcome.as_deref(), took, &plan.selection));
+        found.extend(outcome.ok().map(|snapshot| (resolved.clone(), snapshot)));
+    }
+    let artifacts = Artifacts::new(shared.clone(), plan.selection, found);
+    Ok(RunReport::new(&video, artifacts, stages, began.elapsed()))
+}
 
-/// Where a load leaves its extraction for the caller that led it.
-type Slot = Arc<Mutex<Option<Fresh>>>;
+/// A future for each of `wanted`, none of which has begun.
+fn start<'a>(
+    shared: &'a Arc<Shared>,
+    video: &'a Arc<Video>,
+    wanted: &'a [Arc<Resolved>],
+    selection: &'a Selection,
+) -> HashMap<Digest, Running<'a>> {
+    let mut running: HashMap<Digest, Running<'a>> = HashMap::new();
+    // Inputs of an input are wanted before it: as many rounds as recipes are deep.
+    while running.len() < wanted.len() {
+        for resolved in wanted {
+            let digest = resolved.identity.digest();
+            let needs = wanted.iter().filter(|other| other.identity != resolved.identity && resolved.needs(other));
+            let needs: Option<Vec<_>> = needs.map(|input| running.get(&input.identity.digest()).cloned()).collect();
+            if let (Some(needs), false) = (needs, running.contains_key(&digest)) {
+                running.insert(digest, one(shared, video, resolved, selection, needs).boxed().shared());
+            }
+        }
+    }
+    running
+}
 
-async fn probe(shared: &Arc<Shared>, path: &Path, source: &Fingerprinted) -> Result<Hit<Probe>> {
-    let key = Key::of(source.fingerprint).part("probe").param("v", 1).build()?;
-    let (ffmpeg, path, state) = (shared.options.ffmpeg.clone(), path.to_owned(), source.state);
-    let load = move |_| async move { load::probe(&ffmpeg, &path, state).await };
-    shared.probes.get_or_load(&key, load).await.map_err(stage_error)
+/// One stage, once what it needs of the plan has ended.
+async fn one(
+    shared: &Arc<Shared>,
+    video: &Arc<Video>,
+    resolved: &Arc<Resolved>,
+    selection: &Selection,
+    needs: Vec<Running<'_>>,
+) -> (Outcome, std::time::Duration) {
+    let began = Instant::now();
+    match look(shared, resolved, selection).await {
+        Ok(found) if found.lacking(selection).is_empty() => return (Ok(Arc::new(found)), began.elapsed()),
+        Err(error) => return (Err(error), began.elapsed()),
+        Ok(_) => {}
+    }
+    for need in needs {
+        if let (Err(error), _) = need.await {
+            let name = resolved.kind.name;
+            let message = format!("{name} was not computed, because what it needs has failed: {}", error.message());
+            let failed = Error::new(error.kind(), message).with_retry(error.retry()).with_source(error);
+            return (Err(failed), std::time::Duration::ZERO);
+        }
+    }
+    let began = Instant::now();
+    let outcome = compute::ensure(shared, video, resolved, selection).await;
+    (outcome.map(Arc::new), began.elapsed())
 }

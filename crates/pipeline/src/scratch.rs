@@ -16,9 +16,8 @@ const LOCK: &str = "lock";
 /// Without a lock a directory is left over when nothing was made in it for this long.
 const ABANDONED: Duration = Duration::from_hours(1);
 
-/// A directory of our own. Whoever holds the lock on the file inside is alive: this process, or a program that it
-/// started with [`Scratch::lock`] and that outlives it. When nobody does, the directory is left over and the next
-/// [`Scratch::create`] removes it.
+/// A directory of our own. Whoever holds the lock on the file inside is alive. When nobody does, the directory is left
+/// over and the next [`Scratch::create`] removes it.
 #[derive(Debug)]
 pub(crate) struct Scratch {
     path: PathBuf,
@@ -30,7 +29,7 @@ pub(crate) struct Scratch {
 struct Held {
     // Dropped in this order: gone first, unlocked then.
     dir: TempDir,
-    lock: File,
+    _lock: File,
 }
 
 impl Scratch {
@@ -51,15 +50,6 @@ impl Scratch {
     /// Where the files go.
     pub(crate) fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// The lock, to be inherited by a program that writes here: the directory stays until the program has ended too.
-    pub(crate) fn lock(&self) -> Result<File> {
-        let held = self.held.as_ref().ok_or_else(|| io::Error::other("it is removed already"));
-        held.and_then(|held| held.lock.try_clone()).map_err(|error| {
-            let path = shown(&self.path);
-            Error::new(ErrorKind::Unavailable, format!("the lock of {path} cannot be handed on: {error}"))
-        })
     }
 }
 
@@ -83,7 +73,7 @@ fn hold(parent: &Path) -> io::Result<Option<Held>> {
         Err(error) => return Err(error),
     };
     let ours = lock.try_lock().is_ok() && path.try_exists()?;
-    Ok(ours.then_some(Held { dir, lock }))
+    Ok(ours.then_some(Held { dir, _lock: lock }))
 }
 
 /// Best effort: what cannot be removed is somebody else's or will be tried again.
@@ -128,7 +118,6 @@ fn cannot_create(parent: &Path, error: &io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::process::{Command, Stdio};
     use std::time::SystemTime;
 
     use super::*;
@@ -160,26 +149,6 @@ mod tests {
         assert!(!dead.exists());
         assert!(alive.path().exists() && second.path().exists());
         assert_eq!(names(parent.path()), 3);
-    }
-
-    #[test]
-    fn a_directory_stays_while_a_program_that_outlived_us_writes_in_it() {
-        let parent = tempfile::tempdir().unwrap();
-        let mut scratch = Scratch::create(parent.path()).unwrap();
-        // Runs until it is killed: nobody reads what it prints.
-        let mut program = Command::new("yes").stdin(scratch.lock().unwrap()).stdout(Stdio::piped()).spawn().unwrap();
-        let path = scratch.path().to_owned();
-        std::fs::write(path.join("1.jpg"), "frame").unwrap();
-        let Held { dir, lock } = scratch.held.take().unwrap();
-        let _ = dir.keep();
-        drop(lock);
-        drop(Scratch::create(parent.path()).unwrap());
-        assert!(path.join("1.jpg").exists() && path.join(LOCK).exists());
-
-        program.kill().unwrap();
-        program.wait().unwrap();
-        drop(Scratch::create(parent.path()).unwrap());
-        assert!(!path.exists());
     }
 
     #[test]

@@ -1,106 +1,140 @@
-//! `SourceState`: the checks a source file must pass, and how a change of it is noticed.
+//! `Source`: what artifacts are made from.
 
-use std::fs::Metadata;
-use std::io;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::Path;
+mod state;
 
-use cache_core::{Error, ErrorKind, Result, Retry};
+use std::fmt;
+use std::path::{Path, PathBuf};
 
-use crate::blocking;
+use cache_core::{Error, ErrorKind, Result};
 
-/// What the file system says of a source. Two equal states mean that nobody touched the file in between.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct SourceState {
-    pub(crate) dev: u64,
-    pub(crate) inode: u64,
-    pub(crate) len: u64,
-    pub(crate) modified_ns: i128,
-    pub(crate) changed_ns: i128,
+pub(crate) use state::{SourceState, changed, io_failure, shown};
+
+/// What artifacts are made from: a file, or something on a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Source {
+    /// A regular file, identified by its content.
+    File(PathBuf),
+    /// Something on a server, identified by what the server says of it.
+    Remote(Remote),
 }
 
-impl SourceState {
-    /// The state of the regular, non-empty file at `path`. Never opens it, so a FIFO cannot block.
+/// Something on a server. Whoever names it has asked the server about it, with a `HEAD` request, say.
+///
+/// What identifies it is its strong `ETag`, or else its length and time of modification; in both cases with its URL.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Remote {
+    pub(crate) url: String,
+    pub(crate) etag: Option<String>,
+    pub(crate) len: Option<u64>,
+    pub(crate) modified: Option<String>,
+}
+
+impl Source {
+    /// The file, if it is one.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Remote(_) => None,
+        }
+    }
+}
+
+impl Remote {
+    /// The source at `url`, which must be `http` or `https`. What the URL says in its query is part of the identity:
+    /// give a canonical one, without what changes from link to link.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), etag: None, len: None, modified: None }
+    }
+
+    /// Sets the `ETag`, as the header has it. A weak one (`W/"..."`) identifies nothing and is ignored.
+    #[must_use]
+    pub fn etag(mut self, etag: impl Into<String>) -> Self {
+        self.etag = Some(etag.into()).filter(|etag| !etag.starts_with("W/") && !etag.is_empty());
+        self
+    }
+
+    /// Sets the length in bytes.
+    #[must_use]
+    pub const fn len(mut self, bytes: u64) -> Self {
+        self.len = Some(bytes);
+        self
+    }
+
+    /// Sets the time of modification, as the header has it.
+    #[must_use]
+    pub fn modified(mut self, modified: impl Into<String>) -> Self {
+        self.modified = Some(modified.into()).filter(|modified| !modified.is_empty());
+        self
+    }
+
+    /// What identifies it.
     ///
     /// # Errors
-    /// `Invalid` for everything that is no such file, with the path and what to do.
-    pub(crate) fn of(path: &Path) -> Result<Self> {
-        let meta = std::fs::metadata(path).map_err(|error| io_failure(path, &error))?;
-        Self::of_metadata(path, &meta)
-    }
-
-    /// [`of`](Self::of) without blocking the caller's thread.
-    pub(crate) async fn look(path: &Path) -> Result<Self> {
-        let path = path.to_owned();
-        blocking::run(move || Self::of(&path)).await
-    }
-
-    pub(crate) fn of_metadata(path: &Path, meta: &Metadata) -> Result<Self> {
-        let kind = meta.file_type();
-        let what = if kind.is_dir() {
-            "is a directory: give the video files in it"
-        } else if kind.is_fifo() || kind.is_socket() || kind.is_char_device() || kind.is_block_device() {
-            "is a pipe, socket or device: give a regular file"
-        } else if meta.len() == 0 {
-            "is empty (0 bytes): was it copied or downloaded completely?"
-        } else {
-            return Ok(Self {
-                dev: meta.dev(),
-                inode: meta.ino(),
-                len: meta.len(),
-                modified_ns: nanos(meta.mtime(), meta.mtime_nsec()),
-                changed_ns: nanos(meta.ctime(), meta.ctime_nsec()),
-            });
-        };
-        Err(refuse(path, what))
-    }
-
-    /// Fails unless the file at `path` is still in this state. `during` says what would have gone wrong.
-    pub(crate) async fn confirm(self, path: &Path, during: &str) -> Result<()> {
-        if Self::look(path).await.is_ok_and(|state| state == self) { Ok(()) } else { Err(changed(path, during)) }
+    /// `Invalid` when the server has said nothing that does, or when the URL is of another scheme.
+    pub(crate) fn identity(&self) -> Result<Vec<String>> {
+        let Self { url, etag, len, modified } = self;
+        if !url.starts_with("http://") && !url.starts_with("https://") {
+            return Err(Error::new(ErrorKind::Invalid, "a remote source is an http or https URL"));
+        }
+        let len = len.map(|len| len.to_string());
+        match (etag, len, modified) {
+            (Some(etag), len, _) => Ok(vec!["etag".into(), url.clone(), etag.clone(), len.unwrap_or_default()]),
+            (None, Some(len), Some(modified)) => Ok(vec!["modified".into(), url.clone(), len, modified.clone()]),
+            _ => Err(Error::new(
+                ErrorKind::Invalid,
+                format!("{self} has neither a strong ETag nor a length and time of modification: download it first"),
+            )),
+        }
     }
 }
 
-/// The path as one line of printable text in quotes, whatever bytes it holds.
-pub(crate) fn shown(path: &Path) -> String {
-    format!("{:?}", path.to_string_lossy())
-}
-
-/// An input that cannot be worked on.
-pub(crate) fn refuse(path: &Path, what: &str) -> Error {
-    Error::new(ErrorKind::Invalid, format!("{} {what}", shown(path)))
-}
-
-/// The source was written to during work on it.
-pub(crate) fn changed(path: &Path, during: &str) -> Error {
-    let message = format!("{} changed while it was {during}: try again when it is complete", shown(path));
-    Error::new(ErrorKind::Invalid, message).with_retry(Retry::Later)
-}
-
-/// A failure to look at or read the source.
-pub(crate) fn io_failure(path: &Path, error: &io::Error) -> Error {
-    match error.kind() {
-        io::ErrorKind::NotFound => refuse(path, "does not exist: check the path"),
-        io::ErrorKind::PermissionDenied => refuse(path, "cannot be read: permission denied"),
-        io::ErrorKind::NotADirectory => refuse(path, "does not exist: a part of its path is not a directory"),
-        _ => refuse(path, &format!("cannot be read: {error}")),
+impl From<PathBuf> for Source {
+    fn from(path: PathBuf) -> Self {
+        Self::File(path)
     }
 }
 
-fn nanos(seconds: i64, nanos: i64) -> i128 {
-    i128::from(seconds) * 1_000_000_000 + i128::from(nanos)
+impl From<&Path> for Source {
+    fn from(path: &Path) -> Self {
+        Self::File(path.to_owned())
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::ffi::OsStr;
-    use std::os::unix::ffi::OsStrExt;
+impl From<&PathBuf> for Source {
+    fn from(path: &PathBuf) -> Self {
+        Self::File(path.clone())
+    }
+}
 
-    use super::*;
+impl From<Remote> for Source {
+    fn from(remote: Remote) -> Self {
+        Self::Remote(remote)
+    }
+}
 
-    #[test]
-    fn a_path_is_shown_on_one_line() {
-        let shown = shown(Path::new(OsStr::from_bytes(b"a\nb\x1b[2J\xFF.mp4")));
-        assert_eq!(shown, "\"a\\nb\\u{1b}[2J\u{FFFD}.mp4\"");
+/// One line in quotes; of a URL without its query, which may be a secret.
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => f.write_str(&shown(path)),
+            Self::Remote(remote) => remote.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (place, _) = self.url.split_once(['?', '#']).unwrap_or((&self.url, ""));
+        let (scheme, rest) = place.split_once("://").unwrap_or(("", place));
+        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+        f.write_str(&shown(Path::new(&format!("{scheme}://{host}/{path}"))))
+    }
+}
+
+impl fmt::Debug for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Remote({self})")
     }
 }

@@ -1,5 +1,8 @@
 //! One run of an external program: bounded in time, in output and in what it may leave behind.
 
+mod group;
+mod version;
+
 use std::error::Error as StdError;
 use std::ffi::OsString;
 use std::fmt;
@@ -10,13 +13,16 @@ use std::time::Duration;
 
 use cache_core::{Error, ErrorKind, Result};
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 use tokio::time::timeout;
+
+pub(crate) use group::Group;
+pub(crate) use version::{locate, version};
 
 use crate::source::shown;
 
 /// How much of what a program wrote to standard error is kept: its end.
-const STDERR_TAIL: usize = 4 << 10;
+pub(crate) const STDERR_TAIL: usize = 4 << 10;
 
 /// A program that is needed is not installed. Found below an [`Error`] with [`is_tool_missing`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,8 +58,8 @@ pub(crate) struct Tool<'a> {
     pub(crate) program: &'a Path,
     /// How the program is called in messages, whatever its path.
     pub(crate) name: &'static str,
-    /// What to set to use another program.
-    pub(crate) variable: &'static str,
+    /// How to come by it, in messages about its being missing.
+    pub(crate) install: &'static str,
     /// The program is killed when it takes longer.
     pub(crate) limit: Duration,
     /// The program is killed when it prints more, in bytes.
@@ -70,41 +76,40 @@ pub(crate) struct Finished {
 }
 
 impl Tool<'_> {
-    /// Runs the program to its end. Dropping the future kills it. It must not read `stdin`.
+    /// Runs the program to its end. Dropping the future kills it and all that it has started. It reads no input.
     ///
     /// # Errors
     /// A missing program, one that cannot be started, takes too long or prints too much. An unsuccessful exit is
     /// not an error here.
-    pub(crate) async fn run(&self, arguments: Vec<OsString>, stdin: Stdio) -> Result<Finished> {
-        let child = Command::new(self.program)
-            .args(arguments)
-            .stdin(stdin)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|error| self.not_started(&error))?;
-        timeout(self.limit, self.attend(child)).await.unwrap_or_else(|_| {
-            let (name, limit) = (self.name, self.limit.as_secs_f64());
-            Err(Error::new(ErrorKind::Timeout, format!("{name} did not finish within {limit} s and was stopped")))
-        })
+    pub(crate) async fn run(&self, arguments: Vec<OsString>) -> Result<Finished> {
+        let mut group = self.start(arguments)?;
+        timeout(self.limit, self.attend(&mut group)).await.unwrap_or_else(|_| Err(self.too_long()))
     }
 
-    async fn attend(&self, mut child: Child) -> Result<Finished> {
-        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    /// Starts the program in a process group of its own, its output piped.
+    pub(crate) fn start(&self, arguments: Vec<OsString>) -> Result<Group> {
+        let mut command = Command::new(self.program);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Group::spawn(command).map_err(|error| self.not_started(&error))
+    }
+
+    pub(crate) fn too_long(&self) -> Error {
+        let (name, limit) = (self.name, self.limit.as_secs_f64());
+        Error::new(ErrorKind::Timeout, format!("{name} did not finish within {limit} s and was stopped"))
+    }
+
+    async fn attend(&self, group: &mut Group) -> Result<Finished> {
+        let (stdout, stderr) = group.outputs();
         let outputs = async { tokio::try_join!(read_all(stdout, self.max_stdout), read_tail(stderr, STDERR_TAIL)) };
         let (stdout, tail) = outputs.await.map_err(|error| self.broken(&error))?;
-        let status = child.wait().await.map_err(|error| self.broken(&error))?;
+        let status = group.wait().await.map_err(|error| self.broken(&error))?;
         Ok(Finished { status, stdout, complaint: one_line(&tail) })
     }
 
     fn not_started(&self, error: &io::Error) -> Error {
-        let (name, variable) = (self.name, self.variable);
+        let (name, install) = (self.name, self.install);
         if error.kind() == io::ErrorKind::NotFound {
-            let message = format!(
-                "{name} was not found: install it (Debian, Ubuntu: apt-get install ffmpeg; macOS: brew install \
-                 ffmpeg) or set {variable} to its path"
-            );
+            let message = format!("{name} was not found: {install}");
             let missing = ToolMissing { program: self.program.to_owned() };
             return Error::new(ErrorKind::Unavailable, message).with_source(missing);
         }
@@ -112,7 +117,7 @@ impl Tool<'_> {
         Error::new(ErrorKind::Unavailable, format!("{name} cannot be started ({program}): {error}"))
     }
 
-    fn broken(&self, error: &io::Error) -> Error {
+    pub(crate) fn broken(&self, error: &io::Error) -> Error {
         Error::new(ErrorKind::Unavailable, format!("{} was stopped: {error}", self.name))
     }
 }
@@ -139,7 +144,7 @@ async fn read_tail(from: Option<impl AsyncRead + Unpin>, max: usize) -> io::Resu
 }
 
 /// Lines joined by `; `, bytes that are no text and control characters replaced.
-fn one_line(bytes: &[u8]) -> String {
+pub(crate) fn one_line(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let lines = text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty());
     let mut joined = lines.collect::<Vec<_>>().join("; ");

@@ -1,14 +1,18 @@
 //! `Transcript`: what is said in a source, and when.
 
+mod kind;
 mod parse;
 mod raw;
+mod stage;
 mod stitch;
 mod text;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use parse::parse;
-pub(crate) use stitch::{Piece, stitch};
+pub use stage::Transcriber;
+
+use parse::parse;
+use stitch::{Piece, stitch};
 
 /// What is said in a source, and when. Times are milliseconds as the container of the source counts.
 ///

@@ -9,9 +9,10 @@ use cache_tiered::{Cache, Codec, Tiered};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
-use super::{Fingerprint, hash};
+use super::{Fingerprint, Fingerprinting, hash};
 use crate::origin::{LOADED, name_of, stage_error};
 use crate::source::SourceState;
+use crate::{Digest, Remote, Source};
 
 /// Computes fingerprints and remembers them by device, inode, length and times of the file.
 ///
@@ -19,6 +20,7 @@ use crate::source::SourceState;
 /// again without its times showing it.
 #[derive(Debug, Clone)]
 pub struct Fingerprinter {
+    how: Fingerprinting,
     memos: Cache<Memo>,
     clock: Arc<dyn Clock>,
     /// Bounds the files read at a time, and with them the buffers.
@@ -31,7 +33,7 @@ pub struct Fingerprinter {
 pub struct Fingerprinted {
     /// The identity of the source.
     pub fingerprint: Fingerprint,
-    /// Length of the source in bytes.
+    /// Length of the source in bytes; 0 where a server has not said.
     pub len: u64,
     /// The tier that remembered it, or `"loaded"` when the file was read.
     pub origin: Arc<str>,
@@ -39,7 +41,8 @@ pub struct Fingerprinted {
     pub took: Duration,
     /// Time that remembering it saved.
     pub saved: Duration,
-    pub(crate) state: SourceState,
+    /// That of a file.
+    pub(crate) state: Option<SourceState>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,43 +59,57 @@ const READING: usize = 4;
 const NEAR_MEMOS: u64 = 4096;
 
 impl Fingerprinter {
-    /// Remembers fingerprints in `tiers`, whose clock is compared with the times of files.
+    /// Takes fingerprints of `how` of files, and remembers them in `tiers`, whose clock is compared with the times of
+    /// files.
     ///
     /// # Errors
-    /// As building a [`Cache`].
-    pub fn new(tiers: Tiered) -> Result<Self> {
+    /// As building a [`Cache`]; `Invalid` for [`Fingerprinting::Remote`], which files do not have.
+    pub fn new(tiers: Tiered, how: Fingerprinting) -> Result<Self> {
+        if how == Fingerprinting::Remote {
+            return Err(Error::new(ErrorKind::Invalid, "files have no remote fingerprints: choose another one"));
+        }
         let clock = tiers.clock().clone();
         let memos = Cache::builder("fingerprint")
             .lifetime(ttl(MEMO_LIFETIME))
             .near(NEAR_MEMOS)
-            .schema(1)
+            .schema(2)
             .deadline(DAY)
             .codec(Codec::MessagePack)
             .tiers(tiers)
             .build()?;
-        Ok(Self { memos, clock, reading: Arc::new(Semaphore::new(READING)) })
+        Ok(Self { how, memos, clock, reading: Arc::new(Semaphore::new(READING)) })
     }
 
-    /// The fingerprint of the file at `path`.
+    /// The fingerprint of `source`.
     ///
-    /// Reads the whole file unless it is remembered, in 1 MiB steps off the runtime's workers. Cancelling it stops
-    /// the reading, unless other callers wait for the same file.
+    /// Reads a whole file for its content unless that is remembered, in 1 MiB steps off the runtime's workers.
+    /// Cancelling it stops the reading, unless other callers wait for the same file. Of a remote source, nothing is
+    /// asked or read.
     ///
     /// # Errors
-    /// `Invalid` with the path when it is missing, not a regular file, empty, unreadable, or changes while it is
-    /// read.
-    pub async fn fingerprint(&self, path: &Path) -> Result<Fingerprinted> {
+    /// `Invalid` with the path of a file that is missing, not a regular file, empty, unreadable, or changes while it is
+    /// read; and for a remote source without an identity.
+    pub async fn fingerprint(&self, source: &Source) -> Result<Fingerprinted> {
+        match source {
+            Source::File(path) => self.of_file(path).await,
+            Source::Remote(remote) => of_remote(remote),
+        }
+    }
+
+    async fn of_file(&self, path: &Path) -> Result<Fingerprinted> {
         let started = Instant::now();
         let state = SourceState::look(path).await?;
-        let (fingerprint, origin, saved) = if self.is_racy(&state) {
-            (read(&self.reading, path, state).await?.fingerprint, Arc::from(LOADED), Duration::ZERO)
+        let (fingerprint, origin, saved) = if self.how == Fingerprinting::Stat {
+            (of_state(&state), Arc::from(LOADED), Duration::ZERO)
+        } else if self.is_racy(&state) {
+            (read(self.how, &self.reading, path, state).await?.fingerprint, Arc::from(LOADED), Duration::ZERO)
         } else {
-            let (path, reading) = (path.to_owned(), self.reading.clone());
-            let load = move |_| async move { read(&reading, &path, state).await };
-            let hit = self.memos.get_or_load(&memo_key(&state)?, load).await.map_err(stage_error)?;
+            let (how, path, reading) = (self.how, path.to_owned(), self.reading.clone());
+            let load = move |_| async move { read(how, &reading, &path, state).await };
+            let hit = self.memos.get_or_load(&memo_key(how, &state)?, load).await.map_err(stage_error)?;
             (hit.value.fingerprint, name_of(&hit.origin), hit.saved)
         };
-        Ok(Fingerprinted { fingerprint, len: state.len, origin, took: started.elapsed(), saved, state })
+        Ok(Fingerprinted { fingerprint, len: state.len, origin, took: started.elapsed(), saved, state: Some(state) })
     }
 
     /// Waits until what was remembered is stored; then every call fails.
@@ -108,13 +125,37 @@ impl Fingerprinter {
     }
 }
 
-async fn read(reading: &Semaphore, path: &Path, state: SourceState) -> Result<Memo> {
-    let _place = reading.acquire().await.map_err(|_| Error::new(ErrorKind::Closed, "no file is read any more"))?;
-    Ok(Memo { fingerprint: Fingerprint::of(hash::content(path, state).await?) })
+fn of_remote(remote: &Remote) -> Result<Fingerprinted> {
+    let started = Instant::now();
+    let fingerprint = Fingerprint::taken(Fingerprinting::Remote, digest_of(&remote.identity()?));
+    let (len, origin) = (remote.len.unwrap_or_default(), Arc::from(LOADED));
+    Ok(Fingerprinted { fingerprint, len, origin, took: started.elapsed(), saved: Duration::ZERO, state: None })
 }
 
-fn memo_key(state: &SourceState) -> Result<Key> {
-    Key::of("content")
+fn of_state(state: &SourceState) -> Fingerprint {
+    let SourceState { dev, inode, len, modified_ns, changed_ns } = state;
+    let numbers = [i128::from(*dev), i128::from(*inode), i128::from(*len), *modified_ns, *changed_ns];
+    Fingerprint::taken(Fingerprinting::Stat, digest_of(&numbers.map(|number| number.to_string())))
+}
+
+/// Of the texts, each prefixed with its length.
+fn digest_of(texts: &[String]) -> Digest {
+    let prefixed = |text: &String| [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat();
+    Digest::of(&texts.iter().flat_map(prefixed).collect::<Vec<u8>>())
+}
+
+async fn read(how: Fingerprinting, reading: &Semaphore, path: &Path, state: SourceState) -> Result<Memo> {
+    let _place = reading.acquire().await.map_err(|_| Error::new(ErrorKind::Closed, "no file is read any more"))?;
+    let digest = match how {
+        Fingerprinting::Sampled => hash::sampled(path, state).await?,
+        _ => hash::content(path, state).await?,
+    };
+    Ok(Memo { fingerprint: Fingerprint::taken(how, digest) })
+}
+
+fn memo_key(how: Fingerprinting, state: &SourceState) -> Result<Key> {
+    let name = if how == Fingerprinting::Sampled { "sampled" } else { "content" };
+    Key::of(name)
         .param("dev", state.dev)
         .param("inode", state.inode)
         .param("len", state.len)

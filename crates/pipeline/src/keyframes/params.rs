@@ -1,26 +1,44 @@
-//! `KeyframeParams`: what a caller may ask of the keyframes stage, and the identity that follows from it.
+//! `KeyframeParams`: what a caller may ask of the keyframes stage.
 
-use cache_core::{Error, ErrorKind, Key, KeyBuilder, Result};
+use std::str::FromStr;
+
+use cache_core::{Error, ErrorKind, Result};
 
 /// What is asked of the keyframes stage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///
+/// Reads from text like `quality=5,interval=2.0`, as people write it.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct KeyframeParams {
-    /// The most frames, counted from the start; 1 to 100,000.
-    pub max_frames: u32,
+    /// Which frames.
+    pub pick: Pick,
+    /// At most one frame in each of the stretches of so many seconds that the time axis is divided into, the first;
+    /// 0.01 to 86,400.
+    pub interval: Option<f64>,
     /// JPEG quality, from 2 (best) to 31.
     pub quality: u8,
     /// Wider frames are scaled down to this many pixels, from 16 to 65,500, the shape kept.
     pub max_width: Option<u32>,
 }
 
-impl Default for KeyframeParams {
-    fn default() -> Self {
-        Self { max_frames: 3000, quality: 3, max_width: None }
-    }
+/// Which frames of a video are picked.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[non_exhaustive]
+pub enum Pick {
+    /// Those that stand on their own in the stream: no other is decoded.
+    #[default]
+    Key,
+    /// The first, and those that differ from the one before by more than this, from 0 to 1: where a scene begins. All
+    /// frames are decoded.
+    Scene(f64),
+    /// Any: only with an interval. All frames are decoded.
+    Any,
 }
 
-/// Raised whenever the same video and parameters would give other frames.
-const STAGE_VERSION: u32 = 1;
+impl Default for KeyframeParams {
+    fn default() -> Self {
+        Self { pick: Pick::Key, interval: None, quality: 3, max_width: None }
+    }
+}
 
 impl KeyframeParams {
     /// Refuses values that the stage cannot work with.
@@ -28,66 +46,106 @@ impl KeyframeParams {
     /// # Errors
     /// `Invalid`, with the range that is allowed.
     pub fn validate(&self) -> Result<()> {
-        in_range("max_frames", u64::from(self.max_frames), 1, 100_000)?;
-        in_range("quality", u64::from(self.quality), 2, 31)?;
-        self.max_width.map_or(Ok(()), |width| in_range("max_width", u64::from(width), 16, 65_500))
-    }
-
-    /// The key of the keyframes of one source, whose parts `source` begins. Parameters at their defaults are left
-    /// out, so naming a default changes nothing.
-    pub(crate) fn key(&self, source: KeyBuilder) -> Result<Key> {
-        let default = Self::default();
-        let mut key = source.part("keyframes").param("v", STAGE_VERSION);
-        if self.max_frames != default.max_frames {
-            key = key.param("max_frames", self.max_frames);
+        in_range("quality", f64::from(self.quality), 2.0, 31.0)?;
+        self.max_width.map_or(Ok(()), |width| in_range("max_width", f64::from(width), 16.0, 65_500.0))?;
+        self.interval.map_or(Ok(()), |interval| in_range("interval", interval, 0.01, 86_400.0))?;
+        match self.pick {
+            Pick::Scene(threshold) => in_range("scene", threshold, 0.0, 1.0),
+            Pick::Any if self.interval.is_none() => invalid("every frame is wanted: give an interval".to_owned()),
+            Pick::Any | Pick::Key => Ok(()),
         }
-        if self.quality != default.quality {
-            key = key.param("quality", self.quality);
-        }
-        if let Some(width) = self.max_width {
-            key = key.param("max_width", width);
-        }
-        key.build()
     }
 }
 
-fn in_range(name: &str, value: u64, least: u64, most: u64) -> Result<()> {
+impl FromStr for KeyframeParams {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let mut params = Self::default();
+        for pair in text.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
+            let Some((name, value)) = pair.split_once('=') else {
+                return invalid(format!("{pair:?} is no parameter: write name=value"));
+            };
+            params.set(name.trim(), value.trim())?;
+        }
+        params.validate().map(|()| params)
+    }
+}
+
+impl KeyframeParams {
+    fn set(&mut self, name: &str, value: &str) -> Result<()> {
+        let none = value.is_empty() || value == "none";
+        match name {
+            "quality" => self.quality = whole(name, value)?,
+            "max_width" => self.max_width = if none { None } else { Some(whole(name, value)?) },
+            "interval" => self.interval = if none { None } else { Some(number(name, value)?) },
+            "scene" => self.pick = Pick::Scene(number(name, value)?),
+            "pick" if value == "key" => self.pick = Pick::Key,
+            "pick" if value == "any" => self.pick = Pick::Any,
+            _ => {
+                let message = format!("{name}={value} is no parameter of keyframes: there are pick (key, any), scene");
+                return invalid(message + ", interval, quality, max_width");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// However it is spelled: `10`, `10.0`, `1e1`.
+fn number(name: &str, value: &str) -> Result<f64> {
+    value.parse().or_else(|_| invalid(format!("{name} is {value:?}, which is no number")))
+}
+
+fn whole<T: TryFrom<u64>>(name: &str, value: &str) -> Result<T> {
+    let number = number(name, value)?;
+    #[expect(clippy::cast_sign_loss, reason = "negative numbers are refused")]
+    let whole = (number.fract() == 0.0 && (0.0..1e15).contains(&number)).then_some(number as u64);
+    let fits = whole.and_then(|whole| T::try_from(whole).ok());
+    fits.map_or_else(|| invalid(format!("{name} is {value}, which is no whole number in its range")), Ok)
+}
+
+fn in_range(name: &str, value: f64, least: f64, most: f64) -> Result<()> {
     if (least..=most).contains(&value) {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::Invalid, format!("{name} is {value}: give {least} to {most}")))
+    invalid(format!("{name} is {value}: give {least} to {most}"))
+}
+
+fn invalid<T>(message: String) -> Result<T> {
+    Err(Error::new(ErrorKind::Invalid, message))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn key(params: KeyframeParams) -> String {
-        params.key(Key::of("video").part("a3f4")).unwrap().to_string()
-    }
-
-    #[test]
-    fn defaults_are_left_out_and_the_rest_is_sorted() {
-        assert_eq!(key(KeyframeParams::default()), "video:a3f4:keyframes:v=1");
-        assert_eq!(key(KeyframeParams { quality: 3, max_frames: 3000, max_width: None }), "video:a3f4:keyframes:v=1");
-        let all = KeyframeParams { quality: 9, max_frames: 5, max_width: Some(640) };
-        assert_eq!(key(all), "video:a3f4:keyframes:max_frames=5:max_width=640:quality=9:v=1");
-    }
-
     #[test]
     fn values_out_of_range_are_refused_with_the_range() {
         let params = KeyframeParams::default();
         for bad in [
-            KeyframeParams { max_frames: 0, ..params },
-            KeyframeParams { max_frames: 100_001, ..params },
             KeyframeParams { quality: 1, ..params },
             KeyframeParams { quality: 32, ..params },
             KeyframeParams { max_width: Some(0), ..params },
+            KeyframeParams { interval: Some(0.0), ..params },
+            KeyframeParams { interval: Some(f64::NAN), ..params },
+            KeyframeParams { pick: Pick::Scene(1.5), ..params },
         ] {
             let error = bad.validate().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Invalid);
             assert!(error.message().contains(" to "), "{error}");
         }
+        assert!(KeyframeParams { pick: Pick::Any, ..params }.validate().is_err());
         assert!(params.validate().is_ok());
+    }
+
+    #[test]
+    fn text_is_read_however_it_is_spelled() {
+        let params: KeyframeParams = " interval=2.50, quality = 5e0,scene=.4 ".parse().unwrap();
+        let expected =
+            KeyframeParams { pick: Pick::Scene(0.4), interval: Some(2.5), quality: 5, ..KeyframeParams::default() };
+        assert_eq!(params, expected);
+        for bad in ["quality=5.5", "quality=-3", "colour=red", "quality", "max_width=99999999999"] {
+            assert!(bad.parse::<KeyframeParams>().is_err(), "{bad}");
+        }
     }
 }

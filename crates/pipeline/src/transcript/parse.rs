@@ -8,7 +8,7 @@ use super::raw::{Cpp, Printed, Spoken, SpokenWord, Token};
 use super::{Transcript, Utterance, Word};
 
 /// The longest output of a transcriber, in bytes.
-pub(crate) const MAX_JSON: usize = 64 << 20;
+pub(super) const MAX_JSON: usize = 64 << 20;
 /// How far beyond the end of the audio times may lie; they are pulled back to it. Some models know nothing but pieces of
 /// 30 seconds and count on to the end of the last one.
 const BEYOND_MS: i64 = 30_000;
@@ -18,7 +18,7 @@ const BEYOND_MS: i64 = 30_000;
 /// # Errors
 /// `TooLarge` beyond 64 MiB; [`ErrorKind::Load`] for what has none of the accepted shapes, and for times that are not
 /// numbers, negative, beyond the audio, before those of the segment above, or end before they begin. They name the place.
-pub(crate) fn parse(json: &[u8], length: Duration) -> Result<Transcript> {
+pub(super) fn parse(json: &[u8], length: Duration) -> Result<Transcript> {
     if json.len() > MAX_JSON {
         let message = format!("{} bytes of JSON exceed the {MAX_JSON} allowed", json.len());
         return Err(Error::new(ErrorKind::TooLarge, message));

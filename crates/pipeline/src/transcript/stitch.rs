@@ -4,10 +4,10 @@ use super::{Transcript, Utterance, Word, text};
 
 /// What was heard of one stretch of time and of some of what is around it.
 #[derive(Debug, Clone)]
-pub(crate) struct Piece {
+pub(super) struct Piece {
     /// The stretch that it stands for, in milliseconds.
-    pub(crate) own: (i64, i64),
-    pub(crate) transcript: Transcript,
+    pub(super) own: (i64, i64),
+    pub(super) transcript: Transcript,
 }
 
 /// Times of one word in two recognitions that are further apart are those of two words, in milliseconds.
@@ -33,7 +33,7 @@ const MOST_PAIRS: usize = 1 << 20;
 ///    middles lie before the cut are taken from the earlier transcript, the others from the later one.
 ///
 /// At a gap the words whose middles lie in the piece's own stretch are taken. A segment that is cut keeps its other words.
-pub(crate) fn stitch(pieces: Vec<Piece>) -> Transcript {
+pub(super) fn stitch(pieces: Vec<Piece>) -> Transcript {
     let heard: Vec<Vec<Heard>> = pieces.iter().map(|piece| listen(&piece.transcript)).collect();
     let mut takes: Vec<(usize, usize)> = heard.iter().map(|words| (0, words.len())).collect();
     for (at, words) in heard.iter().enumerate() {

@@ -6,9 +6,9 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use cache_core::{ErrorKind, Retry};
-use pipeline::KeyframeParams;
+use pipeline::{KeyframeParams, Selection};
 
-use super::support::Home;
+use super::support::{Home, process_with};
 
 /// Asserts that `path` is refused as invalid, in one line that has its name and `what`, and that nothing is cached.
 #[track_caller]
@@ -22,7 +22,7 @@ fn assert_refused(error: &cache_core::Error, path: &Path, what: &str) {
 }
 
 async fn refusal(home: &Home, path: &Path) -> cache_core::Error {
-    home.cache().process(path, &KeyframeParams::default()).await.expect_err("no video")
+    process_with(home, &home.cache(), path, KeyframeParams::default(), Selection::all()).await.expect_err("no video")
 }
 
 #[tokio::test]
@@ -141,5 +141,5 @@ async fn a_video_that_changes_while_it_is_processed_is_an_error_and_nothing_is_c
     let bytes = fs::read(&clip).unwrap();
     fs::write(&clip, &bytes[..bytes.len() - 1]).unwrap();
     home.ffmpeg = real;
-    assert_eq!(&*home.process(&clip).await.stages[2].origin, "loaded");
+    assert_eq!(home.process(&clip).await.keyframe_stage().origin(), "loaded");
 }

@@ -11,7 +11,7 @@ use super::support::{Home, until};
 
 async fn origin_at(home: &Home, clock: Arc<dyn Clock>) -> String {
     let cache = home.cache_at(clock);
-    let found = cache.fingerprints().fingerprint(&home.path("clip")).await.expect("a fingerprint");
+    let found = cache.fingerprints().fingerprint(&home.path("clip").into()).await.expect("a fingerprint");
     cache.close().await.expect("a close");
     found.origin.to_string()
 }
@@ -61,12 +61,12 @@ async fn a_file_from_the_future_is_read_every_time() {
 async fn content_of_the_same_length_and_modification_time_is_told_apart() {
     let home = home();
     let cache = home.cache();
-    let first = cache.fingerprints().fingerprint(&home.path("clip")).await.unwrap();
+    let first = cache.fingerprints().fingerprint(&home.path("clip").into()).await.unwrap();
     let modified = fs::metadata(home.path("clip")).unwrap().modified().unwrap();
     fs::write(home.path("clip"), "quite as long...").unwrap();
     let file = fs::File::options().append(true).open(home.path("clip")).unwrap();
     file.set_modified(modified).unwrap();
-    let second = cache.fingerprints().fingerprint(&home.path("clip")).await.unwrap();
+    let second = cache.fingerprints().fingerprint(&home.path("clip").into()).await.unwrap();
     assert_eq!(second.len, first.len);
     assert_ne!(second.fingerprint, first.fingerprint);
 }
@@ -76,7 +76,7 @@ async fn the_fingerprint_is_the_hash_of_the_content() {
     let home = home();
     let content = vec![7u8; 3 * (1 << 20) + 1];
     fs::write(home.path("clip"), &content).unwrap();
-    let found = home.cache().fingerprints().fingerprint(&home.path("clip")).await.unwrap();
+    let found = home.cache().fingerprints().fingerprint(&home.path("clip").into()).await.unwrap();
     assert_eq!(found.fingerprint, pipeline::Fingerprint::of(pipeline::Digest::of(&content)));
     assert_eq!(found.len, content.len() as u64);
 }
@@ -99,7 +99,7 @@ async fn a_file_that_grows_while_it_is_read_is_an_error() {
         (stop, thread)
     };
     until("the file grows", || fs::metadata(&path).is_ok_and(|meta| meta.len() > 64 << 20)).await;
-    let error = cache.fingerprints().fingerprint(&path).await.unwrap_err();
+    let error = cache.fingerprints().fingerprint(&(&path).into()).await.unwrap_err();
     drop(growing.0);
     growing.1.join().unwrap();
     assert!(error.message().contains("changed while it was read: try again"), "{error}");

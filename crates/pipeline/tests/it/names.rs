@@ -4,7 +4,9 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
-use super::support::{Home, process};
+use pipeline::{KeyframeParams, Selection};
+
+use super::support::{Home, process, process_with};
 
 #[tokio::test]
 async fn any_name_works() {
@@ -25,7 +27,7 @@ async fn any_name_works() {
     ];
     let plain = home.clip("plain.mp4", 1);
     let cache = home.cache();
-    let expected = process(&cache, &plain).await.keyframes;
+    let expected = process(&home, &cache, &plain).await.keyframes;
     for (number, name) in (0u8..).zip(names) {
         // Other content for each, so that none is answered by another's entry.
         let path = home.path(OsStr::from_bytes(name));
@@ -33,8 +35,8 @@ async fn any_name_works() {
         bytes.extend_from_slice(b"\0\0\0\x18free");
         bytes.extend_from_slice(&[number; 16]);
         fs::write(&path, bytes).unwrap();
-        let report = process(&cache, &path).await;
-        assert_eq!(&*report.stages[2].origin, "loaded", "{name:?}");
+        let report = process(&home, &cache, &path).await;
+        assert_eq!(report.keyframe_stage().origin(), "loaded", "{name:?}");
         assert_eq!(report.keyframes, expected, "{name:?}");
         fs::remove_file(path).unwrap();
     }
@@ -52,11 +54,11 @@ async fn a_name_that_is_a_pattern_reads_no_other_files() {
     }
     let pattern = picture("%d.jpg", "blue");
     // Refused by this name; found to be a lone picture by another. Neither way are the red ones its frames.
-    assert!(cache.process(&pattern, &pipeline::KeyframeParams::default()).await.is_err());
+    assert!(process_with(&home, &cache, &pattern, KeyframeParams::default(), Selection::all()).await.is_err());
     fs::copy(&pattern, home.path("lone")).unwrap();
-    let lone = process(&cache, &home.path("lone")).await;
+    let lone = process(&home, &cache, &home.path("lone")).await;
     assert_eq!(lone.keyframes.frames.len(), 1);
-    let quality = pipeline::KeyframeParams { quality: 5, ..Default::default() };
-    let again = cache.process(&pattern, &quality).await.unwrap();
+    let quality = KeyframeParams { quality: 5, ..Default::default() };
+    let again = process_with(&home, &cache, &pattern, quality, Selection::all()).await.unwrap();
     assert_eq!(again.keyframes.frames.len(), 1);
 }

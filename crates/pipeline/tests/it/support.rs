@@ -10,7 +10,10 @@ use std::sync::Arc;
 use cache_core::{Backend, Clock, DAY, ManualClock, SystemClock};
 use cache_mem::MemBackend;
 use cache_tiered::Tiered;
-use pipeline::{ArtifactCache, ArtifactOptions, Ffmpeg, Frame, KeyframeParams, Report};
+use pipeline::{
+    ArtifactCache, ArtifactOptions, Ffmpeg, Fingerprint, Frame, FramesRead, KeyframeParams, KeyframeStage, Keyframes,
+    Plan, Probe, RunReport, Selection, Source, StageReport,
+};
 use tempfile::TempDir;
 
 /// A directory for clips, programs and scratch, removed at the end.
@@ -55,7 +58,7 @@ impl Home {
     /// Processes in a process of its own.
     pub(crate) async fn process(&self, path: &Path) -> Report {
         let cache = self.cache();
-        let report = process(&cache, path).await;
+        let report = process(self, &cache, path).await;
         cache.close().await.expect("a close");
         report
     }
@@ -63,7 +66,7 @@ impl Home {
     /// All frames, read in a process of its own.
     pub(crate) async fn frames(&self, path: &Path) -> Vec<Frame> {
         let cache = self.cache();
-        let all = frames(&cache, path).await;
+        let all = frames(self, &cache, path).await;
         cache.close().await.expect("a close");
         all
     }
@@ -104,8 +107,11 @@ impl Home {
             .stdin(Stdio::piped())
             .spawn()
             .expect("a shell");
-        std::io::Write::write_all(&mut child.stdin.take().expect("a pipe"), format!("#!/bin/sh\n{body}\n").as_bytes())
-            .expect("a script");
+        std::io::Write::write_all(
+            &mut child.stdin.take().expect("a pipe"),
+            format!("#!/bin/sh\n[ \"$1\" = -version ] && exec ffmpeg -version\n{body}\n").as_bytes(),
+        )
+        .expect("a script");
         assert!(child.wait().expect("a shell").success());
         assert_ne!(fs::metadata(&path).expect("a script").permissions().mode() & 0o100, 0);
         path
@@ -133,17 +139,72 @@ impl Home {
     }
 }
 
-/// Processes with the default parameters.
-pub(crate) async fn process(cache: &ArtifactCache, path: &Path) -> Report {
-    cache.process(path, &KeyframeParams::default()).await.expect("a report")
+/// What became of a video.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) run: RunReport,
+    pub(crate) keyframes: Arc<Keyframes>,
+    pub(crate) frames: FramesRead,
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) probe: Arc<Probe>,
 }
 
-/// All frames, by way of a run.
-pub(crate) async fn frames(cache: &ArtifactCache, path: &Path) -> Vec<Frame> {
-    let mut run = cache.open(path, &KeyframeParams::default()).await.expect("a run");
+impl Report {
+    pub(crate) fn keyframe_stage(&self) -> &StageReport {
+        &self.run.stages[0]
+    }
+
+    pub(crate) fn frame_count(&self) -> u64 {
+        self.frames.origins.values().sum()
+    }
+}
+
+pub(crate) fn stage(params: KeyframeParams, ffmpeg: &Ffmpeg) -> Arc<KeyframeStage> {
+    Arc::new(KeyframeStage::new(params, ffmpeg.clone()).expect("parameters in range"))
+}
+
+/// Runs the stage and reads all frames.
+pub(crate) async fn try_process(
+    cache: &ArtifactCache,
+    path: &Path,
+    stage: &Arc<KeyframeStage>,
+    selection: Selection,
+) -> Result<Report, cache_core::Error> {
+    let source = Source::from(path);
+    let run = cache.run(&source, &Plan::new().stage(stage.clone()).select(selection)).await?;
+    if let Some(error) = run.error() {
+        return Err(error.clone());
+    }
+    let artifact = run.artifacts.get::<Keyframes>()?.expect("keyframes");
+    let mut frames = cache.frames_of(&source, stage, &selection, artifact);
+    while frames.next().await?.is_some() {}
+    let (keyframes, read) = (frames.artifact().value().clone(), frames.read().clone());
+    let (fingerprint, probe) = (run.fingerprint, run.probe.clone());
+    Ok(Report { keyframes, frames: read, fingerprint, probe, run })
+}
+
+/// Processes with the default parameters.
+pub(crate) async fn process(home: &Home, cache: &ArtifactCache, path: &Path) -> Report {
+    process_with(home, cache, path, KeyframeParams::default(), Selection::all()).await.expect("a report")
+}
+
+pub(crate) async fn process_with(
+    home: &Home,
+    cache: &ArtifactCache,
+    path: &Path,
+    params: KeyframeParams,
+    selection: Selection,
+) -> Result<Report, cache_core::Error> {
+    try_process(cache, path, &stage(params, &home.ffmpeg), selection).await
+}
+
+/// All frames.
+pub(crate) async fn frames(home: &Home, cache: &ArtifactCache, path: &Path) -> Vec<Frame> {
+    let stage = stage(KeyframeParams::default(), &home.ffmpeg);
+    let mut frames = cache.frames(&path.into(), &stage, &Selection::all()).await.expect("frames");
     let mut all: Vec<Frame> = Vec::new();
-    while let Some(batch) = run.next_frames().await.expect("frames") {
-        if batch.first().is_some_and(|frame| frame.info.index == 0) {
+    while let Some(batch) = frames.next().await.expect("frames") {
+        if batch.first().is_some_and(|frame| frame.index == 0) {
             all.clear();
         }
         all.extend(batch);
@@ -151,9 +212,11 @@ pub(crate) async fn frames(cache: &ArtifactCache, path: &Path) -> Vec<Frame> {
     all
 }
 
-/// The origins of the stages: fingerprint, probe, keyframes, frames.
-pub(crate) fn origins(report: &Report) -> [&str; 4] {
-    [0, 1, 2, 3].map(|stage| &*report.stages[stage].origin)
+/// The origins of fingerprint, probe, keyframes and frames.
+pub(crate) fn origins(report: &Report) -> [String; 4] {
+    let frames: Vec<&str> = report.frames.origins.keys().map(|name| &**name).collect();
+    let run = &report.run;
+    [run.fingerprinted.origin.to_string(), run.probed.origin.to_string(), run.stages[0].origin(), frames.join("+")]
 }
 
 /// Waits until `true`, at most a minute.

@@ -28,29 +28,17 @@ async fn the_next_process_is_answered_from_files_then_from_memory() {
     let clip = home.clip("clip.mp4", 4);
     let dir = home.path("cache");
     let (tiers, cache) = open(&dir).await;
-    let cold = process(&cache, &clip).await;
+    let cold = process(&home, &cache, &clip).await;
     assert_eq!(origins(&cold)[1..], ["loaded"; 3]);
     cache.close().await.unwrap();
     tiers.close().await.unwrap();
 
     let (tiers, cache) = open(&dir).await;
-    let warm = process(&cache, &clip).await;
+    let warm = process(&home, &cache, &clip).await;
     assert_eq!(origins(&warm)[1..], ["file"; 3]);
     assert_eq!(warm.keyframes, cold.keyframes);
     tiers.settle(Duration::from_secs(30)).await.unwrap();
-    assert_eq!(origins(&process(&cache, &clip).await)[1..], ["memory"; 3]);
+    assert_eq!(origins(&process(&home, &cache, &clip).await)[1..], ["memory"; 3]);
     cache.close().await.unwrap();
     tiers.close().await.unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn frames_that_only_memory_keeps_are_not_kept() {
-    let home = Home::new();
-    let clip = home.clip("clip.mp4", 4);
-    for (capacity, not_kept) in [(0, 4), (1 << 30, 0)] {
-        let (tiers, cache) = with_capacity(&home.path(capacity.to_string()), capacity).await;
-        assert_eq!(process(&cache, &clip).await.not_kept, not_kept, "of a file tier of {capacity} bytes");
-        cache.close().await.unwrap();
-        tiers.close().await.unwrap();
-    }
 }

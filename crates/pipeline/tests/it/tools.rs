@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use cache_core::{Error, ErrorKind};
-use pipeline::{KeyframeParams, is_tool_missing};
+use pipeline::{KeyframeParams, Selection, is_tool_missing};
 
-use super::support::{Home, until};
+use super::support::{Home, process_with, until};
 
 async fn failure(home: &Home) -> Error {
     let clip = home.path("clip.mp4");
-    let error = home.cache().process(&clip, &KeyframeParams::default()).await.expect_err("a failure");
+    let error = process_with(home, &home.cache(), &clip, KeyframeParams::default(), Selection::all())
+        .await
+        .expect_err("a failure");
     assert!(!error.to_string().contains(char::is_control), "{error}");
     error
 }
@@ -18,7 +20,7 @@ async fn failure(home: &Home) -> Error {
 async fn assert_recovers(mut home: Home) {
     home.ffmpeg = pipeline::Ffmpeg::default();
     let report = home.process(&home.path("clip.mp4")).await;
-    assert_eq!(&*report.stages[2].origin, "loaded");
+    assert_eq!(report.keyframe_stage().origin(), "loaded");
     until("the scratch directory is empty", || home.scratch_entries() == 0).await;
 }
 

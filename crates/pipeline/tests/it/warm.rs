@@ -3,9 +3,9 @@
 use std::fs;
 use std::time::Duration;
 
-use pipeline::KeyframeParams;
+use pipeline::{KeyframeParams, KeyframeStage, Selection};
 
-use super::support::{Home, origins, process};
+use super::support::{Home, origins, process, process_with};
 
 #[tokio::test]
 async fn the_first_run_computes_and_a_new_process_finds_everything_in_the_tiers() {
@@ -13,15 +13,15 @@ async fn the_first_run_computes_and_a_new_process_finds_everything_in_the_tiers(
     let clip = home.clip("clip.mp4", 3);
     let cold = home.process(&clip).await;
     assert_eq!(origins(&cold), ["loaded"; 4]);
-    assert_eq!(cold.stages[3].entries, 3);
-    assert_eq!(cold.keyframes.bytes(), cold.stages[3].bytes);
-    assert_eq!(cold.not_kept, 0);
+    assert_eq!(cold.frame_count(), 3);
+    assert_eq!(cold.keyframe_stage().bytes, cold.frames.bytes);
+    assert_eq!(cold.keyframe_stage().not_kept, 0);
 
     let warm = home.process(&clip).await;
     assert_eq!(origins(&warm), ["memory"; 4]);
     assert_eq!(warm.keyframes, cold.keyframes);
     assert_eq!(warm.probe, cold.probe);
-    assert!(warm.stages[2].saved > Duration::ZERO);
+    assert!(warm.keyframe_stage().saved > Duration::ZERO);
 }
 
 #[tokio::test]
@@ -53,8 +53,8 @@ async fn a_second_run_in_the_same_process_is_answered_from_memory() {
     home.count_runs();
     let clip = home.clip("clip.mp4", 2);
     let cache = home.cache();
-    process(&cache, &clip).await;
-    assert_eq!(origins(&process(&cache, &clip).await), ["memory"; 4]);
+    process(&home, &cache, &clip).await;
+    assert_eq!(origins(&process(&home, &cache, &clip).await), ["memory"; 4]);
     assert_eq!(home.runs(), 1);
 }
 
@@ -64,20 +64,20 @@ async fn changed_content_is_a_miss_and_a_touch_or_another_name_is_not() {
     home.count_runs();
     let clip = home.clip("clip.mp4", 2);
     let cache = home.cache();
-    let first = process(&cache, &clip).await;
+    let first = process(&home, &cache, &clip).await;
 
     let file = fs::File::options().append(true).open(&clip).unwrap();
     file.set_modified(fs::metadata(&clip).unwrap().modified().unwrap() - Duration::from_hours(1)).unwrap();
-    let touched = process(&cache, &clip).await;
+    let touched = process(&home, &cache, &clip).await;
     assert_eq!(touched.fingerprint, first.fingerprint);
     assert_eq!(origins(&touched), ["loaded", "memory", "memory", "memory"]);
 
     fs::copy(&clip, home.path("copy.mkv")).unwrap();
-    assert_eq!(process(&cache, &home.path("copy.mkv")).await.fingerprint, first.fingerprint);
+    assert_eq!(process(&home, &cache, &home.path("copy.mkv")).await.fingerprint, first.fingerprint);
     assert_eq!(home.runs(), 1);
 
     fs::rename(home.clip("other.mp4", 3), &clip).unwrap();
-    let changed = process(&cache, &clip).await;
+    let changed = process(&home, &cache, &clip).await;
     assert_ne!(changed.fingerprint, first.fingerprint);
     assert_eq!(origins(&changed), ["loaded"; 4]);
 }
@@ -87,13 +87,13 @@ async fn other_parameters_are_a_miss_and_the_probe_is_shared() {
     let home = Home::new();
     let clip = home.clip("clip.mp4", 3);
     let cache = home.cache();
-    let all = process(&cache, &clip).await;
+    let all = process(&home, &cache, &clip).await;
     for params in [
         KeyframeParams { quality: 20, ..KeyframeParams::default() },
-        KeyframeParams { max_frames: 2, ..KeyframeParams::default() },
+        KeyframeParams { interval: Some(2.0), ..KeyframeParams::default() },
         KeyframeParams { max_width: Some(64), ..KeyframeParams::default() },
     ] {
-        let other = cache.process(&clip, &params).await.unwrap();
+        let other = process_with(&home, &cache, &clip, params, Selection::all()).await.unwrap();
         assert_eq!(origins(&other), ["memory", "memory", "loaded", "loaded"], "{params:?}");
         assert_ne!(other.keyframes, all.keyframes);
     }
@@ -104,22 +104,18 @@ async fn parameters_shape_the_frames() {
     let home = Home::new();
     let clip = home.clip("clip.mp4", 3);
     let cache = home.cache();
-    let narrow = KeyframeParams { max_frames: 2, max_width: Some(64), ..KeyframeParams::default() };
-    let report = cache.process(&clip, &narrow).await.unwrap();
+    let narrow = KeyframeParams { max_width: Some(64), ..KeyframeParams::default() };
+    let report = process_with(&home, &cache, &clip, narrow, Selection::all().most(2)).await.unwrap();
     let shapes: Vec<_> = report.keyframes.frames.iter().map(|frame| (frame.width, frame.height)).collect();
     assert_eq!(shapes, [(64, 36); 2]);
     let wide = KeyframeParams { max_width: Some(4096), ..KeyframeParams::default() };
-    let report = cache.process(&clip, &wide).await.unwrap();
+    let report = process_with(&home, &cache, &clip, wide, Selection::all()).await.unwrap();
     assert_eq!(report.keyframes.frames[0].width, 128, "never scaled up");
 }
 
-#[tokio::test]
-async fn parameters_out_of_range_are_refused_before_anything_runs() {
-    let mut home = Home::new();
-    home.count_runs();
-    let clip = home.clip("clip.mp4", 1);
+#[test]
+fn parameters_out_of_range_are_refused_before_anything_runs() {
     let params = KeyframeParams { quality: 0, ..KeyframeParams::default() };
-    let error = home.cache().process(&clip, &params).await.unwrap_err();
+    let error = KeyframeStage::new(params, pipeline::Ffmpeg::default()).unwrap_err();
     assert!(error.message().contains("quality is 0"), "{error}");
-    assert_eq!(home.runs(), 0);
 }

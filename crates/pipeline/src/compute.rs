@@ -1,0 +1,194 @@
+//! From what is wanted to what is there: finds parts, and has those computed that are missing.
+
+mod look;
+mod units;
+
+use std::collections::HashSet;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cache_core::{Error, Result};
+use futures_util::{StreamExt, stream};
+
+pub(crate) use look::{Snapshot, look};
+
+use crate::origin::stage_error;
+use crate::output::{Job, Sink, Spill, Tally};
+use crate::resolved::Resolved;
+use crate::shared::Shared;
+use crate::video::Video;
+use crate::{Pass, Segment, Selection, Work};
+use units::{Unit, units};
+
+type Ensuring<'a> = Pin<Box<dyn Future<Output = Result<Snapshot>> + Send + 'a>>;
+
+/// How often others may compute what is missing without its being there afterwards.
+const ROUNDS: u32 = 16;
+
+/// What is selected of `resolved`, all of it there: what is missing is computed, with its inputs first.
+///
+/// Dropping it leaves computations to those who wait for them too; with nobody left they are stopped.
+pub(crate) fn ensure<'a>(
+    shared: &'a Arc<Shared>,
+    video: &'a Arc<Video>,
+    resolved: &'a Arc<Resolved>,
+    selection: &'a Selection,
+) -> Ensuring<'a> {
+    Box::pin(async move {
+        let mut done = Done::default();
+        let mut idle = 0;
+        while idle < ROUNDS {
+            let mut snapshot = look(shared, resolved, selection).await?;
+            let lacking = snapshot.lacking(selection);
+            snapshot.computed = done.given(&snapshot);
+            snapshot.tally = done.tally.clone();
+            if lacking.is_empty() {
+                return Ok(snapshot);
+            }
+            if lacking.iter().any(|segment| done.segments.contains(segment)) {
+                return privately(shared, video, resolved, selection, snapshot, lacking).await;
+            }
+            let most = snapshot.still_wanted(selection);
+            resolved.meter.missing(lacking.len());
+            inputs(shared, video, resolved, selection, &lacking).await?;
+            let units = units(resolved.recipe.pass, lacking, most);
+            let (segments, tally) = run(shared, video, resolved, units).await?;
+            idle += u32::from(segments.is_empty());
+            done.add(segments, &tally);
+        }
+        Err(resolved.error("keeps being removed while it is computed"))
+    })
+}
+
+/// What was computed in the course of one call.
+#[derive(Default)]
+struct Done {
+    segments: HashSet<Segment>,
+    tally: Tally,
+}
+
+impl Done {
+    fn add(&mut self, segments: Vec<Segment>, tally: &Tally) {
+        self.segments.extend(segments);
+        self.tally.add(tally);
+    }
+
+    fn given(&self, snapshot: &Snapshot) -> Vec<u32> {
+        snapshot.wanted.iter().filter(|segment| self.segments.contains(segment)).map(|segment| segment.index).collect()
+    }
+}
+
+/// Computes the inputs for what is lacking, those of different kinds at the same time. What only a few things are
+/// wanted of asks for its inputs when it gets there.
+async fn inputs(
+    shared: &Arc<Shared>,
+    video: &Arc<Video>,
+    resolved: &Arc<Resolved>,
+    selection: &Selection,
+    lacking: &[Segment],
+) -> Result<()> {
+    if selection.most.is_some() {
+        return Ok(());
+    }
+    let start_us = lacking.first().map_or(0, |segment| segment.span.start_us);
+    let end_us = lacking.last().map_or(start_us, |segment| segment.span.end_us);
+    let selection = Selection::all().span(crate::Span { start_us, end_us });
+    let ensure = |input: &'_ Arc<Resolved>| {
+        let (input, name) = (input.clone(), resolved.kind.name);
+        async move {
+            let found = ensure(shared, video, &input, &selection).await;
+            found.map(drop).map_err(|error| needed(&error, input.kind.name, name))
+        }
+    };
+    futures_util::future::try_join_all(resolved.inputs.iter().map(ensure)).await.map(drop)
+}
+
+fn needed(error: &Error, input: &str, by: &str) -> Error {
+    Error::new(error.kind(), format!("{input}, which {by} needs: {}", error.message()))
+        .with_retry(error.retry())
+        .with_source(error.clone())
+}
+
+/// Runs `units` as far as the resource allows; the segments that this call had computed itself. After a failure none
+/// is begun, and those that run come to their end.
+async fn run(
+    shared: &Arc<Shared>,
+    video: &Arc<Video>,
+    resolved: &Arc<Resolved>,
+    units: Vec<Unit>,
+) -> Result<(Vec<Segment>, Tally)> {
+    let width = match resolved.recipe.pass {
+        Pass::Each if units.iter().all(|unit| unit.most.is_none()) => 64,
+        _ => 1,
+    };
+    let mut running = stream::iter(units).map(|unit| run_unit(shared, video, resolved, unit)).buffered(width);
+    let (mut segments, mut tally, mut failure) = (Vec::new(), Tally::default(), None);
+    while let Some(ended) = running.next().await {
+        match ended {
+            Ok((done, given)) => {
+                segments.extend(done);
+                tally.add(&given);
+            }
+            Err(error) if failure.is_none() => failure = Some(error),
+            Err(_) => {}
+        }
+        if failure.is_some() && resolved.recipe.pass == Pass::Run {
+            break;
+        }
+    }
+    failure.map_or(Ok((segments, tally)), Err)
+}
+
+async fn run_unit(
+    shared: &Arc<Shared>,
+    video: &Arc<Video>,
+    resolved: &Arc<Resolved>,
+    unit: Unit,
+) -> Result<(Vec<Segment>, Tally)> {
+    let Unit { segments, most } = unit;
+    let key = resolved.job_key(&segments)?;
+    let probe = video.probe_or_error()?;
+    let job = Job { shared: shared.clone(), video: video.clone(), resolved: resolved.clone(), segments, most };
+    let segments = job.segments.clone();
+    let load = move |load: cache_tiered::Load| async move {
+        load.set_lifetime(cache_core::ttl(Duration::ZERO));
+        job.shared.known.note(&job.video.root, job.resolved.identity.chain()).await.ok();
+        let (work, stage) = (Work::new(job.clone(), probe), job.resolved.stage.clone());
+        let mut sink = Sink::new(job, Some(load), None);
+        stage.compute_into(&work, &mut sink).await?;
+        sink.finish().map(|(tally, _)| tally)
+    };
+    let class = shared.class(resolved.recipe.resource);
+    let hit = shared.jobs.request(&key).class(class).load(load).await.map_err(stage_error)?;
+    let given = match hit.origin {
+        cache_tiered::Origin::Loaded => segments,
+        // Somebody else's may have been about other segments: the next look tells.
+        _ => Vec::new(),
+    };
+    let tally = if given.is_empty() { Tally::default() } else { hit.value.as_ref().clone() };
+    Ok((given, tally))
+}
+
+/// Computes for this caller alone what no tier has room for.
+async fn privately(
+    shared: &Arc<Shared>,
+    video: &Arc<Video>,
+    resolved: &Arc<Resolved>,
+    selection: &Selection,
+    mut snapshot: Snapshot,
+    lacking: Vec<Segment>,
+) -> Result<Snapshot> {
+    let most = snapshot.still_wanted(selection);
+    let mut spill = Spill::create(&shared.options.scratch).await?;
+    for Unit { segments, most } in units(Pass::Run, lacking, most) {
+        let job = Job { shared: shared.clone(), video: video.clone(), resolved: resolved.clone(), segments, most };
+        let work = Work::new(job.clone(), video.probe_or_error()?);
+        let mut sink = Sink::new(job, None, Some(spill));
+        resolved.stage.compute_into(&work, &mut sink).await?;
+        let (_, back) = sink.finish()?;
+        spill = back.ok_or_else(|| resolved.error("lost its spill file"))?;
+    }
+    snapshot.adopt(Arc::new(spill), selection);
+    Ok(snapshot)
+}

@@ -1,0 +1,169 @@
+//! Which parts of an artifact are there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use cache_core::{Backend, Result};
+use futures_util::{StreamExt, stream};
+
+use crate::output::{Spill, Tally};
+use crate::part::{self, Table};
+use crate::resolved::Resolved;
+use crate::shared::Shared;
+use crate::{Coverage, Segment, Selection};
+
+/// A part that is there.
+#[derive(Debug, Clone)]
+pub(crate) struct Held {
+    pub(crate) segment: Segment,
+    pub(crate) table: Table,
+    pub(crate) bytes: Bytes,
+    /// The tier that gave it.
+    pub(crate) origin: Arc<str>,
+    /// Whether all of its bundles are there, too.
+    pub(crate) whole: bool,
+}
+
+/// What of a selection is there.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Snapshot {
+    /// The segments that lie in the selection, in order.
+    pub(crate) wanted: Vec<Segment>,
+    /// One for each of `wanted`.
+    pub(crate) held: Vec<Option<Held>>,
+    pub(crate) segments: u32,
+    /// Segments that the caller had computed.
+    pub(crate) computed: Vec<u32>,
+    pub(crate) tally: Tally,
+    /// What no tier had room for.
+    pub(crate) spill: Option<Arc<Spill>>,
+}
+
+/// Parts read at a time.
+const PARTS: usize = 128;
+/// Bundles asked about at a time.
+const BUNDLES: usize = 16;
+
+/// Looks for the parts that `selection` needs, and for their bundles. Reads no bodies.
+pub(crate) async fn look(shared: &Shared, resolved: &Resolved, selection: &Selection) -> Result<Snapshot> {
+    let wanted: Vec<Segment> =
+        resolved.axis.indices(selection.span).map(|index| resolved.axis.segment(index)).collect();
+    let mut snapshot = Snapshot { segments: resolved.axis.count(), ..Snapshot::default() };
+    for some in wanted.chunks(PARTS) {
+        let keys = some.iter().map(|segment| resolved.part_key(segment.index)).collect::<Result<Vec<_>>>()?;
+        let lookups = shared.tiers.lookup_many(&keys).await;
+        for (segment, lookup) in some.iter().zip(lookups) {
+            let held = lookup.found.and_then(|found| {
+                let (bytes, origin) = (found.entry.body, found.name);
+                Some(Held { segment: *segment, table: part::table(&bytes)?, bytes, origin, whole: true })
+            });
+            snapshot.wanted.push(*segment);
+            snapshot.held.push(held);
+        }
+        if snapshot.has_enough(selection) {
+            break;
+        }
+    }
+    confirm_bundles(shared, resolved, &mut snapshot).await?;
+    Ok(snapshot)
+}
+
+/// Marks the parts that lack bundles: a part alone is not worth anything to who wants its pictures.
+async fn confirm_bundles(shared: &Shared, resolved: &Resolved, snapshot: &mut Snapshot) -> Result<()> {
+    let mut asked = Vec::new();
+    for (at, held) in snapshot.held.iter().enumerate() {
+        let Some(held) = held else { continue };
+        for (number, bundle) in (0..).zip(&held.table.bundles) {
+            asked.push((at, resolved.bundle_key(held.segment.index, number)?, bundle.etag()));
+        }
+    }
+    let mut answers = stream::iter(asked)
+        .map(|(at, key, etag)| async move {
+            let meta = shared.tiers.stat(&key).await.ok().flatten();
+            (at, meta.and_then(|meta| meta.etag).is_some_and(|found| *found == *etag))
+        })
+        .buffer_unordered(BUNDLES);
+    while let Some((at, there)) = answers.next().await {
+        if let (false, Some(Some(held))) = (there, snapshot.held.get_mut(at)) {
+            held.whole = false;
+        }
+    }
+    Ok(())
+}
+
+impl Snapshot {
+    /// That of a source of which nothing is known, and so nothing there.
+    pub(crate) fn nothing() -> Self {
+        let unknown = Segment { index: 0, span: crate::Span::ALL };
+        Self { wanted: vec![unknown], held: vec![None], segments: 1, ..Self::default() }
+    }
+
+    /// The segments to be computed for `selection`, in order; none when everything is there.
+    pub(crate) fn lacking(&self, selection: &Selection) -> Vec<Segment> {
+        let (mut things, mut lacking) = (0_u64, Vec::new());
+        for (segment, held) in self.wanted.iter().zip(&self.held) {
+            if selection.most.is_some_and(|most| lacking.is_empty() && things >= most) {
+                break;
+            }
+            match held.as_ref().filter(|held| held.whole) {
+                Some(held) => things = things.saturating_add(held.things(selection)),
+                None => lacking.push(*segment),
+            }
+        }
+        lacking
+    }
+
+    /// How many things are still wanted from the first gap on.
+    pub(crate) fn still_wanted(&self, selection: &Selection) -> Option<u64> {
+        let whole = self.held.iter().map_while(|held| held.as_ref().filter(|held| held.whole));
+        let things: u64 = whole.map(|held| held.things(selection)).sum();
+        selection.most.map(|most| most.saturating_sub(things))
+    }
+
+    fn has_enough(&self, selection: &Selection) -> bool {
+        selection.most.is_some() && !self.held.is_empty() && self.still_wanted(selection) == Some(0)
+    }
+
+    /// Takes over what was computed into `spill`.
+    pub(super) fn adopt(&mut self, spill: Arc<Spill>, selection: &Selection) {
+        for (segment, held) in self.wanted.iter().zip(&mut self.held) {
+            if let Some((bytes, table)) =
+                spill.parts().get(&segment.index).and_then(|bytes| Some((bytes.clone(), part::table(bytes)?)))
+            {
+                let origin = crate::origin::LOADED.into();
+                *held = Some(Held { segment: *segment, table, bytes, origin, whole: true });
+            }
+        }
+        self.computed = spill.parts().keys().copied().collect();
+        self.spill = Some(spill);
+        debug_assert!(self.lacking(selection).is_empty());
+    }
+
+    pub(crate) fn coverage(&self, selection: &Selection) -> Coverage {
+        let mut coverage = Coverage { segments: self.segments, ..Coverage::default() };
+        for (segment, held) in self.wanted.iter().zip(&self.held) {
+            match held {
+                Some(held) if held.whole => coverage.present.push(*segment),
+                Some(_) => coverage.partial.push(*segment),
+                None => coverage.absent.push(*segment),
+            }
+        }
+        coverage.complete = self.lacking(selection).is_empty();
+        coverage
+    }
+}
+
+impl Held {
+    /// Wall time that it took to compute.
+    pub(crate) const fn cost(&self) -> Duration {
+        Duration::from_micros(self.table.cost_us)
+    }
+
+    /// How many things of the selection it has at least. Of a segment that is only in part selected, nobody knows
+    /// without its value: none.
+    fn things(&self, selection: &Selection) -> u64 {
+        let whole = selection.span.intersection(self.segment.span) == self.segment.span;
+        if whole { self.table.count } else { 0 }
+    }
+}

@@ -1,0 +1,148 @@
+//! `Decoder`: one pass of ffmpeg over a video, its pictures handed out as they come.
+
+use std::ffi::OsString;
+
+use bytes::{Bytes, BytesMut};
+use cache_core::{Error, ErrorKind, Result};
+use tokio::io::AsyncReadExt;
+use tokio::process::{ChildStderr, ChildStdout};
+use tokio::time::{Instant, timeout_at};
+
+use super::filter::filter;
+use super::pictures::{Garbage, Pictures, Times};
+use super::{KeyframeParams, Pick};
+use crate::ffmpeg::{about, arguments, input, unfit_for};
+use crate::probe::{Turn, VideoStream};
+use crate::tool::{Group, Tool, one_line};
+use crate::{Probe, Source};
+
+/// One pass of ffmpeg over a video. Dropping it ends ffmpeg.
+#[derive(Debug)]
+pub(super) struct Decoder<'a> {
+    source: &'a Source,
+    tool: Tool<'a>,
+    group: Group,
+    deadline: Instant,
+    stdout: Option<ChildStdout>,
+    stderr: Option<ChildStderr>,
+    pictures: Pictures,
+    times: Times,
+    heard: BytesMut,
+}
+
+/// What is decoded, and from where on.
+#[derive(Debug)]
+pub(super) struct Pass<'a> {
+    pub(super) source: &'a Source,
+    pub(super) probe: &'a Probe,
+    pub(super) video: &'a VideoStream,
+    pub(super) params: &'a KeyframeParams,
+    /// Where frames are wanted from, in microseconds; `None` for the start.
+    pub(super) from_us: Option<i64>,
+}
+
+/// How much earlier a pass begins than frames are wanted, in seconds: demuxers seek by other times than those of
+/// presentation, and what a frame is compared with comes before it.
+const LEAD: f64 = 5.0;
+
+impl<'a> Decoder<'a> {
+    pub(super) fn start(tool: Tool<'a>, pass: &Pass<'a>) -> Result<Self> {
+        let mut group = tool.start(command(pass))?;
+        let (stdout, stderr) = group.outputs();
+        let deadline = Instant::now() + tool.limit;
+        let (pictures, times, heard) = (Pictures::default(), Times::default(), BytesMut::new());
+        Ok(Self { source: pass.source, tool, group, deadline, stdout, stderr, pictures, times, heard })
+    }
+
+    /// The next frame's time in microseconds and its picture; `None` at the end. Cancelling it loses nothing.
+    ///
+    /// # Errors
+    /// When ffmpeg fails, takes too long, or prints something else.
+    pub(super) async fn next(&mut self) -> Result<Option<(i64, Bytes)>> {
+        let deadline = self.deadline;
+        match timeout_at(deadline, self.read()).await {
+            Ok(Err(error)) => Err(about(self.source, &error)),
+            Ok(found) => found,
+            Err(_) => Err(about(self.source, &self.tool.too_long())),
+        }
+    }
+
+    async fn read(&mut self) -> Result<Option<(i64, Bytes)>> {
+        loop {
+            if !self.times.read.is_empty()
+                && let Some(picture) = self.pictures.next().map_err(garbage)?
+            {
+                return Ok(self.times.read.pop_front().map(|time| (time, picture)));
+            }
+            let broken = |error| self.tool.broken(&error);
+            tokio::select! {
+                read = read(&mut self.stderr, &mut self.heard), if self.stderr.is_some() => {
+                    if read.map_err(broken)? == 0 {
+                        self.stderr = None;
+                    }
+                    self.times.hear(&self.heard.split()).map_err(garbage)?;
+                }
+                read = read(&mut self.stdout, self.pictures.buffer()), if self.stdout.is_some() => {
+                    if read.map_err(broken)? == 0 {
+                        self.stdout = None;
+                    }
+                }
+                else => return self.end().await,
+            }
+        }
+    }
+
+    async fn end(&mut self) -> Result<Option<(i64, Bytes)>> {
+        let status = self.group.wait().await.map_err(|error| self.tool.broken(&error))?;
+        self.times.end().map_err(garbage)?;
+        if !status.success() {
+            let complaint = one_line(&self.times.complaint);
+            let why = if complaint.is_empty() { status.to_string() } else { complaint };
+            return Err(unfit_for(self.source, &format!("could not be decoded by ffmpeg: {why}")));
+        }
+        if self.pictures.is_cut_short() || !self.times.read.is_empty() {
+            return Err(garbage(Garbage));
+        }
+        Ok(None)
+    }
+}
+
+async fn read(from: &mut Option<impl AsyncReadExt + Unpin>, buffer: &mut BytesMut) -> std::io::Result<usize> {
+    match from {
+        Some(from) => {
+            buffer.reserve(64 << 10);
+            from.read_buf(buffer).await
+        }
+        None => Ok(0),
+    }
+}
+
+fn garbage(_: Garbage) -> Error {
+    Error::new(ErrorKind::Unavailable, "ffmpeg printed something else than pictures and their times")
+}
+
+fn command(pass: &Pass<'_>) -> Vec<OsString> {
+    let Pass { source, probe, video, params, from_us } = pass;
+    let mut list = arguments(&["-v", "error", "-nostdin", "-copyts"]);
+    if video.start_us.is_some() && params.pick == Pick::Key {
+        list.extend(arguments(&["-skip_frame", "nokey"]));
+    }
+    if video.turn != Turn::Other {
+        // Another resolution in the middle of the stream would build the filters anew, and with them what they remember.
+        list.extend(arguments(&["-reinit_filter", "0", "-noautorotate"]));
+    }
+    if let Some(from_us) = from_us {
+        let from = *from_us as f64 / 1e6 - LEAD - params.interval.unwrap_or_default();
+        // Frames that are too early are passed over by who counts them.
+        list.extend(arguments(&["-seek_timestamp", "1", "-noaccurate_seek", "-ss", &format!("{from:.6}")]));
+    }
+    // The format that was probed: by name alone ffmpeg might now take `%d.jpg` for a sequence of other files.
+    list.extend(arguments(&["-f", probe.demuxer()]));
+    list.extend(input(source));
+    let filter = filter(video, params);
+    list.extend(arguments(&["-map", &format!("0:{}", video.index), "-vf", &filter]));
+    list.extend(arguments(&["-fps_mode", "passthrough", "-enc_time_base", "1:1000000"]));
+    list.extend(arguments(&["-q:v", &params.quality.to_string(), "-c:v", "mjpeg", "-flags", "+bitexact"]));
+    list.extend(arguments(&["-f", "mpjpeg", "pipe:1"]));
+    list
+}

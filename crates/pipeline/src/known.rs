@@ -1,0 +1,85 @@
+//! `KnownChains`: for each source, of which identities something was stored.
+
+use cache_core::{Key, Result};
+use cache_tiered::Cache;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+
+use crate::identity::{Chain, Identity};
+use crate::shared::VIDEO;
+
+/// For each source, of which identities something was stored: what an explanation compares with.
+///
+/// It is a hint. When two processes store at once, one of them may be forgotten; what it tells of may be gone.
+#[derive(Debug)]
+pub(crate) struct KnownChains {
+    cache: Cache<Known>,
+    /// Held while a record is read and written.
+    writing: Mutex<()>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Known {
+    /// The newest last.
+    chains: Vec<Chain>,
+}
+
+/// The most identities that are remembered for a source.
+const MOST: usize = 32;
+
+impl KnownChains {
+    pub(crate) fn new(cache: Cache<Known>) -> Self {
+        Self { cache, writing: Mutex::new(()) }
+    }
+
+    /// The identities of which something was stored for the source below `root`, the newest last.
+    pub(crate) async fn of(&self, root: &Key) -> Vec<Chain> {
+        let Ok(key) = key(root) else { return Vec::new() };
+        let found = self.cache.get(&key).await.ok().flatten();
+        found.map(|hit| hit.value.chains.clone()).unwrap_or_default()
+    }
+
+    /// Notes that something of `chain` is being stored.
+    pub(crate) async fn note(&self, root: &Key, chain: &Chain) -> Result<()> {
+        let _turn = self.writing.lock().await;
+        let mut chains = self.of(root).await;
+        if chains.last() == Some(chain) {
+            return Ok(());
+        }
+        chains.retain(|known| known != chain);
+        chains.push(chain.clone());
+        chains.drain(..chains.len().saturating_sub(MOST));
+        self.cache.put(&key(root)?, Known { chains }).await
+    }
+
+    /// `chain`, or what is known that differs from it in versions of programs alone: the newest such.
+    pub(crate) async fn any_version(&self, root: &Key, chain: Chain) -> Chain {
+        let known = self.of(root).await.into_iter().rev();
+        let mut same = known.filter(|known| Chain { programs: chain.programs.clone(), ..known.clone() } == chain);
+        same.next().unwrap_or(chain)
+    }
+
+    /// The identities, the given one first, whose inputs lead to `identity`.
+    pub(crate) async fn dependents(&self, root: &Key, identity: &Identity) -> Vec<Chain> {
+        let known = self.of(root).await;
+        let mut found = vec![identity.chain().clone()];
+        let mut at = 0;
+        while let Some(digest) = found.get(at).map(|chain| Identity::of(chain.clone()).digest()) {
+            let depends = |chain: &&Chain| chain.inputs.iter().any(|input| input.digest == digest);
+            let more: Vec<Chain> = known.iter().filter(depends).filter(|c| !found.contains(c)).cloned().collect();
+            found.extend(more);
+            at += 1;
+        }
+        found
+    }
+
+    pub(crate) async fn close(&self) -> Result<()> {
+        self.cache.close().await
+    }
+}
+
+/// The record's key in its cache, whose name is the first part of `root`.
+fn key(root: &Key) -> Result<Key> {
+    let below = root.as_str().strip_prefix(VIDEO).and_then(|rest| rest.strip_prefix(':'));
+    Key::parse(below.unwrap_or(root.as_str()))?.child("known").build()
+}

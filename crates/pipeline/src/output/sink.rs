@@ -1,0 +1,201 @@
+//! `Sink`: writes parts and the bundles of their bodies, of whatever kind.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::{Bytes, BytesMut};
+use cache_core::{Backend, Entry, Error, ErrorKind, Key, Meta, Result, Stamp};
+use cache_tiered::Load;
+use serde::{Deserialize, Serialize};
+
+use super::{Next, Spill};
+use crate::part::{self, BUNDLE_BODIES, BUNDLE_BYTES, Bundle, Table};
+use crate::resolved::Resolved;
+use crate::shared::Shared;
+use crate::video::Video;
+use crate::{BodyInfo, BodyRef, Digest, Segment};
+
+/// What is computed, and what for.
+#[derive(Debug, Clone)]
+pub(crate) struct Job {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) video: Arc<Video>,
+    pub(crate) resolved: Arc<Resolved>,
+    /// Next to each other and in order; at least one.
+    pub(crate) segments: Vec<Segment>,
+    /// How many things are enough.
+    pub(crate) most: Option<u64>,
+}
+
+/// What a job has given.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Tally {
+    pub(crate) parts: u64,
+    pub(crate) things: u64,
+    pub(crate) bodies: u64,
+    pub(crate) bytes: u64,
+    /// Why the tiers did not keep something, if they did not.
+    pub(crate) refusal: Option<String>,
+    /// Wall time, in microseconds.
+    pub(crate) took_us: u64,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.parts += other.parts;
+        self.things += other.things;
+        self.bodies += other.bodies;
+        self.bytes += other.bytes;
+        self.took_us += other.took_us;
+        self.refusal = other.refusal.clone().or(self.refusal.take());
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Sink {
+    job: Job,
+    /// Taken before the work began, so that an invalidation meanwhile wins.
+    stamp: Stamp,
+    load: Option<Load>,
+    pending: VecDeque<Segment>,
+    table: Table,
+    bundle: Bundle,
+    bytes: BytesMut,
+    numbered: u32,
+    began: Instant,
+    tally: Tally,
+    pub(super) spill: Option<Spill>,
+}
+
+impl Sink {
+    /// A sink into the tiers, or into `spill`.
+    pub(crate) fn new(job: Job, load: Option<Load>, spill: Option<Spill>) -> Self {
+        Self {
+            stamp: job.shared.tiers.stamps().tick(),
+            pending: job.segments.iter().copied().collect(),
+            load,
+            table: Table::default(),
+            bundle: Bundle::default(),
+            bytes: BytesMut::new(),
+            numbered: 0,
+            began: Instant::now(),
+            tally: Tally::default(),
+            spill,
+            job,
+        }
+    }
+
+    /// What was given, once the stage has returned.
+    ///
+    /// # Errors
+    /// When it has returned too early.
+    pub(crate) fn finish(self) -> Result<(Tally, Option<Spill>)> {
+        match self.pending.front() {
+            Some(left) if !self.is_enough() => {
+                let kind = self.job.resolved.kind.name;
+                let message = format!("the stage of {kind} has given nothing for segment {}", left.index);
+                Err(Error::new(ErrorKind::Internal, message))
+            }
+            _ => Ok((self.tally, self.spill)),
+        }
+    }
+
+    pub(super) async fn body(&mut self, body: Bytes) -> Result<BodyRef> {
+        if body.len() as u64 > Entry::MAX_BODY {
+            let message = format!("a body of {} bytes exceeds the {} allowed", body.len(), Entry::MAX_BODY);
+            return Err(Error::new(ErrorKind::TooLarge, message));
+        }
+        let segment = self.pending.front().ok_or_else(|| self.out_of_turn(None))?.index;
+        let after = self.bytes.len() as u64 + body.len() as u64;
+        if self.bundle.bodies.len() == BUNDLE_BODIES || (after > BUNDLE_BYTES && !self.bytes.is_empty()) {
+            self.flush().await?;
+        }
+        self.bundle.bodies.push(BodyInfo { len: body.len() as u64, digest: Digest::of(&body) });
+        self.bytes.extend_from_slice(&body);
+        let number = self.numbered;
+        self.numbered += 1;
+        Ok(BodyRef { segment, number })
+    }
+
+    pub(super) async fn part(&mut self, segment: Segment, count: u64, value: &impl Serialize) -> Result<Next> {
+        if self.pending.front() != Some(&segment) {
+            return Err(self.out_of_turn(Some(segment)));
+        }
+        self.flush().await?;
+        let cost_us = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let table = Table { count, cost_us, ..std::mem::take(&mut self.table) };
+        let encoded = part::encode(&table, value)?;
+        self.job.video.confirm("processed").await?;
+        let key = self.job.resolved.part_key(segment.index)?;
+        match &mut self.spill {
+            Some(spill) => spill.part(segment.index, encoded),
+            None => self.put(&key, self.entry(encoded, "application/msgpack", None)).await,
+        }
+        self.tally.parts += 1;
+        self.tally.things += count;
+        self.tally.bodies += table.bodies();
+        self.tally.bytes += table.bytes();
+        self.tally.took_us += cost_us;
+        self.pending.pop_front();
+        (self.numbered, self.began) = (0, Instant::now());
+        self.job.resolved.meter.done();
+        self.tell(segment);
+        Ok(if self.pending.is_empty() || self.is_enough() { Next::Enough } else { Next::Go })
+    }
+
+    fn is_enough(&self) -> bool {
+        self.job.most.is_some_and(|most| self.tally.things >= most)
+    }
+
+    async fn flush(&mut self) -> Result<()> {
+        if self.bundle.bodies.is_empty() {
+            return Ok(());
+        }
+        let bundle = std::mem::take(&mut self.bundle);
+        let bytes = std::mem::take(&mut self.bytes).freeze();
+        let (segment, number) = (self.pending.front().map_or(0, |next| next.index), self.table.bundles.len() as u32);
+        if let Some(spill) = &mut self.spill {
+            spill.bundle(segment, number, bytes).await?;
+        } else {
+            let key = self.job.resolved.bundle_key(segment, number)?;
+            let entry = self.entry(bytes, self.job.resolved.kind.bodies, Some(bundle.etag()));
+            self.put(&key, entry).await;
+        }
+        self.table.bundles.push(bundle);
+        Ok(())
+    }
+
+    /// That the tiers do not keep something is no failure of the stage.
+    async fn put(&mut self, key: &Key, entry: Entry) {
+        if let Err(error) = self.job.shared.tiers.put(key, entry).await {
+            self.tally.refusal = Some(error.to_string());
+        }
+    }
+
+    fn entry(&self, bytes: Bytes, content_type: &'static str, etag: Option<String>) -> Entry {
+        let (shared, kind) = (&self.job.shared, self.job.resolved.kind.name);
+        let mut meta = Meta::new(self.stamp, shared.tiers.clock().now()).with_lifetime(shared.lifetime(kind));
+        meta.cost = self.began.elapsed();
+        meta.content_type = Some(content_type.into());
+        meta.etag = etag.map(Into::into);
+        meta.tags = [Arc::from(kind)].into();
+        Entry::new(meta, bytes)
+    }
+
+    fn tell(&self, segment: Segment) {
+        if let Some(load) = &self.load {
+            let total = self.job.segments.len();
+            let done = total - self.pending.len();
+            load.progress(done as f64 / total.max(1) as f64, &format!("segment {} is done", segment.index));
+        }
+    }
+
+    fn out_of_turn(&self, given: Option<Segment>) -> Error {
+        let kind = self.job.resolved.kind.name;
+        let name = |segment: Option<&Segment>| segment.map_or("none".to_owned(), |segment| segment.index.to_string());
+        let (given, expected) = (name(given.as_ref()), name(self.pending.front()));
+        let message = format!("the stage of {kind} has given segment {given} when it was the turn of {expected}");
+        Error::new(ErrorKind::Internal, message)
+    }
+}

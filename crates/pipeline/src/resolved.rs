@@ -1,0 +1,119 @@
+//! `Resolved`: a stage for one source, with its identity.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use cache_core::{Error, ErrorKind, Key, Result};
+
+use crate::identity::{Chain, Identity, InputIdentity};
+use crate::run::Meter;
+use crate::shared::Shared;
+use crate::stage::KindFacts;
+use crate::video::Video;
+use crate::{AnyStage, Axis, Pass, Recipe, Segment};
+
+/// A stage for one source, with its identity.
+#[derive(Debug)]
+pub(crate) struct Resolved {
+    pub(crate) stage: Arc<dyn AnyStage>,
+    pub(crate) kind: KindFacts,
+    pub(crate) recipe: Recipe,
+    pub(crate) identity: Identity,
+    pub(crate) axis: Axis,
+    pub(crate) inputs: Vec<Arc<Self>>,
+    /// What all keys of the artifact begin with.
+    pub(crate) root: Key,
+    /// How far the computation of it is.
+    pub(crate) meter: Meter,
+}
+
+type Resolving<'a> = Pin<Box<dyn Future<Output = Result<Arc<Resolved>>> + Send + 'a>>;
+
+/// How deep inputs may nest: a recipe that is its own input would never end.
+const DEEPEST: u32 = 16;
+
+impl Resolved {
+    /// `stage` for `video`, on the axis that `cut` makes of its segments.
+    ///
+    /// A program that is not installed has no version: then any version is as good, of which something is cached.
+    ///
+    /// # Errors
+    /// When a program does not tell its version, and when inputs nest too deeply.
+    pub(crate) fn resolve<'a>(shared: &'a Shared, video: &'a Video, stage: Arc<dyn AnyStage>) -> Resolving<'a> {
+        resolve(shared, video, stage, 0)
+    }
+
+    /// The key of a part.
+    pub(crate) fn part_key(&self, segment: u32) -> Result<Key> {
+        self.root.child(segment).build()
+    }
+
+    /// The key under which the computation of `segments` is known: of passes over an artifact there is one at a time.
+    pub(crate) fn job_key(&self, segments: &[Segment]) -> Result<Key> {
+        let key = self.root.child("job");
+        match (self.recipe.pass, segments.first()) {
+            (Pass::Each, Some(segment)) => key.part(segment.index).build(),
+            _ => key.build(),
+        }
+    }
+
+    /// Whether `other` is among its inputs, or theirs.
+    pub(crate) fn needs(&self, other: &Self) -> bool {
+        self.inputs.iter().any(|input| input.identity == other.identity || input.needs(other))
+    }
+
+    /// That something is wrong with this artifact.
+    pub(crate) fn error(&self, what: &str) -> Error {
+        Error::new(ErrorKind::Unavailable, format!("{} {what}", self.kind.name)).with_key(&self.root)
+    }
+
+    /// The key of a bundle of bodies.
+    pub(crate) fn bundle_key(&self, segment: u32, number: u32) -> Result<Key> {
+        self.root.child(segment).part(number).build()
+    }
+}
+
+fn resolve<'a>(shared: &'a Shared, video: &'a Video, stage: Arc<dyn AnyStage>, depth: u32) -> Resolving<'a> {
+    Box::pin(async move {
+        let (kind, recipe) = (stage.kind(), stage.plan());
+        if depth > DEEPEST {
+            let message = format!("the inputs of {} nest too deeply: is one its own input?", kind.name);
+            return Err(Error::new(ErrorKind::Invalid, message));
+        }
+        let mut inputs = Vec::with_capacity(recipe.inputs.len());
+        for input in &recipe.inputs {
+            inputs.push(resolve(shared, video, input.clone(), depth + 1).await?);
+        }
+        let mut chain = chain(&kind, &recipe, &inputs);
+        let mut known = true;
+        for program in &recipe.programs {
+            match shared.version(program).await? {
+                Some(version) => drop(chain.programs.insert(program.name.to_owned(), version)),
+                None => known = false,
+            }
+        }
+        if !known {
+            chain = shared.known.any_version(&video.root, chain).await;
+        }
+        let identity = Identity::of(chain);
+        let root = video.root.child(kind.name).part(identity.digest()).build()?;
+        let axis = video.axis(recipe.segment);
+        Ok(Arc::new(Resolved { stage, kind, recipe, identity, axis, inputs, root, meter: Meter::default() }))
+    })
+}
+
+fn chain(kind: &KindFacts, recipe: &Recipe, inputs: &[Arc<Resolved>]) -> Chain {
+    let input =
+        |input: &Arc<Resolved>| InputIdentity { kind: input.kind.name.to_owned(), digest: input.identity.digest() };
+    Chain {
+        kind: kind.name.to_owned(),
+        schema: kind.schema,
+        stage: recipe.stage.to_owned(),
+        version: recipe.version,
+        segment_us: recipe.segment.map(|length| u64::try_from(length.as_micros()).unwrap_or(u64::MAX)),
+        params: recipe.params.clone(),
+        models: recipe.models.iter().cloned().collect(),
+        programs: std::collections::BTreeMap::new(),
+        inputs: inputs.iter().map(input).collect(),
+    }
+}

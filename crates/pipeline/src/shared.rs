@@ -1,0 +1,99 @@
+//! `Shared`: what all handles of an artifact cache have in common.
+
+use std::time::Duration;
+
+use cache_core::{DAY, Error, ErrorKind, Lifetime, Result, ttl};
+use cache_tiered::{Cache, Class, Codec, Tiered};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::known::KnownChains;
+use crate::output::Tally;
+use crate::stage::{Program, Resource};
+use crate::tool;
+use crate::{ArtifactOptions, Fingerprinter, Limits, Probe};
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) tiers: Tiered,
+    pub(crate) options: ArtifactOptions,
+    pub(crate) fingerprints: Fingerprinter,
+    pub(crate) probes: Cache<Probe>,
+    pub(crate) known: KnownChains,
+    /// One run of a stage at a time for each artifact, or segment of it. Nothing is kept in it: what is computed are
+    /// the parts.
+    pub(crate) jobs: Cache<Tally>,
+    versions: Cache<String>,
+    classes: [Class; 3],
+}
+
+/// The first part of every key of an artifact.
+pub(crate) const VIDEO: &str = "video";
+/// Values held decoded in the process, of each cache.
+const NEAR: u64 = 256;
+/// The longest run of a stage.
+const DEADLINE: Duration = DAY.saturating_mul(6);
+
+impl Shared {
+    pub(crate) fn new(tiers: Tiered, options: ArtifactOptions) -> Result<Self> {
+        let Limits { cpu, gpu, net } = options.limits;
+        if [cpu, gpu, net].contains(&0) {
+            return Err(Error::new(ErrorKind::Invalid, "a limit is 0: let at least one stage run at a time"));
+        }
+        let classes = [Class::new("cpu", cpu), Class::new("gpu", gpu), Class::new("net", net)];
+        let jobs = Cache::builder("job").lifetime(ttl(Duration::ZERO)).near(0).deadline(DEADLINE).grace(Duration::ZERO);
+        Ok(Self {
+            fingerprints: Fingerprinter::new(tiers.clone(), options.fingerprinting)?,
+            probes: cache(&tiers, VIDEO, options.lifetime)?,
+            known: KnownChains::new(cache(&tiers, VIDEO, options.lifetime)?),
+            jobs: jobs.tiers(tiers.clone()).build()?,
+            versions: cache(&tiers, "program", options.lifetime)?,
+            classes,
+            tiers,
+            options,
+        })
+    }
+
+    /// How long artifacts of `kind` are kept.
+    pub(crate) fn lifetime(&self, kind: &str) -> Lifetime {
+        self.options.lifetimes.get(kind).copied().unwrap_or(self.options.lifetime)
+    }
+
+    /// What bounds the stages that keep `resource` busy.
+    pub(crate) const fn class(&self, resource: Resource) -> &Class {
+        match resource {
+            Resource::Cpu => &self.classes[0],
+            Resource::Gpu => &self.classes[1],
+            Resource::Net => &self.classes[2],
+        }
+    }
+
+    /// What `program` says its version is, remembered until the program's file changes; `None` when it is not
+    /// installed.
+    pub(crate) async fn version(&self, program: &Program) -> Result<Option<String>> {
+        let Some((path, key)) = tool::locate(program).await? else { return Ok(None) };
+        let (name, ask) = (program.name, program.ask);
+        let load = move |_| async move { tool::version(name, &path, ask).await };
+        let hit = self.versions.get_or_load(&key, load).await.map_err(crate::origin::stage_error)?;
+        Ok(Some(hit.value.as_ref().clone()))
+    }
+
+    /// Stops what runs and waits until what was computed is stored.
+    pub(crate) async fn close(&self) -> Result<()> {
+        self.jobs.close().await?;
+        self.known.close().await?;
+        self.probes.close().await?;
+        self.versions.close().await?;
+        self.fingerprints.close().await
+    }
+}
+
+/// A cache of small values. Those below [`VIDEO`] share the first part of their keys with artifacts, so that one prefix
+/// selects everything of a video.
+fn cache<V>(tiers: &Tiered, name: &str, lifetime: Lifetime) -> Result<Cache<V>>
+where
+    V: Serialize + DeserializeOwned + Send + Sync + 'static,
+{
+    let builder = Cache::builder(name).lifetime(lifetime).near(NEAR).schema(2).codec(Codec::MessagePack);
+    builder.deadline(DAY).tiers(tiers.clone()).build()
+}

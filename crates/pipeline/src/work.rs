@@ -1,0 +1,73 @@
+//! `Work`: what a stage is asked to compute, and what it may use.
+
+use std::sync::Arc;
+
+use cache_core::{Error, ErrorKind, Result};
+
+use crate::output::Job;
+use crate::resolved::Resolved;
+use crate::{Artifact, Axis, Ffmpeg, Kind, Probe, Segment, Selection, Source, Span, compute};
+
+/// What a stage is asked to compute, and what it may use. Cloning shares it.
+#[derive(Debug, Clone)]
+pub struct Work {
+    job: Arc<Job>,
+    probe: Arc<Probe>,
+}
+
+impl Work {
+    pub(crate) fn new(job: Job, probe: Arc<Probe>) -> Self {
+        Self { job: Arc::new(job), probe }
+    }
+
+    /// What the artifact is made from.
+    pub fn source(&self) -> &Source {
+        &self.job.video.source
+    }
+
+    /// What the source is.
+    pub fn probe(&self) -> &Arc<Probe> {
+        &self.probe
+    }
+
+    /// The time axis of the source in the segments of this stage.
+    pub fn axis(&self) -> &Axis {
+        &self.job.resolved.axis
+    }
+
+    /// The segments to compute: next to each other and in order, at least one. Just one with
+    /// [`Pass::Each`](crate::Pass::Each).
+    pub fn segments(&self) -> &[Segment] {
+        &self.job.segments
+    }
+
+    /// From the start of the first segment to the end of the last.
+    pub fn span(&self) -> Span {
+        let start_us = self.job.segments.first().map_or(0, |segment| segment.span.start_us);
+        Span { start_us, end_us: self.job.segments.last().map_or(start_us, |segment| segment.span.end_us) }
+    }
+
+    /// The programs that read media files.
+    pub fn ffmpeg(&self) -> &Ffmpeg {
+        &self.job.shared.options.ffmpeg
+    }
+
+    /// The input of kind `K`, as far as it lies in `span`; the segments' own and some seconds around it, say. What of
+    /// it is missing is computed first.
+    ///
+    /// # Errors
+    /// `Invalid` when the recipe names no input of this kind; otherwise those of the input's stage.
+    pub async fn input<K: Kind>(&self, span: Span) -> Result<Artifact<K>> {
+        let input = self.find(K::NAME)?;
+        let selection = Selection::all().span(span);
+        let snapshot = compute::ensure(&self.job.shared, &self.job.video, &input, &selection).await?;
+        Artifact::assemble(self.job.shared.clone(), input, &snapshot, &selection)
+    }
+
+    fn find(&self, kind: &str) -> Result<Arc<Resolved>> {
+        self.job.resolved.inputs.iter().find(|input| input.kind.name == kind).cloned().ok_or_else(|| {
+            let message = format!("the stage of {} has no input of kind {kind}", self.job.resolved.kind.name);
+            Error::new(ErrorKind::Invalid, message)
+        })
+    }
+}
