@@ -33,7 +33,11 @@ mod axis;
 mod blocking;
 mod command;
 mod compute;
+mod descriptions;
 mod digest;
+mod embeddings;
+#[cfg(feature = "endpoint")]
+mod endpoint;
 mod ffmpeg;
 mod fingerprint;
 mod identity;
@@ -63,7 +67,11 @@ pub use artifacts::{
 };
 pub use axis::{Axis, Segment, Span};
 pub use command::CommandLine;
+pub use descriptions::{Describer, Description, Descriptions};
 pub use digest::Digest;
+pub use embeddings::{Embedded, Embedder, Embeddings, Passage, Precision, Texts};
+#[cfg(feature = "endpoint")]
+pub use endpoint::{Endpoint, EndpointOptions};
 pub use ffmpeg::Ffmpeg;
 pub use fingerprint::{Fingerprint, Fingerprinted, Fingerprinter, Fingerprinting};
 pub use identity::{Chain, Difference, Identity, InputIdentity};

@@ -1,0 +1,102 @@
+//! `Embeddings`: vectors that tell what passages of text are about.
+
+#[cfg(feature = "endpoint")]
+mod ask;
+mod answer;
+mod packed;
+mod stage;
+mod texts;
+
+use bytes::Bytes;
+use cache_core::{Error, ErrorKind, Result};
+use serde::{Deserialize, Serialize};
+
+pub use packed::Precision;
+pub use stage::Embedder;
+pub use texts::{Passage, Texts};
+
+use crate::{Artifact, BodyRef, Kind, Segment, Span};
+
+/// Vectors that tell what passages of text are about. The numbers themselves are bodies, read with
+/// [`vectors`](Self::vectors).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Embeddings {
+    /// How many numbers a vector has; 0 when there is none.
+    pub dimensions: u32,
+    /// How exactly they are kept.
+    pub precision: Precision,
+    /// The passages in the order of time.
+    pub passages: Vec<Embedded>,
+}
+
+/// A passage whose vector is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Embedded {
+    /// When it begins, in microseconds, as the container counts.
+    pub start_us: i64,
+    /// When it ends.
+    pub end_us: i64,
+    /// Where its vector is, among others.
+    pub body: BodyRef,
+    /// Which of those it is.
+    pub row: u32,
+}
+
+impl Embeddings {
+    /// The vectors of all passages, in their order.
+    ///
+    /// # Errors
+    /// `Corrupt` when numbers were evicted or damaged meanwhile: ask for the artifact again.
+    pub async fn vectors(artifact: &Artifact<Self>) -> Result<Vec<Vec<f32>>> {
+        let value = artifact.value();
+        let bodies = value.bodies();
+        let blocks = artifact.bodies(&bodies).await?;
+        let vector = |passage: &Embedded| {
+            let at = bodies.iter().position(|body| *body == passage.body)?;
+            value.row(blocks.get(at)?, passage.row)
+        };
+        let vectors: Option<Vec<_>> = value.passages.iter().map(vector).collect();
+        vectors.ok_or_else(|| Error::new(ErrorKind::Corrupt, "embeddings lack numbers: compute them again"))
+    }
+
+    fn row(&self, block: &Bytes, row: u32) -> Option<Vec<f32>> {
+        let bytes = self.dimensions as usize * self.precision.bytes();
+        let start = (row as usize).checked_mul(bytes)?;
+        Some(self.precision.unpack(block.get(start..start.checked_add(bytes)?)?))
+    }
+}
+
+impl Kind for Embeddings {
+    const NAME: &'static str = "embeddings";
+    const SCHEMA: u32 = 1;
+
+    fn join(parts: Vec<(Segment, Self)>) -> Self {
+        let mut whole = Self::default();
+        for (_, part) in parts.into_iter().filter(|(_, part)| !part.passages.is_empty()) {
+            (whole.dimensions, whole.precision) = (part.dimensions, part.precision);
+            whole.passages.extend(part.passages);
+        }
+        whole
+    }
+
+    fn within(&self, span: Span) -> Self {
+        let passages = self.passages.iter().filter(|passage| span.contains(passage.start_us));
+        Self { passages: passages.copied().collect(), ..*self }
+    }
+
+    fn count(&self) -> u64 {
+        self.passages.len() as u64
+    }
+
+    fn truncate(&mut self, most: u64) {
+        self.passages.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+    }
+
+    fn bodies(&self) -> Vec<BodyRef> {
+        let mut bodies: Vec<_> = self.passages.iter().map(|passage| passage.body).collect();
+        bodies.dedup();
+        bodies
+    }
+}
