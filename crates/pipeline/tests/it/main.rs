@@ -4,9 +4,13 @@
 
 mod bad_input;
 mod concurrency;
+mod explain;
+mod fake;
 mod gone;
+mod graph;
 mod memo;
 mod names;
+mod segments;
 mod support;
 mod tiers;
 mod times;
