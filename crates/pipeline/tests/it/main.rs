@@ -8,6 +8,8 @@ mod explain;
 mod fake;
 mod gone;
 mod graph;
+mod kill;
+mod library;
 mod memo;
 mod names;
 mod segments;
