@@ -2,20 +2,23 @@
 
 mod export;
 mod json;
+mod report;
 mod table;
 
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cache_core::Result;
-use pipeline::{ArtifactCache, ArtifactOptions, KeyframeParams, Report};
+use pipeline::{ArtifactCache, ArtifactOptions, Ffmpeg, KeyframeParams, KeyframeStage, Keyframes, Plan, Selection};
 
 use crate::cli::ProcessArgs;
 use crate::exit::Exit;
 use crate::signals::Stop;
 use crate::stack::Stack;
 use export::Exports;
+use report::Report;
 
 /// How long promotions may hold up the next video.
 const SETTLE_LIMIT: Duration = Duration::from_secs(5);
@@ -33,13 +36,16 @@ pub(crate) async fn run(stack: &Stack, args: &ProcessArgs) -> Result<Exit> {
 }
 
 async fn process_all(stack: &Stack, args: &ProcessArgs) -> Result<Exit> {
-    let params = KeyframeParams { max_frames: args.max_frames, quality: args.quality, max_width: args.max_width };
-    params.validate()?;
+    let params = KeyframeParams { quality: args.quality, max_width: args.max_width, ..KeyframeParams::default() };
+    let wanted = Wanted {
+        stage: Arc::new(KeyframeStage::new(params, Ffmpeg::from_env())?),
+        selection: Selection::all().most(args.max_frames.into()),
+    };
     let exports = args.out.as_deref().map(|out| Exports::new(out, &args.videos)).transpose()?;
     let artifacts = ArtifactCache::new(stack.tiers.clone(), ArtifactOptions::default())?;
     let mut exit = Exit::Done;
     for video in &args.videos {
-        match process(&artifacts, video, &params, exports.as_ref()).await {
+        match process(&artifacts, video, &wanted, exports.as_ref()).await {
             Ok(report) => {
                 if let Err(error) = show(&report, args) {
                     // Whoever reads the output has seen enough.
@@ -64,23 +70,40 @@ async fn process_all(stack: &Stack, args: &ProcessArgs) -> Result<Exit> {
     Ok(exit)
 }
 
+/// What is to be made of each video.
+#[derive(Debug)]
+struct Wanted {
+    stage: Arc<KeyframeStage>,
+    selection: Selection,
+}
+
 async fn process(
     artifacts: &ArtifactCache,
     video: &Path,
-    params: &KeyframeParams,
+    wanted: &Wanted,
     exports: Option<&Exports>,
 ) -> Result<Report> {
     let export = match exports {
         Some(exports) => Some(exports.begin(video).await?),
         None => None,
     };
-    let mut run = artifacts.open(video, params).await?;
-    while let Some(frames) = run.next_frames().await? {
+    let Wanted { stage, selection } = wanted;
+    let source = video.into();
+    let run = artifacts.run(&source, &Plan::new().stage(stage.clone()).select(*selection)).await?;
+    if let Some(error) = run.error() {
+        return Err(error.clone());
+    }
+    let artifact = match run.artifacts.get::<Keyframes>()? {
+        Some(artifact) => artifact,
+        None => artifacts.compute(&source, stage, selection).await?,
+    };
+    let mut frames = artifacts.frames_of(&source, stage, selection, artifact);
+    while let Some(batch) = frames.next().await? {
         if let Some(export) = &export {
-            export.write(frames).await?;
+            export.write(batch).await?;
         }
     }
-    let report = run.into_report();
+    let report = Report::new(video, &run, &frames);
     if let Some(export) = export {
         export.finish(&report).await?;
     }
@@ -93,11 +116,10 @@ fn show(report: &Report, args: &ProcessArgs) -> io::Result<()> {
     write(&mut out, report)?;
     out.flush()?;
     if report.not_kept > 0 {
-        let total = report.keyframes.frames.len();
-        let why = report.refusal.as_ref().map_or_else(|| "the budget is too small".to_owned(), ToString::to_string);
+        let why = report.refusal.as_deref().unwrap_or("the budget is too small");
+        let segments = report.not_kept;
         crate::complain(&format!(
-            "{} of {total} frames could not be kept, and will be extracted again next time: {why}",
-            report.not_kept
+            "the frames of {segments} segments could not be kept, and will be extracted again next time: {why}"
         ));
     }
     Ok(())

@@ -9,7 +9,7 @@ mod survey;
 use std::sync::Arc;
 
 use cache_core::{ErrorKind, Result};
-use cache_tiered::Tiered;
+use cache_tiered::{Progress, Tiered};
 
 pub use change::Invalidated;
 pub use explain::{Explanation, Verdict};
@@ -114,6 +114,11 @@ impl ArtifactCache {
     /// Those of the source; those of stages are in the report.
     pub async fn run(&self, source: &Source, plan: &Plan) -> Result<RunReport> {
         run::run(&self.0, source, plan).await
+    }
+
+    /// What is being computed, in no promised order.
+    pub fn jobs(&self) -> Vec<Progress> {
+        self.0.jobs.loads()
     }
 
     /// Stops what runs and waits until what was computed is stored; then every call fails. The tiers stay open.

@@ -1,30 +1,33 @@
-//! Artifacts of videos, computed once: content fingerprints and keyframes over the Reelcache cache.
+//! Artifacts of videos, computed once: keyframes, transcripts, descriptions, embeddings, and kinds of your own.
 //!
-//! [`ArtifactCache`] finds or computes the keyframes of a video. What they are filed under is the content of the
-//! video, not its name, with the parameters that matter; so a touched or renamed video is a hit, and a changed one, or
-//! other parameters, a miss. Frames are entries of their own, read back in batches and verified.
+//! A [`Kind`] is what an artifact is, a [`Stage`] what computes it, an [`ArtifactCache`] what finds or has computed what
+//! is wanted. An artifact is filed under the [`Fingerprint`] of its source and the [`Identity`] that follows from its
+//! stage's [`Recipe`]: a touched or renamed video is a hit, and a changed one, or another parameter, model or program, a
+//! miss, which [`explain`](ArtifactCache::explain) tells the reason of. Long sources are cut into [`Segment`]s: what is
+//! there is never computed again, and a killed process loses one segment of each stage at most.
 //!
 //! ```no_run
+//! use std::sync::Arc;
+//!
 //! use cache_mem::MemBackend;
 //! use cache_tiered::Tiered;
-//! use pipeline::{ArtifactCache, ArtifactOptions, KeyframeParams};
+//! use pipeline::{ArtifactCache, ArtifactOptions, Ffmpeg, KeyframeParams, KeyframeStage, Selection};
 //!
 //! # async fn example() -> cache_core::Result<()> {
 //! let tiers = Tiered::builder().tier(MemBackend::new(256 << 20)).build()?;
 //! let artifacts = ArtifactCache::new(tiers, ArtifactOptions::default())?;
-//! let mut run = artifacts.open("clip.mp4".as_ref(), &KeyframeParams::default()).await?;
-//! while let Some(frames) = run.next_frames().await? {
-//!     for frame in frames {
+//! let stage = Arc::new(KeyframeStage::new(KeyframeParams::default(), Ffmpeg::from_env())?);
+//! let mut frames = artifacts.frames(&std::path::Path::new("clip.mp4").into(), &stage, &Selection::all().most(1000)).await?;
+//! while let Some(batch) = frames.next().await? {
+//!     for frame in batch {
 //!         println!("{} us: {} bytes", frame.info.pts_us, frame.jpeg.len());
 //!     }
 //! }
-//! let report = run.into_report();
-//! println!("keyframes came from: {}", report.stages[2].origin);
-//! # Ok(())
+//! artifacts.close().await
 //! # }
 //! ```
 //!
-//! It needs `ffmpeg` and `ffprobe` 5.1 or later, see [`Ffmpeg`]; only what is not cached needs them.
+//! Keyframes need `ffmpeg` and `ffprobe` 5.1 or later, see [`Ffmpeg`]; only what is not cached needs them.
 
 mod artifact;
 mod artifacts;

@@ -7,8 +7,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use cache_core::{Error, ErrorKind, Result};
-use pipeline::{Frame, Keyframe, Report};
+use pipeline::Frame;
 use serde_json::json;
+
+use super::report::Report;
 
 /// The directory that takes a folder of frames for each video.
 #[derive(Debug)]
@@ -61,7 +63,7 @@ impl Export {
         let folder = self.folder.clone();
         blocking(move || {
             frames.iter().try_for_each(|frame| {
-                let path = folder.join(file_name(&frame.info));
+                let path = folder.join(file_name(frame.index));
                 fs::write(&path, &frame.jpeg).map_err(|error| cannot_write(&path, &error))
             })
         })
@@ -70,14 +72,15 @@ impl Export {
 
     /// Writes the list of the frames and removes those of an earlier export that it does not name.
     pub(super) async fn finish(self, report: &Report) -> Result<()> {
-        let frames = report.keyframes.frames.iter().map(|frame| {
+        let infos = report.keyframes.frames.iter().zip(&report.pictures);
+        let frames = (0..).zip(infos).map(|(index, (frame, picture))| {
             json!({
-                "file": file_name(frame),
+                "file": file_name(index),
                 "seconds": frame.pts_us as f64 / 1e6,
                 "width": frame.width,
                 "height": frame.height,
-                "bytes": frame.len,
-                "blake3": frame.digest.to_string(),
+                "bytes": picture.len,
+                "blake3": picture.digest.to_string(),
             })
         });
         let list = json!({
@@ -95,8 +98,8 @@ impl Export {
     }
 }
 
-fn file_name(frame: &Keyframe) -> String {
-    format!("{:05}.jpg", frame.index)
+fn file_name(index: u32) -> String {
+    format!("{index:05}.jpg")
 }
 
 /// Removes the files that are named like frames from number `first` on.

@@ -2,8 +2,9 @@
 
 use std::io::{self, Write};
 
-use pipeline::Report;
 use serde_json::{Value, json};
+
+use super::report::Report;
 
 /// Writes one line.
 pub(super) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
@@ -15,7 +16,7 @@ fn line(report: &Report) -> Value {
     let stages = report.stages.iter().map(|row| {
         json!({
             "stage": row.stage,
-            "origin": &*row.origin,
+            "origin": row.origin(),
             "origins": row.origins,
             "entries": row.entries,
             "bytes": row.bytes,

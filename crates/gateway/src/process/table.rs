@@ -2,14 +2,15 @@
 
 use std::io::{self, Write};
 
-use pipeline::Report;
-
+use super::report::Report;
 use crate::units::{ByteCount, Span};
 
 /// Writes the video's line and one row for each stage.
 pub(super) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
-    let video = &report.probe.video;
-    write!(out, "{}  {}x{} {}", one_line(&report.source.to_string_lossy()), video.width, video.height, video.codec)?;
+    write!(out, "{}", one_line(&report.source.to_string_lossy()))?;
+    if let Some(video) = &report.probe.video {
+        write!(out, "  {}x{} {}", video.width, video.height, video.codec)?;
+    }
     if let Some(duration) = report.probe.duration {
         write!(out, ", {:.1} s", duration.as_secs_f64())?;
     }
@@ -18,7 +19,7 @@ pub(super) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
     for row in &report.stages {
         let bytes = if row.bytes == 0 { "-".to_owned() } else { ByteCount(row.bytes).to_string() };
         let saved = if row.saved.is_zero() { "-".to_owned() } else { Span(row.saved).to_string() };
-        let (stage, origin, entries, took) = (row.stage, &row.origin, row.entries, Span(row.took));
+        let (stage, origin, entries, took) = (row.stage, row.origin(), row.entries, Span(row.took));
         writeln!(out, "{stage:12} {origin:12} {entries:>8} {bytes:>11} {took:>9} {saved:>9}")?;
     }
     writeln!(out)

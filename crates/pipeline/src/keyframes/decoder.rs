@@ -131,8 +131,9 @@ fn command(pass: &Pass<'_>) -> Vec<OsString> {
         // Another resolution in the middle of the stream would build the filters anew, and with them what they remember.
         list.extend(arguments(&["-reinit_filter", "0", "-noautorotate"]));
     }
-    if let Some(from_us) = from_us {
-        let from = *from_us as f64 / 1e6 - LEAD - params.interval.unwrap_or_default();
+    let start = probe.start_us.unwrap_or_default() as f64 / 1e6;
+    let from = from_us.map(|from_us| from_us as f64 / 1e6 - LEAD - params.interval.unwrap_or_default());
+    if let Some(from) = from.filter(|from| *from > start) {
         // Frames that are too early are passed over by who counts them.
         list.extend(arguments(&["-seek_timestamp", "1", "-noaccurate_seek", "-ss", &format!("{from:.6}")]));
     }

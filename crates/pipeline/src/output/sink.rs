@@ -35,7 +35,9 @@ pub(crate) struct Tally {
     pub(crate) things: u64,
     pub(crate) bodies: u64,
     pub(crate) bytes: u64,
-    /// Why the tiers did not keep something, if they did not.
+    /// Parts of which the tiers that ought to did not keep something.
+    pub(crate) refused: u64,
+    /// Why, of the last such.
     pub(crate) refusal: Option<String>,
     /// Wall time, in microseconds.
     pub(crate) took_us: u64,
@@ -48,6 +50,7 @@ impl Tally {
         self.bodies += other.bodies;
         self.bytes += other.bytes;
         self.took_us += other.took_us;
+        self.refused += other.refused;
         self.refusal = other.refusal.clone().or(self.refusal.take());
     }
 }
@@ -65,6 +68,8 @@ pub(crate) struct Sink {
     numbered: u32,
     began: Instant,
     tally: Tally,
+    /// Whether something of the part under way was not kept.
+    refused: bool,
     pub(super) spill: Option<Spill>,
 }
 
@@ -81,6 +86,7 @@ impl Sink {
             numbered: 0,
             began: Instant::now(),
             tally: Tally::default(),
+            refused: false,
             spill,
             job,
         }
@@ -133,6 +139,7 @@ impl Sink {
             None => self.put(&key, self.entry(encoded, "application/msgpack", None)).await,
         }
         self.tally.parts += 1;
+        self.tally.refused += u64::from(std::mem::take(&mut self.refused));
         self.tally.things += count;
         self.tally.bodies += table.bodies();
         self.tally.bytes += table.bytes();
@@ -170,6 +177,7 @@ impl Sink {
     async fn put(&mut self, key: &Key, entry: Entry) {
         if let Err(error) = self.job.shared.tiers.put(key, entry).await {
             self.tally.refusal = Some(error.to_string());
+            self.refused = true;
         }
     }
 

@@ -72,7 +72,8 @@ pub struct StageReport {
     pub took: Duration,
     /// Wall time that it took once to compute what was found.
     pub saved: Duration,
-    /// Segments that were computed and that no tier keeps: the next run computes them again.
+    /// Segments that were computed and that no tier keeps, or none that is durable where one is to: the next run computes
+    /// them again.
     pub not_kept: u64,
     /// Why, where a tier said so.
     pub refusal: Option<String>,
@@ -139,7 +140,8 @@ impl StageReport {
     fn count(&mut self, snapshot: &Snapshot, selection: &Selection) {
         self.coverage = snapshot.coverage(selection);
         self.refusal.clone_from(&snapshot.tally.refusal);
-        self.not_kept = snapshot.spill.as_ref().map_or(0, |spill| spill.parts().len() as u64);
+        let spilled = snapshot.spill.as_ref().map_or(0, |spill| spill.parts().len() as u64);
+        self.not_kept = spilled.max(snapshot.tally.refused);
         for held in snapshot.held.iter().flatten() {
             let computed = snapshot.computed.contains(&held.segment.index);
             let origin = if computed { LOADED.into() } else { held.origin.clone() };

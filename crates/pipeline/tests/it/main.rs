@@ -1,14 +1,24 @@
 //! The pipeline with the real ffmpeg, and with programs that misbehave.
 
-#![expect(clippy::expect_used, reason = "a helper of a test may fail the test")]
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a helper of a test may fail the test")]
 
 mod bad_input;
 mod concurrency;
+mod endpoints;
+mod explain;
+mod fake;
 mod gone;
+mod graph;
+mod kill;
+mod kit;
+mod library;
 mod memo;
 mod names;
+mod segments;
 mod support;
 mod tiers;
 mod times;
 mod tools;
+mod transcripts;
+mod upstream;
 mod warm;

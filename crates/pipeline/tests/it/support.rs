@@ -11,8 +11,8 @@ use cache_core::{Backend, Clock, DAY, ManualClock, SystemClock};
 use cache_mem::MemBackend;
 use cache_tiered::Tiered;
 use pipeline::{
-    ArtifactCache, ArtifactOptions, Ffmpeg, Fingerprint, Frame, FramesRead, KeyframeParams, KeyframeStage, Keyframes,
-    Plan, Probe, RunReport, Selection, Source, StageReport,
+    ArtifactCache, ArtifactOptions, Ffmpeg, Fingerprint, Fingerprinting, Frame, FramesRead, KeyframeParams,
+    KeyframeStage, Keyframes, Plan, Probe, RunReport, Selection, Source, StageReport,
 };
 use tempfile::TempDir;
 
@@ -45,8 +45,19 @@ impl Home {
         self.cache_at(Arc::new(ManualClock::new(later)))
     }
 
+    /// A cache that takes fingerprints of `how`.
+    pub(crate) fn cache_of(&self, how: Fingerprinting) -> ArtifactCache {
+        let later = SystemClock::new().now().after(DAY);
+        self.build(Arc::new(ManualClock::new(later)), how)
+    }
+
     pub(crate) fn cache_at(&self, clock: Arc<dyn Clock>) -> ArtifactCache {
+        self.build(clock, Fingerprinting::default())
+    }
+
+    fn build(&self, clock: Arc<dyn Clock>, fingerprinting: Fingerprinting) -> ArtifactCache {
         let options = ArtifactOptions {
+            fingerprinting,
             ffmpeg: self.ffmpeg.clone(),
             scratch: self.path("scratch"),
             ..ArtifactOptions::default()
@@ -125,11 +136,6 @@ impl Home {
 
     pub(crate) fn runs(&self) -> usize {
         fs::read_to_string(self.path("runs")).unwrap_or_default().lines().count()
-    }
-
-    /// Directories in the scratch directory.
-    pub(crate) fn scratch_entries(&self) -> usize {
-        fs::read_dir(self.path("scratch")).expect("the scratch directory").count()
     }
 
     pub(crate) fn mkfifo(&self, name: &str) -> PathBuf {

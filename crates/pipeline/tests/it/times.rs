@@ -1,6 +1,6 @@
 //! Times of keyframes are those that ffprobe finds.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use pipeline::{KeyframeParams, Selection};
@@ -120,21 +120,58 @@ async fn times_that_go_back_lose_no_frame() {
     assert_eq!(times(&home, &twice).await.len(), 6);
 }
 
+/// The first frame as ffmpeg alone shows it.
+fn shown(home: &Home, clip: &Path) -> Vec<u8> {
+    let picture = home.path("shown.jpg");
+    let arguments = ["-frames:v", "1", "-q:v", "3", "-flags", "+bitexact"];
+    let made =
+        Command::new("ffmpeg").args(["-v", "error", "-y", "-i"]).arg(clip).args(arguments).arg(&picture).status();
+    assert!(made.expect("ffmpeg runs").success());
+    std::fs::read(picture).expect("a picture")
+}
+
+/// A copy of the mp4 at `clip` whose display matrix is `matrix`, in 16.16 numbers.
+fn turned(home: &Home, clip: &Path, matrix: [i32; 4]) -> PathBuf {
+    let mut bytes = std::fs::read(clip).expect("a clip");
+    let upright: Vec<u8> = [0x1_0000_i32, 0, 0, 0, 0x1_0000, 0, 0, 0].iter().flat_map(|n| n.to_be_bytes()).collect();
+    // The last such is that of the track; the first is that of the film.
+    let at = bytes.windows(upright.len()).rposition(|window| window == upright).expect("a matrix");
+    for (place, number) in [0, 1, 3, 4].into_iter().zip(matrix) {
+        bytes[at + 4 * place..][..4].copy_from_slice(&number.to_be_bytes());
+    }
+    let path = home.path(format!("{matrix:?}.mp4"));
+    std::fs::write(&path, bytes).expect("a clip");
+    path
+}
+
 #[tokio::test]
-async fn a_rotated_video_gives_upright_frames() {
+async fn a_turned_or_flipped_video_gives_the_frames_that_players_show() {
     let home = Home::new();
     let clip = home.clip("flat.mp4", 1);
-    let turned = home.path("turned.mp4");
-    let made = Command::new("ffmpeg")
-        .args(["-v", "error", "-i"])
-        .arg(&clip)
-        .args(["-c", "copy", "-metadata:s:v:0", "rotate=90"])
-        .arg(&turned)
-        .status()
-        .unwrap();
-    assert!(made.success());
-    let report = home.process(&turned).await;
-    let video = report.probe.video.as_ref().unwrap();
-    assert_eq!((video.width, video.height, video.rotation % 180), (128, 72, 90));
-    assert_eq!((report.keyframes.frames[0].width, report.keyframes.frames[0].height), (72, 128));
+    let one = 0x1_0000;
+    for [a, b, c, d] in [[1, 0, 0, 1], [0, 1, -1, 0], [-1, 0, 0, -1], [0, -1, 1, 0], [-1, 0, 0, 1], [1, 0, 0, -1]]
+        .into_iter()
+        .chain([[0, 1, 1, 0], [0, -1, -1, 0]])
+    {
+        let path = turned(&home, &clip, [a * one, b * one, c * one, d * one]);
+        let frames = home.frames(&path).await;
+        let shape = if a == 0 { (72, 128) } else { (128, 72) };
+        assert_eq!((frames[0].info.width, frames[0].info.height), shape, "{path:?}");
+        assert!(frames[0].jpeg == shown(&home, &path), "{path:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_turned_video_may_change_its_dimensions() {
+    let home = Home::new();
+    let size = "scale=w='if(lt(n,10),320,160)':h='if(lt(n,10),240,120)':eval=frame";
+    let raw = ["-f", "lavfi", "-i", "testsrc=duration=2:size=320x240:rate=10", "-vf", size];
+    let clip = home.clip_of("changing.mkv", &[&raw[..], &["-autoscale", "0", "-c:v", "mjpeg", "-g", "10"]].concat());
+    let mp4 = home.path("changing.mp4");
+    let copied = Command::new("ffmpeg").args(["-v", "error", "-i"]).arg(&clip).args(["-c", "copy"]).arg(&mp4).status();
+    assert!(copied.expect("ffmpeg runs").success());
+    let path = turned(&home, &mp4, [0, 0x1_0000, -0x1_0000, 0]);
+    let frames = home.frames(&path).await;
+    assert_eq!(frames.len(), 20);
+    assert!(frames.iter().all(|frame| (frame.info.width, frame.info.height) == (240, 320)));
 }

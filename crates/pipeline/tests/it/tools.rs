@@ -21,7 +21,6 @@ async fn assert_recovers(mut home: Home) {
     home.ffmpeg = pipeline::Ffmpeg::default();
     let report = home.process(&home.path("clip.mp4")).await;
     assert_eq!(report.keyframe_stage().origin(), "loaded");
-    until("the scratch directory is empty", || home.scratch_entries() == 0).await;
 }
 
 fn home() -> Home {
@@ -85,16 +84,6 @@ async fn the_end_of_what_a_failing_program_complains_of_is_in_the_error() {
     assert_recovers(home).await;
 }
 
-#[cfg(target_os = "linux")]
-#[tokio::test]
-async fn the_program_that_writes_frames_holds_the_lock_of_their_directory() {
-    let mut home = home();
-    home.ffmpeg.ffmpeg = home.script("telling", "readlink /proc/self/fd/0 >&2; exit 1");
-    let text = failure(&home).await.to_string();
-    assert!(text.contains("/scratch/reelcache-scratch-") && text.ends_with("/lock"), "{text}");
-    assert_recovers(home).await;
-}
-
 #[tokio::test]
 async fn a_program_that_is_killed_is_an_error() {
     let mut home = home();
@@ -114,27 +103,35 @@ async fn a_program_that_writes_nothing_is_an_error() {
 #[tokio::test]
 async fn a_program_that_writes_fewer_frames_than_it_says_is_an_error() {
     let mut home = home();
-    home.ffmpeg.ffmpeg = home.script("lying", "echo 'frame:0 pts:0 pts_time:0'");
-    assert!(failure(&home).await.to_string().contains("cannot be read"));
+    home.ffmpeg.ffmpeg = home.script("lying", "echo 'frame:0 pts:0 pts_time:0' >&2");
+    assert!(failure(&home).await.to_string().contains("something else than pictures"));
     assert_recovers(home).await;
 }
 
 #[tokio::test]
 async fn a_program_that_writes_garbage_is_an_error() {
     let mut home = home();
-    let body = "for last; do :; done\nlast=${last#file:}\necho garbage > \"${last%/*}/0.jpg\"\necho 'frame:0 pts:0 pts_time:0'";
-    home.ffmpeg.ffmpeg = home.script("garbage", body);
+    let picture = "printf -- '--ffmpeg\\r\\nContent-length: 7\\r\\n\\r\\ngarbage'";
+    home.ffmpeg.ffmpeg = home.script("no-jpeg", &format!("echo 'frame:0 pts:0 pts_time:0' >&2\n{picture}"));
     assert!(failure(&home).await.to_string().contains("no complete JPEG"));
+    home.ffmpeg.ffmpeg = home.script("garbage", "head -c 100000 /dev/zero");
+    assert!(failure(&home).await.to_string().contains("something else than pictures"));
+    home.ffmpeg.ffmpeg = home.script("half", "echo 'frame:0 pts:0' >&2\nprintf 'Content-length: 7\\r\\n\\r\\ngarb'");
+    assert!(failure(&home).await.to_string().contains("something else than pictures"));
     assert_recovers(home).await;
 }
 
 #[tokio::test]
-async fn a_full_scratch_disk_is_an_error_that_says_so() {
+async fn what_a_stopped_program_has_started_is_stopped_too() {
     let mut home = home();
-    home.ffmpeg.ffmpeg =
-        home.script("full", "echo 'av_interleaved_write_frame(): No space left on device' >&2; exit 228");
-    let error = failure(&home).await;
-    assert!(error.to_string().contains("no space left for frames"), "{error}");
+    let (fifo, pid) = (home.mkfifo("never"), home.path("pid"));
+    let child = format!("sh -c 'echo $$ > \"{}\"; read line < \"{}\"' &\nwait", pid.display(), fifo.display());
+    home.ffmpeg.ffmpeg = home.script("parent", &child);
+    home.ffmpeg.extract_limit = Duration::from_millis(500);
+    assert_eq!(failure(&home).await.kind(), ErrorKind::Timeout);
+    let pid = std::fs::read_to_string(pid).expect("it was started");
+    let process = std::path::Path::new("/proc").join(pid.trim());
+    until("the child of the program is gone", || !process.exists()).await;
     assert_recovers(home).await;
 }
 
