@@ -116,7 +116,9 @@ async fn a_program_that_fails_is_quoted() {
     let error = failure(&kit, kit.command("true", &["{audio}", "{out}"])).await;
     assert!(error.message().contains("has written no answer to {out}"), "{error}");
     let kit = Kit::new();
-    let error = failure(&kit, CommandLine::new(kit.path("absent"), ["{audio}"]).scratch(kit.path("scratch"))).await;
+    let absent = CommandLine::new(kit.path("absent"), ["{audio}"]).scratch(kit.path("scratch"));
+    let stage = Arc::new(Transcriber::new(absent).unwrap());
+    let error = transcribe(&kit.cache, &kit.tone("film.mp4", 1), &stage).await.unwrap_err();
     assert!(is_tool_missing(&error) && error.message().contains("absent"), "{error}");
 }
 
