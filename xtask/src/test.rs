@@ -4,11 +4,15 @@ use std::process::Command;
 
 use crate::failure::Failure;
 use crate::plan::{self, OnFailure, Step};
-use crate::{process, servers, tools, torture, workspace};
+use crate::{process, pythons, servers, tools, torture, workspace};
 
 /// Finds what the tests need, then runs them. With filters in `args`, only the tests that match.
 pub(crate) fn command(args: &[String]) -> Result<(), Failure> {
     tools::ensure(tools::FOR_TESTS)?;
+    if let Some(filters) = args.strip_prefix(&["--models".to_owned()]) {
+        pythons::ensure(pythons::MODELS)?;
+        return plan::run("test", vec![Step::command("models", models(filters))], OnFailure::Stop);
+    }
     tools::ensure_mounts()?;
     let scope = Scope::of(args);
     if scope.servers == Servers::Real {
@@ -88,6 +92,13 @@ fn tests(scope: &Scope) -> Command {
         println!("SKIPPED: every test against a real server (module `real`), by --without-servers");
         command.args(if has_nextest { ["-E", "not test(/^real::/)"].as_slice() } else { &["--", "--skip", "real::"] });
     }
+    command
+}
+
+/// The tests with models of some size: they are ignored elsewhere, and live in modules called `models`.
+fn models(filters: &[String]) -> Command {
+    let mut command = workspace::cargo(&["test", "--package", "pipeline", "--test", "it", "models::", "--"]);
+    command.args(["--ignored", "--nocapture"]).args(filters);
     command
 }
 

@@ -20,6 +20,8 @@ pub(crate) struct Tool {
 pub(crate) const FOR_TESTS: &[Tool] = &[
     Tool { program: "ffmpeg", debian_package: "ffmpeg", why: "makes test clips and extracts keyframes" },
     Tool { program: "ffprobe", debian_package: "ffmpeg", why: "reads what is in a clip" },
+    Tool { program: "flite", debian_package: "flite", why: "says what is to be transcribed" },
+    Tool { program: "tesseract", debian_package: "tesseract-ocr", why: "reads text in frames" },
     Tool { program: "mpv", debian_package: "mpv", why: "plays a link" },
     Tool { program: "chromium", debian_package: "chromium", why: "plays a link in a page" },
 ];
@@ -112,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_package_that_carries_two_programs_is_installed_once() {
-        assert_eq!(packages(FOR_TESTS), ["chromium", "ffmpeg", "mpv"]);
+        assert_eq!(packages(FOR_TESTS), ["chromium", "ffmpeg", "flite", "mpv", "tesseract-ocr"]);
     }
 
     #[test]

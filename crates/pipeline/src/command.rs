@@ -122,11 +122,11 @@ impl CommandLine {
 
     /// Refuses names in braces that nothing is put in the place of, beside those of every command.
     pub(crate) fn check(&self, names: &[&str]) -> Result<()> {
-        let known = |name: &&str| names.contains(name) || ANSWERS.contains(name);
-        let mut named = self.arguments.iter().flat_map(Template::names);
-        let Some(unknown) = named.find(|name| !known(name)) else { return Ok(()) };
-        let known: Vec<String> = names.iter().chain(&ANSWERS).map(|name| format!("{{{name}}}")).collect();
-        let message = format!("an argument names {{{unknown}}}: there are {}", known.join(", "));
+        let has = |name: &&str| names.contains(name) || ANSWERS.contains(name);
+        let mut all = self.arguments.iter().flat_map(Template::names);
+        let Some(stranger) = all.find(|name| !has(name)) else { return Ok(()) };
+        let there: Vec<String> = names.iter().chain(&ANSWERS).map(|name| format!("{{{name}}}")).collect();
+        let message = format!("an argument names {{{stranger}}}: there are {}", there.join(", "));
         Err(Error::new(ErrorKind::Invalid, message).with_operation("read a command line"))
     }
 

@@ -1,8 +1,8 @@
 //! `Embeddings`: vectors that tell what passages of text are about.
 
+mod answer;
 #[cfg(feature = "endpoint")]
 mod ask;
-mod answer;
 mod packed;
 mod stage;
 mod texts;

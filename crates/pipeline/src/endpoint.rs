@@ -1,4 +1,4 @@
-//! `Endpoint`: a server that speaks the API of OpenAI.
+//! `Endpoint`: a server that speaks the API of `OpenAI`.
 
 mod gate;
 mod options;
@@ -22,7 +22,7 @@ use crate::blocking;
 use gate::Gate;
 use reply::{Refusal, Trouble};
 
-/// A model on a server that speaks the API of OpenAI: a service on the net, or llama.cpp, vLLM, Ollama and the like here.
+/// A model on a server that speaks the API of `OpenAI`: a service on the net, or llama.cpp, vLLM, Ollama and the like here.
 /// Cloning shares connections and limits.
 ///
 /// * No more requests are under way, and no more are begun in a minute, than its options say.

@@ -8,9 +8,9 @@ pub(super) fn push(bytes: &[u8], text: &mut String) {
     for three in bytes.chunks(3) {
         let at = |index: usize| u32::from(three.get(index).copied().unwrap_or_default());
         let bits = at(0) << 16 | at(1) << 8 | at(2);
-        for letter in 0..4 {
-            let six = (bits >> (18 - 6 * letter)) & 63;
-            let is_padding = letter as usize > three.len();
+        for (letter, shift) in [18, 12, 6, 0].into_iter().enumerate() {
+            let six = (bits >> shift) & 63;
+            let is_padding = letter > three.len();
             let shown = LETTERS.get(six as usize).copied().map_or('=', char::from);
             text.push(if is_padding { '=' } else { shown });
         }

@@ -1,4 +1,4 @@
-//! A question about a picture, as the chat API of OpenAI has it.
+//! A question about a picture, as the chat API of `OpenAI` has it.
 
 use cache_core::{ErrorKind, Result};
 use serde::{Deserialize, Serialize};

@@ -33,7 +33,11 @@ pub struct Describer {
 enum By {
     Command(CommandLine),
     #[cfg(feature = "endpoint")]
-    Endpoint { endpoint: Endpoint, prompt: String, max_tokens: u32 },
+    Endpoint {
+        endpoint: Endpoint,
+        prompt: String,
+        max_tokens: u32,
+    },
 }
 
 /// Raised whenever the same frames would be described otherwise.
@@ -60,7 +64,7 @@ impl Describer {
         Ok(Self { keyframes, by: By::Command(command), segment: SEGMENT, at_once: 1, resource: Resource::Cpu })
     }
 
-    /// By a model that sees, with the chat API of OpenAI.
+    /// By a model that sees, with the chat API of `OpenAI`.
     #[cfg(feature = "endpoint")]
     pub fn endpoint(keyframes: Arc<KeyframeStage>, endpoint: Endpoint) -> Self {
         let at_once = endpoint.at_once();
@@ -124,10 +128,8 @@ impl Stage for Describer {
     type Kind = Descriptions;
 
     fn recipe(&self) -> Recipe {
-        let recipe = Recipe::new("describer", VERSION)
-            .input(self.keyframes.clone())
-            .segment(self.segment)
-            .on(self.resource);
+        let recipe =
+            Recipe::new("describer", VERSION).input(self.keyframes.clone()).segment(self.segment).on(self.resource);
         match &self.by {
             By::Command(command) => command.described(recipe),
             #[cfg(feature = "endpoint")]

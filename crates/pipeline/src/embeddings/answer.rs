@@ -10,7 +10,7 @@ pub(super) enum Answer {
     Bare(Vec<Vec<f32>>),
     /// That of Ollama.
     Named { embeddings: Vec<Vec<f32>> },
-    /// That of OpenAI.
+    /// That of `OpenAI`.
     Numbered { data: Vec<Numbered> },
 }
 

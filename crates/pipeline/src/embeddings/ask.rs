@@ -1,4 +1,4 @@
-//! Vectors of texts, as the API of OpenAI has them.
+//! Vectors of texts, as the API of `OpenAI` has them.
 
 use cache_core::{ErrorKind, Result};
 use serde::Serialize;

@@ -59,7 +59,7 @@ impl<S: Stage<Kind: Texts>> Embedder<S> {
         Ok(Self::by(texts, By::Command(command), 1, Resource::Cpu))
     }
 
-    /// By a model with the embeddings API of OpenAI.
+    /// By a model with the embeddings API of `OpenAI`.
     #[cfg(feature = "endpoint")]
     pub fn endpoint(texts: Arc<S>, endpoint: Endpoint) -> Self {
         let at_once = endpoint.at_once();
@@ -205,7 +205,8 @@ async fn run(command: &CommandLine, texts: Vec<String>) -> Result<Vec<Vec<f32>>>
     .await?;
     let printed = command.run(&[("texts", path.as_os_str())], &folder).await?;
     let parse = move || {
-        let bad = |why: &dyn std::fmt::Display| Error::new(ErrorKind::Load, format!("its answer is no embeddings: {why}"));
+        let bad =
+            |why: &dyn std::fmt::Display| Error::new(ErrorKind::Load, format!("its answer is no embeddings: {why}"));
         let answer: Answer = serde_json::from_slice(&printed).map_err(|error| bad(&error))?;
         answer.vectors(count).map_err(|why| bad(&why))
     };

@@ -25,7 +25,11 @@ impl Texts for Transcript {
         let micros = |ms: i64| ms.saturating_mul(1_000);
         let segments = self.segments.iter();
         segments
-            .map(|said| Passage { start_us: micros(said.start_ms), end_us: micros(said.end_ms), text: said.text.clone() })
+            .map(|said| Passage {
+                start_us: micros(said.start_ms),
+                end_us: micros(said.end_ms),
+                text: said.text.clone(),
+            })
             .collect()
     }
 }
@@ -33,11 +37,8 @@ impl Texts for Transcript {
 /// A passage is a description.
 impl Texts for Descriptions {
     fn passages(&self) -> Vec<Passage> {
-        let passage = |seen: &crate::Description| Passage {
-            start_us: seen.pts_us,
-            end_us: seen.pts_us,
-            text: seen.text.clone(),
-        };
+        let passage =
+            |seen: &crate::Description| Passage { start_us: seen.pts_us, end_us: seen.pts_us, text: seen.text.clone() };
         self.descriptions.iter().map(passage).collect()
     }
 }

@@ -1,11 +1,11 @@
 //! Answers of a server: read within limits, refusals told apart.
 
 use std::error::Error as StdError;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use cache_core::{Error, ErrorKind, Retry};
 use reqwest::Response;
-use reqwest::header::RETRY_AFTER;
+use reqwest::header::{DATE, RETRY_AFTER};
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -97,10 +97,14 @@ fn refusal(response: &Response) -> Result<(), Refusal> {
 
 /// What `Retry-After` says, in seconds or as a date; a day at most.
 fn pause(response: &Response) -> Option<Duration> {
-    let told = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let pause = match told.parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => httpdate::parse_http_date(told).ok()?.duration_since(SystemTime::now()).ok()?,
+    let header = |name| response.headers().get(name)?.to_str().ok().map(str::trim);
+    let told = header(RETRY_AFTER)?;
+    let pause = if let Ok(seconds) = told.parse() {
+        Duration::from_secs(seconds)
+    } else {
+        // By the clock that set the date.
+        let now = httpdate::parse_http_date(header(DATE)?).ok()?;
+        httpdate::parse_http_date(told).ok()?.duration_since(now).ok()?
     };
     Some(pause.min(Duration::from_hours(24)))
 }

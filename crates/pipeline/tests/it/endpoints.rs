@@ -36,7 +36,8 @@ fn transcriber(kit: &Kit) -> Arc<Transcriber> {
 fn embed(question: &Value) -> Value {
     let texts = question["input"].as_array().unwrap();
     let number = |text: &Value| text.as_str().unwrap().split(' ').nth(1).unwrap().parse::<f64>().unwrap();
-    let mut data: Vec<Value> = (0..).zip(texts)
+    let mut data: Vec<Value> = (0..)
+        .zip(texts)
         .map(|(index, text): (u32, _)| json!({"index": index, "embedding": [number(text), 0.25, -1.5]}))
         .collect();
     data.reverse();
@@ -83,10 +84,9 @@ async fn what_passes_is_tried_again() {
         Answer::silence(),
     ] {
         let told = first.clone();
-        let upstream = Upstream::new(move |seen| {
-            if seen.number == 0 { told.clone() } else { Answer::json(&embed(&seen.json())) }
-        })
-        .await;
+        let upstream =
+            Upstream::new(move |seen| if seen.number == 0 { told.clone() } else { Answer::json(&embed(&seen.json())) })
+                .await;
         let kit = Kit::new();
         let endpoint = endpoint(options(&upstream).attempt(Duration::from_secs(3)).at_once(1));
         let began = tokio::time::Instant::now();
@@ -188,8 +188,13 @@ async fn requests_begin_no_more_often_than_allowed() {
 #[tokio::test]
 async fn frames_are_described_by_a_model_that_sees() {
     let upstream = Upstream::new(|seen| {
-        let said = format!(" frame {}\u{7} ", seen.json()["messages"][0]["content"][1]["image_url"]["url"].as_str().unwrap().len());
-        Answer::json(&json!({"choices": [{"message": {"role": "assistant", "content": said}, "finish_reason": "stop"}]}))
+        let said = format!(
+            " frame {}\u{7} ",
+            seen.json()["messages"][0]["content"][1]["image_url"]["url"].as_str().unwrap().len()
+        );
+        Answer::json(
+            &json!({"choices": [{"message": {"role": "assistant", "content": said}, "finish_reason": "stop"}]}),
+        )
     })
     .await;
     let kit = Kit::new();
@@ -198,18 +203,25 @@ async fn frames_are_described_by_a_model_that_sees() {
     let stage = Arc::new(Describer::endpoint(keyframes, endpoint(options(&upstream))).prompt("What is it?", 50));
     let seen = kit.cache.compute(&film, &stage, &Selection::all()).await.unwrap();
     let described = &seen.value().descriptions;
-    assert!(described.len() >= 4 && described.iter().all(|seen| seen.text.starts_with("frame ") && !seen.text.contains('\u{7}')));
+    assert!(
+        described.len() >= 4
+            && described.iter().all(|seen| seen.text.starts_with("frame ") && !seen.text.contains('\u{7}'))
+    );
     let asked = upstream.seen();
     assert_eq!(asked.len(), described.len());
     let question = asked[0].json();
-    assert_eq!((&question["max_tokens"], &question["messages"][0]["content"][0]["text"]), (&json!(50), &json!("What is it?")));
+    assert_eq!(
+        (&question["max_tokens"], &question["messages"][0]["content"][0]["text"]),
+        (&json!(50), &json!("What is it?"))
+    );
     let url = question["messages"][0]["content"][1]["image_url"]["url"].as_str().unwrap().to_owned();
     assert!(url.starts_with("data:image/jpeg;base64,/9j/"), "{}", &url[..40]);
 }
 
 #[tokio::test]
 async fn a_model_that_says_nothing_is_an_error() {
-    let choice = |reason: &str, said: Value| json!({"choices": [{"message": {"content": said}, "finish_reason": reason}]});
+    let choice =
+        |reason: &str, said: Value| json!({"choices": [{"message": {"content": said}, "finish_reason": reason}]});
     for (answer, why) in [
         (json!({"choices": []}), "answered without a choice"),
         (choice("stop", json!(" \n")), "answered with nothing"),
@@ -230,7 +242,8 @@ async fn a_model_that_says_nothing_is_an_error() {
 async fn texts_are_embedded_by_a_command() {
     let kit = Kit::new();
     let film = kit.tone("film.mp4", 10);
-    let body = r#"cat "$1" > "$(dirname "$0")/texts"; echo '[[1,2],[3,4],[1,2],[3,4],[1,2],[3,4],[1,2],[3,4],[1,2],[3,4]]'"#;
+    let body =
+        r#"cat "$1" > "$(dirname "$0")/texts"; echo '[[1,2],[3,4],[1,2],[3,4],[1,2],[3,4],[1,2],[3,4],[1,2],[3,4]]'"#;
     let command = CommandLine::new(kit.script("embed", body), ["{texts}"]).scratch(kit.path("scratch"));
     let stage = Arc::new(Embedder::command(transcriber(&kit), command).unwrap().dimensions(2));
     let made = kit.cache.compute(&film, &stage, &Selection::all()).await.unwrap();
@@ -254,7 +267,8 @@ fn addresses_and_keys_that_cannot_be_are_refused() {
     assert!(refused("ftp://host/", "k").starts_with("its address is none of HTTP"));
     assert!(refused("http://me:s3cret@host/", "k").starts_with("its address holds a name or password"));
     assert!(refused("http://host/", "s3cret\n").starts_with("its key holds what no header may"));
-    let shown = format!("{:?}", Endpoint::new(EndpointOptions::new("http://host:81/s3cret?key=s3cret", "m").key("s3cret")));
+    let shown =
+        format!("{:?}", Endpoint::new(EndpointOptions::new("http://host:81/s3cret?key=s3cret", "m").key("s3cret")));
     assert!(shown.contains("host:81") && !shown.contains("s3cret"), "{shown}");
     let shown = format!("{:?}", EndpointOptions::new("http://host", "m").key("s3cret"));
     assert!(!shown.contains("s3cret"), "{shown}");

@@ -113,16 +113,34 @@ pub(crate) fn normal<'a>(words: impl IntoIterator<Item = &'a str>) -> Vec<String
     words.into_iter().map(letters).filter(|word| !word.is_empty()).collect()
 }
 
-/// How many words have to be put in, left out or exchanged to make `a` of `b`.
-pub(crate) fn edits(a: &[String], b: &[String]) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, left) in a.iter().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, right) in b.iter().enumerate() {
-            let exchanged = diagonal + usize::from(left != right);
-            diagonal = row[j + 1];
-            row[j + 1] = exchanged.min(row[j] + 1).min(diagonal + 1);
+/// Where `a` and `b` differ: the words of the one in the place of those of the other.
+pub(crate) fn differences<'a>(a: &'a [String], b: &'a [String]) -> Vec<(&'a [String], &'a [String])> {
+    let width = b.len() + 1;
+    // The longest common subsequence from each pair of words on.
+    let mut common = vec![0_usize; (a.len() + 1) * width];
+    for (i, j) in (0..a.len()).rev().flat_map(|i| (0..b.len()).rev().map(move |j| (i, j))) {
+        let skipping = common[(i + 1) * width + j].max(common[i * width + j + 1]);
+        let paired = if a[i] == b[j] { common[(i + 1) * width + j + 1] + 1 } else { 0 };
+        common[i * width + j] = skipping.max(paired);
+    }
+    let (mut from, mut at, mut found) = ((0, 0), (0, 0), Vec::new());
+    loop {
+        let (i, j) = at;
+        let is_end = i == a.len() || j == b.len();
+        if is_end || (a[i] == b[j] && common[i * width + j] == common[(i + 1) * width + j + 1] + 1) {
+            let end = if is_end { (a.len(), b.len()) } else { at };
+            if from != end {
+                found.push((&a[from.0..end.0], &b[from.1..end.1]));
+            }
+            if is_end {
+                return found;
+            }
+            at = (i + 1, j + 1);
+            from = at;
+        } else if common[(i + 1) * width + j] >= common[i * width + j + 1] {
+            at.0 += 1;
+        } else {
+            at.1 += 1;
         }
     }
-    row[b.len()]
 }

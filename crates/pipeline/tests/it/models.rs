@@ -1,22 +1,24 @@
-//! Models of some size: faster-whisper, and MiniLM in numpy. Run by `cargo xtask test --models`, which installs them.
+//! Models of some size: faster-whisper, and `MiniLM` in numpy. Run by `cargo xtask test --models`, which installs them.
 
+#![expect(clippy::print_stdout, reason = "figures of a model are worth knowing")]
+
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use cache_testkit::servers::program;
 use pipeline::{Embedder, Embeddings, Precision, Selection, Transcriber};
 
-use crate::kit::{Kit, SPEECH, words};
-use crate::real::{compare, python, whole_and_stitched};
+use crate::kit::{Kit, SPEECH};
+use crate::real::{compare, whole_and_stitched};
 
 #[tokio::test]
 #[ignore = "540 MB of programs: cargo xtask test --models"]
 async fn whisper_hears_in_segments_what_it_hears_in_one() {
     let kit = Kit::new();
     let film = kit.spoken("speech.mp4", SPEECH);
-    let command = kit.python(&python("python-models"), "hear_whisper.py", "{audio}").await;
+    let command = kit.python(&python(), "hear_whisper.py", "{audio}").await;
     let heard = whole_and_stitched(&kit, &film, &command).await;
-    let [of_whole, of_stitched, between] = compare("faster-whisper", &heard);
-    assert!(of_whole <= 10 && of_stitched <= 10 && between <= 10, "{heard:#?}");
-    assert_eq!(words(&heard[0]).len().abs_diff(words(&heard[1]).len()), 0, "{heard:#?}");
+    compare("faster-whisper", &heard);
 }
 
 #[tokio::test]
@@ -29,7 +31,7 @@ async fn sentences_of_one_matter_are_near_each_other() {
     let said: Vec<String> = said.iter().enumerate().map(segment).collect();
     let command = kit.command(&format!("echo '{{\"segments\": [{}]}}'", said.join(",")), &["{audio}"]);
     let transcriber = Arc::new(Transcriber::new(command).unwrap());
-    let model = kit.python(&python("python-models"), "embed_minilm.py", "{texts}").await;
+    let model = kit.python(&python(), "embed_minilm.py", "{texts}").await;
     let mut found = Vec::new();
     for precision in [Precision::Single, Precision::Half] {
         let embedder = Embedder::command(transcriber.clone(), model.clone()).unwrap();
@@ -44,6 +46,11 @@ async fn sentences_of_one_matter_are_near_each_other() {
     let off = found[0].iter().zip(found[1]).map(|(single, half)| (single - half).abs()).fold(0.0, f64::max);
     println!("half precision is off by {off:.2e}");
     assert!(off < 1e-3);
+}
+
+/// A Python with the models.
+fn python() -> PathBuf {
+    program("python-models").expect("run `cargo xtask test --models`, which installs it")
 }
 
 fn cosine(a: &[f32], b: &[f32]) -> f64 {

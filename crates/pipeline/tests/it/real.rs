@@ -1,6 +1,7 @@
 //! Real programs that hear and read: pocketsphinx and tesseract, on speech by flite and text by ffmpeg.
 
-use std::path::PathBuf;
+#![expect(clippy::print_stdout, reason = "figures of a recogniser are worth knowing")]
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,12 +10,7 @@ use pipeline::{
     CommandLine, Describer, Ffmpeg, KeyframeParams, KeyframeStage, Selection, Source, Transcriber, Transcript,
 };
 
-use crate::kit::{Kit, SPEECH, edits, normal, words};
-
-/// A Python that has the library which `cargo xtask servers`, or `cargo xtask test --models`, installs with it.
-pub(crate) fn python(name: &str) -> PathBuf {
-    program(name).unwrap()
-}
+use crate::kit::{Kit, SPEECH, differences, normal, words};
 
 /// What is heard of the whole film at once, and what is put together from segments of ten seconds.
 pub(crate) async fn whole_and_stitched(kit: &Kit, film: &Source, command: &CommandLine) -> [Arc<Transcript>; 2] {
@@ -28,36 +24,37 @@ pub(crate) async fn whole_and_stitched(kit: &Kit, film: &Source, command: &Comma
     [hear(3_600, 0).await, hear(10, 3).await]
 }
 
-/// How what was heard differs, in words.
-pub(crate) fn compare(name: &str, [whole, stitched]: &[Arc<Transcript>; 2]) -> [usize; 3] {
+/// Holds what was heard against what was said. The same sound is not always taken for the same words, it depends on what
+/// is around it; but wherever the two differ, both have heard something: nothing is lost or doubled.
+pub(crate) fn compare(name: &str, [whole, stitched]: &[Arc<Transcript>; 2]) {
     let (spoken, whole, stitched) = (normal(SPEECH.split(' ')), words(whole), words(stitched));
-    let found = [edits(&whole, &spoken), edits(&stitched, &spoken), edits(&stitched, &whole)];
-    let [of_whole, of_stitched, between] = found;
+    let different = |a: &[String], b: &[String]| differences(a, b).iter().map(|(a, b)| a.len().max(b.len())).sum();
+    let wrong: [usize; 3] = [different(&whole, &spoken), different(&stitched, &spoken), different(&stitched, &whole)];
+    let between = differences(&whole, &stitched);
     println!(
-        "{name}: {} words spoken; {} heard in one, {of_whole} of them wrong; {} stitched, {of_stitched} wrong; {between} \
-         between the two",
+        "{name}: of {} words {} wrong in one, {} in segments; they differ by {between:?}",
         spoken.len(),
-        whole.len(),
-        stitched.len()
+        wrong[0],
+        wrong[1]
     );
-    found
+    assert!(wrong[0] <= 20 && wrong[1] <= 20, "is the recogniser well?");
+    assert!(wrong[2] <= 6 && between.iter().all(|(whole, stitched)| !whole.is_empty() && !stitched.is_empty()));
 }
 
 #[tokio::test]
 async fn speech_in_segments_is_what_is_heard_of_it_in_one() {
     let kit = Kit::new();
     let film = kit.spoken("speech.mp4", SPEECH);
-    let command = kit.python(&python("python-pocketsphinx"), "hear_pocketsphinx.py", "{audio}").await;
+    let command = kit.python(&program("python-pocketsphinx").unwrap(), "hear_pocketsphinx.py", "{audio}").await;
     let heard = whole_and_stitched(&kit, &film, &command).await;
-    let [of_whole, of_stitched, between] = compare("pocketsphinx", &heard);
-    assert!(of_whole <= 20 && of_stitched <= 20 && between <= 12, "{heard:#?}");
-    assert_eq!(words(&heard[0]).len().abs_diff(words(&heard[1]).len()), 0, "{heard:#?}");
+    compare("pocketsphinx", &heard);
 }
 
 #[tokio::test]
 async fn text_in_frames_is_read() {
     let kit = Kit::new();
-    let page = |text: &str| format!("color=white:size=640x120:duration=2:rate=2,drawtext=text='{text}':fontsize=40:x=20:y=40");
+    let page =
+        |text: &str| format!("color=white:size=640x120:duration=2:rate=2,drawtext=text='{text}':fontsize=40:x=20:y=40");
     let (first, last) = (page("Chapter One"), page("The Harbor"));
     let film = kit.film(
         "pages.mp4",

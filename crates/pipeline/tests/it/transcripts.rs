@@ -97,7 +97,10 @@ async fn arguments_reach_the_program_as_they_are() {
 async fn garbage_is_refused_with_its_place_and_not_cached() {
     for (printed, why) in [
         ("loading model", "is not the JSON that was expected: expected value at line 1 column 1"),
-        (r#"{"segments": [{"start": 3, "end": 4, "text": "a"}, {"start": 1, "end": 2, "text": "b"}]}"#, "segment 1 begins"),
+        (
+            r#"{"segments": [{"start": 3, "end": 4, "text": "a"}, {"start": 1, "end": 2, "text": "b"}]}"#,
+            "segment 1 begins",
+        ),
         (r#"{"segments": [{"start": -1, "end": 4, "text": "a"}]}"#, "segment 0 begins at -1 s, before the audio"),
         (r#"{"segments": [{"start": 1, "end": 400, "text": "a"}]}"#, "but the audio ends at 2"),
     ] {

@@ -68,7 +68,8 @@ fn the_shape_of_whisper_cpp_is_read() {
 
 #[test]
 fn letters_that_tokens_share_leave_the_words_out() {
-    let json = b"{\"transcription\": [{\"offsets\": {\"from\": 0, \"to\": 9}, \"text\": \"\xE4\xBD\xA0\", \"tokens\": [\
+    let json =
+        b"{\"transcription\": [{\"offsets\": {\"from\": 0, \"to\": 9}, \"text\": \"\xE4\xBD\xA0\", \"tokens\": [\
         {\"text\": \"\xE4\xBD\", \"offsets\": {\"from\": 0, \"to\": 1}}, {\"text\": \"\xA0\"}]}]}";
     let transcript = parse(json, LENGTH).unwrap();
     assert_eq!((transcript.text().as_str(), words(&transcript).len()), ("你", 0));

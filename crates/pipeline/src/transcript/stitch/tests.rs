@@ -101,10 +101,8 @@ proptest! {
 fn the_cut_is_in_the_middle_of_what_both_have_heard() {
     let early = utterance(vec![word("One", 7_000, 7_400), word("two,", 9_000, 9_400), word("thr", 12_700, 13_000)]);
     let late = utterance(vec![word("un", 7_000, 7_200), word("two", 9_100, 9_500), word("three", 12_700, 13_300)]);
-    let pieces = vec![
-        piece((0, 10_000), (0, 13_000), vec![early]),
-        piece((10_000, 20_000), (7_000, 20_000), vec![late]),
-    ];
+    let pieces =
+        vec![piece((0, 10_000), (0, 13_000), vec![early]), piece((10_000, 20_000), (7_000, 20_000), vec![late])];
     let whole = stitch(pieces);
     assert_eq!(said(&whole.words()), ["One", "two,", "three"]);
     assert_eq!(whole.text(), "One two,\nthree");
@@ -116,10 +114,8 @@ fn the_cut_is_in_the_middle_of_what_both_have_heard() {
 fn without_a_common_word_the_cut_is_in_a_silence() {
     let early = utterance(vec![word("left", 7_500, 8_000), word("rig", 12_800, 13_000)]);
     let late = utterance(vec![word("eft", 7_600, 8_000), word("right", 12_800, 13_400)]);
-    let pieces = vec![
-        piece((0, 10_000), (0, 13_000), vec![early]),
-        piece((10_000, 20_000), (7_000, 20_000), vec![late]),
-    ];
+    let pieces =
+        vec![piece((0, 10_000), (0, 13_000), vec![early]), piece((10_000, 20_000), (7_000, 20_000), vec![late])];
     assert_eq!(said(&stitch(pieces).words()), ["left", "right"]);
 }
 
@@ -127,10 +123,8 @@ fn without_a_common_word_the_cut_is_in_a_silence() {
 fn what_only_one_has_heard_is_taken() {
     let late = utterance(vec![word("a", 7_500, 8_000), word("b", 9_800, 10_000), word("c", 12_000, 12_400)]);
     let early = utterance(vec![word("z", 6_000, 6_950)]);
-    let pieces = vec![
-        piece((0, 10_000), (0, 13_000), vec![early]),
-        piece((10_000, 20_000), (7_000, 20_000), vec![late]),
-    ];
+    let pieces =
+        vec![piece((0, 10_000), (0, 13_000), vec![early]), piece((10_000, 20_000), (7_000, 20_000), vec![late])];
     assert_eq!(said(&stitch(pieces).words()), ["z", "a", "b", "c"]);
 }
 
