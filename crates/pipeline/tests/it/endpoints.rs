@@ -170,7 +170,7 @@ async fn a_server_that_is_down_is_an_error_and_what_was_finished_is_kept() {
 
 #[tokio::test]
 async fn no_more_requests_are_under_way_than_allowed() {
-    let upstream = Upstream::new(|seen| Answer::json(&embed(&seen.json())).after(Duration::from_millis(100))).await;
+    let upstream = Upstream::new(|seen| Answer::json(&embed(&seen.json())).unless_open(2)).await;
     let kit = Kit::new();
     embeddings(&kit, endpoint(options(&upstream).at_once(2))).await.unwrap();
     assert_eq!(upstream.most_at_once(), 2);

@@ -13,6 +13,7 @@ mod kill;
 mod kit;
 mod library;
 mod memo;
+#[cfg(feature = "models")]
 mod models;
 mod names;
 mod real;

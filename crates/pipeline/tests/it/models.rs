@@ -1,7 +1,5 @@
 //! Models of some size: faster-whisper, and `MiniLM` in numpy. Run by `cargo xtask test --models`, which installs them.
 
-#![expect(clippy::print_stdout, reason = "figures of a model are worth knowing")]
-
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -12,7 +10,6 @@ use crate::kit::{Kit, SPEECH};
 use crate::real::{compare, whole_and_stitched};
 
 #[tokio::test]
-#[ignore = "540 MB of programs: cargo xtask test --models"]
 async fn whisper_hears_in_segments_what_it_hears_in_one() {
     let kit = Kit::new();
     let film = kit.spoken("speech.mp4", SPEECH);
@@ -22,7 +19,6 @@ async fn whisper_hears_in_segments_what_it_hears_in_one() {
 }
 
 #[tokio::test]
-#[ignore = "540 MB of programs: cargo xtask test --models"]
 async fn sentences_of_one_matter_are_near_each_other() {
     let kit = Kit::new();
     let film = kit.tone("film.mp4", 4);

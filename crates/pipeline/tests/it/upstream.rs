@@ -1,10 +1,12 @@
 //! A server of HTTP that answers as it is told, and remembers what it was asked.
 
 use std::fmt::Write as _;
+use std::future::ready;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use cache_testkit::eventually;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -28,7 +30,8 @@ pub(crate) struct Answer {
     headers: Vec<(&'static str, &'static str)>,
     body: Vec<u8>,
     how: How,
-    pause: Duration,
+    /// Waits a little for more open requests than these.
+    unless_open: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -71,7 +74,7 @@ impl Seen {
 
 impl Answer {
     fn new(status: u16, body: Vec<u8>, how: How) -> Self {
-        Self { status, headers: Vec::new(), body, how, pause: Duration::ZERO }
+        Self { status, headers: Vec::new(), body, how, unless_open: None }
     }
 
     pub(crate) fn json(value: &Value) -> Self {
@@ -112,8 +115,8 @@ impl Answer {
         self
     }
 
-    pub(crate) fn after(mut self, pause: Duration) -> Self {
-        self.pause = pause;
+    pub(crate) fn unless_open(mut self, most: usize) -> Self {
+        self.unless_open = Some(most);
         self
     }
 }
@@ -160,7 +163,10 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
             all.len() - 1
         };
         let answer = (shared.answers)(&seen);
-        tokio::time::sleep(answer.pause).await;
+        if let Some(most) = answer.unless_open {
+            // Long enough for those to come that must not.
+            _ = eventually(Duration::from_millis(300), || ready(shared.open.load(Ordering::Relaxed) > most)).await;
+        }
         // Counted before the client can know of the answer and ask again.
         shared.open.fetch_sub(1, Ordering::Relaxed);
         if !respond(&mut stream, &answer).await {

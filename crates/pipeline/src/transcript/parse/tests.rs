@@ -1,3 +1,5 @@
+//! Output of transcribers: good, odd and hostile.
+
 use super::*;
 
 const LENGTH: Duration = Duration::from_secs(10);

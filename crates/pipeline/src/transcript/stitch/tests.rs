@@ -1,3 +1,5 @@
+//! Stitching: known words, cut into pieces and heard with faults.
+
 use proptest::prelude::*;
 
 use super::*;
