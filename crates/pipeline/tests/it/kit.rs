@@ -12,13 +12,10 @@ use cache_tiered::Tiered;
 use pipeline::{ArtifactCache, ArtifactOptions, CommandLine, Source, Transcript};
 use tempfile::TempDir;
 
-/// Ordinary sentences, about 41 seconds of them.
+/// Ordinary sentences, about 20 seconds of them.
 pub(crate) const SPEECH: &str = "The old harbor wakes before the sun. Fishing boats leave the northern pier one after \
     another, and their lamps move slowly across the dark water. An engineer checks the signal on the tower and writes the \
-    time in a small green book. At seven the market opens near the railway station. Farmers sell apples, butter, honey and \
-    fresh bread while children run between the wooden tables. Later in the morning a train arrives from the mountains with \
-    letters, newspapers and seventeen heavy boxes. The captain reads the weather report twice, then he closes the window \
-    and begins to work. In the evening everybody returns to the village and the bells ring over the quiet river.";
+    time in a small green book. At seven the market opens near the railway station.";
 
 /// A directory for films and programs, and a cache in memory; removed at the end.
 pub(crate) struct Kit {
