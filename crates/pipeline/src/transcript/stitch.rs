@@ -28,11 +28,12 @@ const MOST_PAIRS: usize = 1 << 20;
 ///    equally many the pairs with the smallest differences in time. The cut is in the middle of the longest run of pairs
 ///    without another word between them, of equally long ones the run nearest to where the stretches meet: up to it
 ///    the earlier transcript is taken, from there on the later one;
-/// 2. without a common word, the cut is in a silence of both: in one that leaves out the fewest words, of several in the
-///    longest, as near as it may be to where the stretches meet; without a silence, it is where they meet. Words whose
-///    middles lie before the cut are taken from the earlier transcript, the others from the later one.
+/// 2. without a common word, the cut is in a silence of both, off the edges: in one that leaves out the fewest words, of
+///    several in the longest, as near as it may be to where the stretches meet; without a silence, it is where they meet.
+///    Words whose middles lie before the cut are taken from the earlier transcript, the others from the later one.
 ///
-/// At a gap the words whose middles lie in the piece's own stretch are taken. A segment that is cut keeps its other words.
+/// Pieces that meet without overlap are taken as they are. At a gap the words whose middles lie in the piece's own stretch
+/// are taken. A segment that is cut keeps its other words.
 pub(super) fn stitch(pieces: Vec<Piece>) -> Transcript {
     let heard: Vec<Vec<Heard>> = pieces.iter().map(|piece| listen(&piece.transcript)).collect();
     let mut takes: Vec<(usize, usize)> = heard.iter().map(|words| (0, words.len())).collect();
@@ -96,6 +97,9 @@ fn listen(transcript: &Transcript) -> Vec<Heard> {
 
 /// Up to which word `earlier` is taken, and from which on `later` is.
 fn cut(earlier: &[Heard], later: &[Heard], meet_ms: i64, window: (i64, i64)) -> (usize, usize) {
+    if window.0 >= window.1 {
+        return (earlier.len(), 0);
+    }
     // A word that goes beyond the window is cut short in the other transcript, which began or ended with it.
     let from = earlier.iter().rposition(|word| word.end_ms < window.0 - SLACK_MS).map_or(0, |at| at + 1);
     let to = later.iter().position(|word| word.start_ms > window.1 + SLACK_MS).unwrap_or(later.len());
@@ -167,6 +171,9 @@ fn pair_to_cut_at(pairs: &[(usize, usize)], tail: &[Heard], meet_ms: i64) -> Opt
 
 /// A moment in a silence of `window`, as the second rule says; where the stretches meet if there is none.
 fn silence(tail: &[Heard], head: &[Heard], meet_ms: i64, window: (i64, i64)) -> i64 {
+    // A word at the edge of a window may be half a word.
+    let inner = (window.0 + SLACK_MS, window.1 - SLACK_MS);
+    let window = if inner.0 < inner.1 { inner } else { window };
     let mut words: Vec<(i64, i64)> = tail.iter().chain(head).map(|word| (word.start_ms, word.end_ms)).collect();
     words.sort_unstable();
     words.push((window.1, window.1));

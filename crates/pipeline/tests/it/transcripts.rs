@@ -131,12 +131,42 @@ async fn a_program_that_hangs_is_ended_with_all_that_it_has_started() {
     let body = r#"sleep 1000 & echo $! > "$(dirname "$0")/child"; sleep 1000"#;
     let error = failure(&kit, kit.command(body, &["{audio}"]).limit(Duration::from_millis(500))).await;
     assert_eq!(error.kind(), ErrorKind::Timeout);
-    let child = kit.read("child").trim().to_owned();
-    let is_gone = || {
-        let state = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
-        std::future::ready(state.is_empty() || state.contains(") Z "))
-    };
-    assert!(eventually(seconds(60), is_gone).await);
+    assert!(eventually(seconds(60), || is_gone(&kit)).await);
+}
+
+/// Whether the process whose number is in the file `child` has ended.
+fn is_gone(kit: &Kit) -> impl Future<Output = bool> + use<> {
+    let child = kit.read("child");
+    let state = std::fs::read_to_string(format!("/proc/{}/stat", child.trim())).unwrap_or_default();
+    std::future::ready(!child.is_empty() && (state.is_empty() || state.contains(") Z ")))
+}
+
+#[tokio::test]
+async fn a_program_whose_answer_nobody_waits_for_is_ended() {
+    let kit = Kit::new();
+    let film = kit.tone("film.mp4", 2);
+    let command = kit.command(r#"echo $$ > "$(dirname "$0")/child"; sleep 1000"#, &["{audio}"]);
+    let stage = Arc::new(Transcriber::new(command).unwrap());
+    let cache = kit.cache.clone();
+    let task = tokio::spawn(async move { transcribe(&cache, &film, &stage).await });
+    assert!(eventually(seconds(60), || std::future::ready(kit.read("child").ends_with('\n'))).await);
+    task.abort();
+    assert!(eventually(seconds(60), || is_gone(&kit)).await);
+    assert!(kit.is_clear().await);
+}
+
+#[tokio::test]
+async fn a_transcript_made_elsewhere_is_taken() {
+    let kit = Kit::new();
+    let film = kit.tone("film.mp4", 10);
+    let stage = Transcriber::new(kit.command("exit 1", &["{audio}"])).unwrap();
+    let stage = Arc::new(stage.segments(seconds(3), seconds(1)).unwrap());
+    let json = r#"{"segments": [{"start_ms": 500, "end_ms": 4500, "text": "one two"}, {"start_ms": 5900, "end_ms": 6100,
+        "text": "three"}, {"start_ms": 6200, "end_ms": 9000, "text": "three four"}]}"#;
+    let known: Transcript = serde_json::from_str(json).unwrap();
+    kit.cache.set(&film, &stage, &known).await.unwrap();
+    let found = transcribe(&kit.cache, &film, &stage).await.unwrap();
+    assert_eq!(found.segments, known.segments);
 }
 
 #[tokio::test]
