@@ -16,8 +16,8 @@ fn seconds(seconds: u64) -> Duration {
 }
 
 /// Prints the length of the WAV in its only segment, and logs the run.
-const LENGTH: &str = r#"echo run >> "$(dirname "$0")/runs"
-ms=$(( ($(stat -c %s "$1") - 44) / 32 ))
+const LENGTH: &str = r#"ms=$(( ($(stat -c %s "$1") - 44) / 32 ))
+echo $ms >> "$(dirname "$0")/runs"
 echo "{\"segments\": [{\"start_ms\": 0, \"end_ms\": $ms, \"text\": \"heard $ms\"}]}""#;
 
 async fn transcribe(cache: &ArtifactCache, film: &Source, stage: &Arc<Transcriber>) -> Result<Arc<Transcript>, Error> {
@@ -44,12 +44,9 @@ async fn every_segment_is_heard_with_what_is_around_it() {
     let stage = Arc::new(stage);
     for (at, length_ms) in [(1, 5_000), (5, 6_000), (9, 3_000_i64)] {
         let span = Span::new(at * SECOND_US, at * SECOND_US + 1);
-        let heard = kit.cache.compute(&film, &stage, &Selection::all().span(span)).await.unwrap();
-        let said = heard.value().segments[0].words.len();
-        assert_eq!(said, 0);
-        let text = heard.value().text();
-        let ms: i64 = text.split(' ').next_back().unwrap().parse().unwrap();
-        assert!((ms - length_ms).abs() <= 100, "{at}: {ms}");
+        kit.cache.compute(&film, &stage, &Selection::all().span(span)).await.unwrap();
+        let heard_ms: i64 = kit.read("runs").lines().next_back().unwrap().parse().unwrap();
+        assert!((heard_ms - length_ms).abs() <= 100, "{at}: {heard_ms}");
     }
     assert_eq!(kit.read("runs").lines().count(), 3);
     transcribe(&kit.cache, &film, &stage).await.unwrap();
