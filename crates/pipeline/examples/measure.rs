@@ -122,6 +122,6 @@ fn make(clip: &Path, arguments: &[&str]) -> Result<()> {
     if status.map_err(failed)?.success() { Ok(()) } else { Err(failed("ffmpeg failed")) }
 }
 
-fn failed(error: impl ToString) -> Error {
+fn failed(error: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Unavailable, error.to_string())
 }

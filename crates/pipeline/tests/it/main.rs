@@ -17,4 +17,5 @@ mod support;
 mod tiers;
 mod times;
 mod tools;
+mod verify;
 mod warm;
