@@ -8,17 +8,18 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cache_core::{Error, Result};
+use cache_core::{Error, ErrorKind, Key, Result};
+use cache_tiered::{Hit, Load};
 use futures_util::{StreamExt, stream};
 
 pub(crate) use look::{Snapshot, look};
 
 use crate::origin::stage_error;
-use crate::output::{Job, Sink, Spill, Tally};
+use crate::output::{Job, Piece, Sink, Spill, Tally};
 use crate::resolved::Resolved;
 use crate::shared::Shared;
 use crate::video::Video;
-use crate::{Pass, Segment, Selection, Work};
+use crate::{Pass, Probe, Segment, Selection, Work};
 use units::{Unit, units};
 
 type Ensuring<'a> = Pin<Box<dyn Future<Output = Result<Snapshot>> + Send + 'a>>;
@@ -52,6 +53,14 @@ pub(crate) fn ensure<'a>(
             let most = snapshot.still_wanted(selection);
             resolved.meter.missing(lacking.len());
             inputs(shared, video, resolved, selection, &lacking).await?;
+            if resolved.recipe.divisible && !std::mem::replace(&mut done.mended, true) {
+                let pieces = snapshot.pieces();
+                if !pieces.is_empty() {
+                    let (segments, tally) = mend(shared, video, resolved, pieces).await?;
+                    done.add(segments, &tally);
+                    continue;
+                }
+            }
             let units = units(resolved.recipe.pass, lacking, most);
             let (segments, tally) = run(shared, video, resolved, units).await?;
             idle += u32::from(segments.is_empty());
@@ -66,6 +75,8 @@ pub(crate) fn ensure<'a>(
 struct Done {
     segments: HashSet<Segment>,
     tally: Tally,
+    /// Whether pieces of segments were tried.
+    mended: bool,
 }
 
 impl Done {
@@ -149,18 +160,10 @@ async fn run_unit(
     let Unit { segments, most } = unit;
     let key = resolved.job_key(&segments)?;
     let probe = video.probe_or_error()?;
-    let job = Job { shared: shared.clone(), video: video.clone(), resolved: resolved.clone(), segments, most };
+    let job =
+        Job { shared: shared.clone(), video: video.clone(), resolved: resolved.clone(), segments, most, piece: None };
     let segments = job.segments.clone();
-    let load = move |load: cache_tiered::Load| async move {
-        load.set_lifetime(cache_core::ttl(Duration::ZERO));
-        job.shared.known.note(&job.video.root, job.resolved.identity.chain()).await.ok();
-        let (work, stage) = (Work::new(job.clone(), probe), job.resolved.stage.clone());
-        let mut sink = Sink::new(job, Some(load), None);
-        stage.compute_into(&work, &mut sink).await?;
-        sink.finish().map(|(tally, _)| tally)
-    };
-    let class = shared.class(resolved.recipe.resource);
-    let hit = shared.jobs.request(&key).class(class).load(load).await.map_err(stage_error)?;
+    let hit = run_job(shared, &key, job, probe).await?;
     let given = match hit.origin {
         cache_tiered::Origin::Loaded => segments,
         // Somebody else's may have been about other segments: the next look tells.
@@ -168,6 +171,47 @@ async fn run_unit(
     };
     let tally = if given.is_empty() { Tally::default() } else { hit.value.as_ref().clone() };
     Ok((given, tally))
+}
+
+/// Runs a job, or joins the one of its key.
+async fn run_job(shared: &Arc<Shared>, key: &Key, job: Job, probe: Arc<Probe>) -> Result<Hit<Tally>> {
+    let class = shared.class(job.resolved.recipe.resource);
+    let load = move |load: Load| async move {
+        load.set_lifetime(cache_core::ttl(Duration::ZERO));
+        job.shared.known.note(&job.video.root, job.resolved.identity.chain()).await.ok();
+        let (work, stage) = (Work::new(job.clone(), probe), job.resolved.stage.clone());
+        let mut sink = Sink::new(job, Some(load), None);
+        stage.compute_into(&work, &mut sink).await?;
+        sink.finish().map(|(tally, _)| tally)
+    };
+    shared.jobs.request(key).class(class).load(load).await.map_err(stage_error)
+}
+
+/// Has bundles computed that are gone, each by itself. What comes out differently is left to be computed with its
+/// whole segment; the segments of the others.
+async fn mend(
+    shared: &Arc<Shared>,
+    video: &Arc<Video>,
+    resolved: &Arc<Resolved>,
+    pieces: Vec<Piece>,
+) -> Result<(Vec<Segment>, Tally)> {
+    let (mut mended, mut tally, probe) = (Vec::new(), Tally::default(), video.probe_or_error()?);
+    for piece in pieces {
+        let key = resolved.root.child("mend").part(piece.segment.index).part(piece.number).build()?;
+        let (shared_job, segments) = (shared.clone(), vec![piece.segment]);
+        let whole = resolved.axis.segment(piece.segment.index);
+        let (video, resolved) = (video.clone(), resolved.clone());
+        let job = Job { shared: shared_job, video, resolved, segments, most: None, piece: Some(piece) };
+        match run_job(shared, &key, job, probe.clone()).await {
+            Ok(hit) => {
+                mended.extend((hit.value.bodies > 0).then_some(whole));
+                tally.add(&hit.value);
+            }
+            Err(error) if error.kind() == ErrorKind::Internal => tracing::debug!(%error, "not mended"),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((mended, tally))
 }
 
 /// Computes for this caller alone what no tier has room for.
@@ -182,7 +226,14 @@ async fn privately(
     let most = snapshot.still_wanted(selection);
     let mut spill = Spill::create(&shared.options.scratch).await?;
     for Unit { segments, most } in units(Pass::Run, lacking, most) {
-        let job = Job { shared: shared.clone(), video: video.clone(), resolved: resolved.clone(), segments, most };
+        let job = Job {
+            shared: shared.clone(),
+            video: video.clone(),
+            resolved: resolved.clone(),
+            segments,
+            most,
+            piece: None,
+        };
         let work = Work::new(job.clone(), video.probe_or_error()?);
         let mut sink = Sink::new(job, None, Some(spill));
         resolved.stage.compute_into(&work, &mut sink).await?;

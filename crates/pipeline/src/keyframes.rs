@@ -62,4 +62,8 @@ impl Kind for Keyframes {
     fn bodies(&self) -> Vec<BodyRef> {
         self.frames.iter().map(|frame| frame.picture).collect()
     }
+
+    fn times(&self) -> Vec<i64> {
+        self.frames.iter().map(|frame| frame.pts_us).collect()
+    }
 }

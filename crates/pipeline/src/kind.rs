@@ -63,4 +63,10 @@ pub trait Kind: Serialize + DeserializeOwned + Clone + Debug + Send + Sync + 'st
     fn bodies(&self) -> Vec<BodyRef> {
         Vec::new()
     }
+
+    /// The times of its bodies in microseconds, one for each and in their order, where each belongs to one instant.
+    /// Of a [`divisible`](crate::Recipe::divisible) stage, bodies that were evicted are computed again by themselves.
+    fn times(&self) -> Vec<i64> {
+        Vec::new()
+    }
 }

@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 use bytes::Bytes;
 use cache_core::Result;
 
-pub(crate) use sink::{Job, Sink, Tally};
+pub(crate) use sink::{Job, Piece, Sink, Tally};
 pub(crate) use spill::Spill;
 
 use crate::{BodyRef, Kind, Segment};
@@ -51,7 +51,7 @@ impl<'a, K: Kind> Output<'a, K> {
     /// When the source was changed since it was fingerprinted, and when it is not the turn of this segment: they are
     /// given in the order of [`Work::segments`](crate::Work::segments), each once.
     pub async fn part(&mut self, segment: Segment, value: &K) -> Result<Next> {
-        self.sink.part(segment, value.count(), value).await
+        self.sink.part(segment, value.count(), &value.times(), value).await
     }
 }
 

@@ -5,7 +5,7 @@ use cache_core::{Error, ErrorKind, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::Digest;
+use crate::{Digest, Span};
 
 /// Names a body: a picture, a piece of sound, a block of numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -39,6 +39,8 @@ pub(crate) struct Table {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Bundle {
     pub(crate) bodies: Vec<BodyInfo>,
+    /// The time of the bodies, where they have one.
+    pub(crate) span: Option<Span>,
 }
 
 /// A body's place.
@@ -70,6 +72,20 @@ impl Table {
 
     pub(crate) fn bytes(&self) -> u64 {
         self.bundles.iter().map(Bundle::bytes).sum()
+    }
+
+    /// Notes when the bodies are, if there is a time for each.
+    pub(crate) fn set_times(&mut self, times: &[i64]) {
+        if times.len() as u64 != self.bodies() {
+            return;
+        }
+        let mut rest = times;
+        for bundle in &mut self.bundles {
+            let (these, after) = rest.split_at(bundle.bodies.len());
+            let ends = these.iter().min().zip(these.iter().max());
+            bundle.span = ends.map(|(first, last)| Span::new(*first, last.saturating_add(1)));
+            rest = after;
+        }
     }
 
     pub(crate) fn bodies(&self) -> u64 {
@@ -130,7 +146,10 @@ mod tests {
 
     fn sample() -> Table {
         let body = |text: &str| BodyInfo { len: text.len() as u64, digest: Digest::of(text.as_bytes()) };
-        let bundles = vec![Bundle { bodies: vec![body("a"), body("bcd")] }, Bundle { bodies: vec![body("ef")] }];
+        let bundles = vec![
+            Bundle { bodies: vec![body("a"), body("bcd")], span: None },
+            Bundle { bodies: vec![body("ef")], span: None },
+        ];
         Table { count: 3, cost_us: 5, bundles }
     }
 

@@ -41,6 +41,13 @@ impl Work {
         &self.job.segments
     }
 
+    /// Whether just a piece of one segment is wanted: then the only one of [`segments`](Self::segments) is as short as
+    /// the piece, and nothing before or after it is to be given. That is asked of
+    /// [`divisible`](crate::Recipe::divisible) stages alone.
+    pub fn piece(&self) -> Option<Span> {
+        self.job.piece.as_ref().map(|piece| piece.segment.span)
+    }
+
     /// From the start of the first segment to the end of the last.
     pub fn span(&self) -> Span {
         let start_us = self.job.segments.first().map_or(0, |segment| segment.span.start_us);

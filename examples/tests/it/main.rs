@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod bot;
+mod custom_kind;
 mod link_cache;
 
 use std::io::Write;

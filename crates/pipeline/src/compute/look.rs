@@ -7,7 +7,7 @@ use bytes::Bytes;
 use cache_core::{Backend, Result};
 use futures_util::{StreamExt, stream};
 
-use crate::output::{Spill, Tally};
+use crate::output::{Piece, Spill, Tally};
 use crate::part::{self, Table};
 use crate::resolved::Resolved;
 use crate::shared::Shared;
@@ -21,8 +21,8 @@ pub(crate) struct Held {
     pub(crate) bytes: Bytes,
     /// The tier that gave it.
     pub(crate) origin: Arc<str>,
-    /// Whether all of its bundles are there, too.
-    pub(crate) whole: bool,
+    /// The numbers of its bundles that are not there.
+    pub(crate) gone: Vec<u32>,
 }
 
 /// What of a selection is there.
@@ -56,7 +56,7 @@ pub(crate) async fn look(shared: &Shared, resolved: &Resolved, selection: &Selec
         for (segment, lookup) in some.iter().zip(lookups) {
             let held = lookup.found.and_then(|found| {
                 let (bytes, origin) = (found.entry.body, found.name);
-                Some(Held { segment: *segment, table: part::table(&bytes)?, bytes, origin, whole: true })
+                Some(Held { segment: *segment, table: part::table(&bytes)?, bytes, origin, gone: Vec::new() })
             });
             snapshot.wanted.push(*segment);
             snapshot.held.push(held);
@@ -75,18 +75,18 @@ async fn confirm_bundles(shared: &Shared, resolved: &Resolved, snapshot: &mut Sn
     for (at, held) in snapshot.held.iter().enumerate() {
         let Some(held) = held else { continue };
         for (number, bundle) in (0..).zip(&held.table.bundles) {
-            asked.push((at, resolved.bundle_key(held.segment.index, number)?, bundle.etag()));
+            asked.push((at, number, resolved.bundle_key(held.segment.index, number)?, bundle.etag()));
         }
     }
     let mut answers = stream::iter(asked)
-        .map(|(at, key, etag)| async move {
+        .map(|(at, number, key, etag)| async move {
             let meta = shared.tiers.stat(&key).await.ok().flatten();
-            (at, meta.and_then(|meta| meta.etag).is_some_and(|found| *found == *etag))
+            (at, number, meta.and_then(|meta| meta.etag).is_some_and(|found| *found == *etag))
         })
         .buffer_unordered(BUNDLES);
-    while let Some((at, there)) = answers.next().await {
+    while let Some((at, number, there)) = answers.next().await {
         if let (false, Some(Some(held))) = (there, snapshot.held.get_mut(at)) {
-            held.whole = false;
+            held.gone.push(number);
         }
     }
     Ok(())
@@ -106,7 +106,7 @@ impl Snapshot {
             if selection.most.is_some_and(|most| lacking.is_empty() && things >= most) {
                 break;
             }
-            match held.as_ref().filter(|held| held.whole) {
+            match held.as_ref().filter(|held| held.is_whole()) {
                 Some(held) => things = things.saturating_add(held.things(selection)),
                 None => lacking.push(*segment),
             }
@@ -114,9 +114,24 @@ impl Snapshot {
         lacking
     }
 
+    /// The bundles that are gone of segments of which nothing else is, where it is known when they are.
+    pub(crate) fn pieces(&self) -> Vec<Piece> {
+        let mut pieces = Vec::new();
+        for held in self.held.iter().flatten() {
+            for number in &held.gone {
+                let bundle = held.table.bundles.get(*number as usize);
+                pieces.extend(bundle.and_then(|bundle| {
+                    let segment = Segment { span: bundle.span?, ..held.segment };
+                    Some(Piece { segment, number: *number, bundle: bundle.clone() })
+                }));
+            }
+        }
+        pieces
+    }
+
     /// How many things are still wanted from the first gap on.
     pub(crate) fn still_wanted(&self, selection: &Selection) -> Option<u64> {
-        let whole = self.held.iter().map_while(|held| held.as_ref().filter(|held| held.whole));
+        let whole = self.held.iter().map_while(|held| held.as_ref().filter(|held| held.is_whole()));
         let things: u64 = whole.map(|held| held.things(selection)).sum();
         selection.most.map(|most| most.saturating_sub(things))
     }
@@ -132,7 +147,7 @@ impl Snapshot {
                 spill.parts().get(&segment.index).and_then(|bytes| Some((bytes.clone(), part::table(bytes)?)))
             {
                 let origin = crate::origin::LOADED.into();
-                *held = Some(Held { segment: *segment, table, bytes, origin, whole: true });
+                *held = Some(Held { segment: *segment, table, bytes, origin, gone: Vec::new() });
             }
         }
         self.computed = spill.parts().keys().copied().collect();
@@ -144,7 +159,7 @@ impl Snapshot {
         let mut coverage = Coverage { segments: self.segments, ..Coverage::default() };
         for (segment, held) in self.wanted.iter().zip(&self.held) {
             match held {
-                Some(held) if held.whole => coverage.present.push(*segment),
+                Some(held) if held.is_whole() => coverage.present.push(*segment),
                 Some(_) => coverage.partial.push(*segment),
                 None => coverage.absent.push(*segment),
             }
@@ -155,6 +170,11 @@ impl Snapshot {
 }
 
 impl Held {
+    /// Whether all of its bundles are there, too.
+    pub(crate) const fn is_whole(&self) -> bool {
+        self.gone.is_empty()
+    }
+
     /// Wall time that it took to compute.
     pub(crate) const fn cost(&self) -> Duration {
         Duration::from_micros(self.table.cost_us)

@@ -64,6 +64,7 @@ impl Stage for KeyframeStage {
             .program(self.ffmpeg.program())
             .segment(self.segment)
             .pass(crate::Pass::Run)
+            .divisible()
             .on(Resource::Cpu)
     }
 
@@ -73,7 +74,7 @@ impl Stage for KeyframeStage {
             return Err(unfit_for(work.source(), "has no video stream: give a video"));
         };
         let first = work.segments().first().map_or(0, |segment| segment.index);
-        let from_us = (first > 0).then(|| work.span().start_us);
+        let from_us = (first > 0 || work.piece().is_some()).then(|| work.span().start_us);
         let pass = Pass { source: work.source(), probe, video, params: &self.params, from_us };
         let mut decoder = Decoder::start(self.ffmpeg.decoder(), &pass)?;
         let mut cutter = Cutter { work, video, at: 0, frames: Vec::new(), shape: None, found: false };
@@ -103,6 +104,11 @@ impl Cutter<'_> {
         let index = self.work.axis().index_of(pts_us);
         if segments.first().is_some_and(|first| index < first.index) {
             return Ok(Next::Go);
+        }
+        if let Some(piece) = self.work.piece()
+            && !piece.contains(pts_us)
+        {
+            return if pts_us < piece.start_us { Ok(Next::Go) } else { self.give(out).await };
         }
         // Times that go back belong to where the stream is: their segment may be given already.
         while segments.get(self.at).is_some_and(|segment| segment.index < index) {
@@ -134,7 +140,7 @@ impl Cutter<'_> {
 
     /// The stream has ended: so have all its segments.
     async fn end(&mut self, out: &mut Output<'_, Keyframes>) -> Result<()> {
-        let whole = self.work.segments().len() == self.work.axis().count() as usize;
+        let whole = self.work.piece().is_none() && self.work.segments().len() == self.work.axis().count() as usize;
         if whole && !self.found {
             let codec = &self.video.codec;
             let what = format!("has no keyframe that can be decoded ({codec}): is it complete?");

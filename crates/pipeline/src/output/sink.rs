@@ -26,6 +26,16 @@ pub(crate) struct Job {
     pub(crate) segments: Vec<Segment>,
     /// How many things are enough.
     pub(crate) most: Option<u64>,
+    /// The bundle that is to come out again, if that is all that is wanted: its span is the one segment's.
+    pub(crate) piece: Option<Piece>,
+}
+
+/// A bundle that is gone.
+#[derive(Debug, Clone)]
+pub(crate) struct Piece {
+    pub(crate) segment: Segment,
+    pub(crate) number: u32,
+    pub(crate) bundle: Bundle,
 }
 
 /// What a job has given.
@@ -114,7 +124,11 @@ impl Sink {
         }
         let segment = self.pending.front().ok_or_else(|| self.out_of_turn(None))?.index;
         let after = self.bytes.len() as u64 + body.len() as u64;
-        if self.bundle.bodies.len() == BUNDLE_BODIES || (after > BUNDLE_BYTES && !self.bytes.is_empty()) {
+        let full = self.bundle.bodies.len() == BUNDLE_BODIES || (after > BUNDLE_BYTES && !self.bytes.is_empty());
+        if full && self.job.piece.is_some() {
+            return Err(Error::new(ErrorKind::Internal, "a piece came out with more bodies than it had"));
+        }
+        if full {
             self.flush().await?;
         }
         self.bundle.bodies.push(BodyInfo { len: body.len() as u64, digest: Digest::of(&body) });
@@ -124,13 +138,23 @@ impl Sink {
         Ok(BodyRef { segment, number })
     }
 
-    pub(super) async fn part(&mut self, segment: Segment, count: u64, value: &impl Serialize) -> Result<Next> {
+    pub(super) async fn part(
+        &mut self,
+        segment: Segment,
+        count: u64,
+        times: &[i64],
+        value: &impl Serialize,
+    ) -> Result<Next> {
         if self.pending.front() != Some(&segment) {
             return Err(self.out_of_turn(Some(segment)));
         }
+        if let Some(piece) = self.job.piece.clone() {
+            return self.mend(&piece).await;
+        }
         self.flush().await?;
         let cost_us = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let table = Table { count, cost_us, ..std::mem::take(&mut self.table) };
+        let mut table = Table { count, cost_us, ..std::mem::take(&mut self.table) };
+        table.set_times(times);
         let encoded = part::encode(&table, value)?;
         self.job.video.confirm("processed").await?;
         let key = self.job.resolved.part_key(segment.index)?;
@@ -149,6 +173,21 @@ impl Sink {
         self.job.resolved.meter.done();
         self.tell(segment);
         Ok(if self.pending.is_empty() || self.is_enough() { Next::Enough } else { Next::Go })
+    }
+
+    /// Puts a bundle back, if it came out as it was.
+    async fn mend(&mut self, piece: &Piece) -> Result<Next> {
+        self.pending.clear();
+        let (bundle, bytes) = (std::mem::take(&mut self.bundle), std::mem::take(&mut self.bytes).freeze());
+        if bundle.bodies == piece.bundle.bodies {
+            self.job.video.confirm("processed").await?;
+            let key = self.job.resolved.bundle_key(piece.segment.index, piece.number)?;
+            self.tally.bodies += bundle.bodies.len() as u64;
+            self.tally.bytes += bundle.bytes();
+            let entry = self.entry(bytes, self.job.resolved.kind.bodies, Some(bundle.etag()));
+            self.put(&key, entry).await;
+        }
+        Ok(Next::Enough)
     }
 
     fn is_enough(&self) -> bool {

@@ -30,6 +30,7 @@ pub struct Recipe {
     pub(crate) inputs: Vec<Arc<dyn AnyStage>>,
     pub(crate) segment: Option<Duration>,
     pub(crate) pass: Pass,
+    pub(crate) divisible: bool,
     pub(crate) resource: Resource,
 }
 
@@ -81,6 +82,7 @@ impl Recipe {
             inputs: Vec::new(),
             segment: None,
             pass: Pass::default(),
+            divisible: false,
             resource: Resource::default(),
         }
     }
@@ -119,6 +121,13 @@ impl Recipe {
     /// How much one call computes; [`Pass::Each`] unless set.
     pub const fn pass(mut self, pass: Pass) -> Self {
         self.pass = pass;
+        self
+    }
+
+    /// Lets it be asked for a piece of a segment, of which some bodies are gone: see
+    /// [`Work::piece`](crate::Work::piece).
+    pub const fn divisible(mut self) -> Self {
+        self.divisible = true;
         self
     }
 

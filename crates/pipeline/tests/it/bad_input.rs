@@ -74,7 +74,7 @@ async fn what_is_no_video_is_refused() {
     assert_refused(&refusal(&home, &notes).await, &notes, "is not a media file that ffmpeg can read");
 
     let sound = home.clip_of("sound.mp4", &["-f", "lavfi", "-i", "sine=duration=1"]);
-    assert_refused(&refusal(&home, &sound).await, &sound, "has no video stream");
+    assert_refused(&refusal(&home, &sound).await, &sound, "has no video stream: give a video");
 
     home.clip_of("cover.png", &["-f", "lavfi", "-i", "color=red:size=64x64", "-frames:v", "1"]);
     let (sound, cover) = (sound.to_str().unwrap(), home.path("cover.png"));
@@ -142,4 +142,32 @@ async fn a_video_that_changes_while_it_is_processed_is_an_error_and_nothing_is_c
     fs::write(&clip, &bytes[..bytes.len() - 1]).unwrap();
     home.ffmpeg = real;
     assert_eq!(home.process(&clip).await.keyframe_stage().origin(), "loaded");
+}
+
+#[tokio::test]
+async fn dimensions_beyond_what_can_be_decoded_are_an_error() {
+    let home = Home::new();
+    let clip =
+        home.clip_of("huge.mkv", &["-f", "lavfi", "-i", "color=red:size=64x64:duration=1:rate=1", "-c:v", "mjpeg"]);
+    let mut bytes = fs::read(&clip).unwrap();
+    // The header of each frame says how large it is.
+    let headers: Vec<usize> =
+        bytes.windows(4).enumerate().filter(|(_, w)| *w == [0xFF, 0xC0, 0, 17]).map(|(at, _)| at).collect();
+    assert!(!headers.is_empty());
+    for at in headers {
+        bytes[at + 5..at + 9].copy_from_slice(&[0xFF, 0xDC, 0xFF, 0xDC]);
+    }
+    fs::write(&clip, bytes).unwrap();
+    let error = refusal(&home, &clip).await;
+    assert!(error.to_string().contains("huge.mkv"), "{error}");
+}
+
+#[tokio::test]
+async fn a_video_without_a_duration_is_one_segment() {
+    let home = Home::new();
+    let clip = home
+        .clip_of("live.mkv", &["-f", "lavfi", "-i", "testsrc=duration=2:size=64x64:rate=5", "-g", "5", "-live", "1"]);
+    let report = home.process(&clip).await;
+    assert_eq!(report.keyframes.frames.len(), 2);
+    assert_eq!(report.keyframe_stage().coverage.segments, 1);
 }

@@ -35,6 +35,33 @@ async fn missing_frames_are_computed_again_once() {
 }
 
 #[tokio::test]
+async fn of_a_segment_that_lost_some_frames_only_those_are_computed_again() {
+    let mut home = Home::new();
+    let log = home.path("asked");
+    let body = format!("echo \"$@\" >> '{0}'\nffmpeg \"$@\" | tee -a '{0}.out'", log.display());
+    home.ffmpeg.ffmpeg = home.script("telling", &body);
+    let clip = many(&home);
+    let cold = home.frames(&clip).await;
+    let keys = bundle_keys(&home.backend).await;
+    assert!(keys.len() > 3, "{keys:?}");
+    let third = keys.iter().find(|key| key.as_str().ends_with(":0:2")).expect("a third bundle");
+    let lost = home.backend.get(third).await.unwrap().unwrap();
+    let others = home.backend.get(&keys[0]).await.unwrap().unwrap();
+    home.backend.remove(third).await.unwrap();
+    std::fs::remove_file(home.path("asked.out")).unwrap();
+
+    assert!(home.frames(&clip).await == cold);
+    assert_eq!(home.backend.get(third).await.unwrap().unwrap().body, lost.body);
+    assert_eq!(home.backend.get(&keys[0]).await.unwrap().unwrap().meta, others.meta, "the others stay as they are");
+    let asked = std::fs::read_to_string(log).unwrap();
+    assert_eq!(asked.lines().count(), 2);
+    assert!(asked.lines().nth(1).unwrap().contains("-ss "), "from there on: {asked}");
+    let printed = std::fs::metadata(home.path("asked.out")).unwrap().len();
+    let all: usize = cold.iter().map(|frame| frame.jpeg.len()).sum();
+    assert!(printed < all as u64 * 3 / 4, "{printed} of {all} bytes were decoded again");
+}
+
+#[tokio::test]
 async fn frames_of_another_run_are_computed_again() {
     let mut home = Home::new();
     home.count_runs();

@@ -1,7 +1,6 @@
 //! The graph of stages: what runs when, what fails with what, and what is kept.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use pipeline::{Pass, Plan, Resource, Selection, Source};
 use tokio::sync::Barrier;
@@ -71,14 +70,24 @@ async fn independent_stages_run_at_the_same_time() {
 async fn no_more_run_at_a_time_than_the_limits_allow() {
     let home = Home::new();
     let (cache, clip) = (home.cache(), clip(&home, 12));
-    let pause = |_| async {
-        tokio::task::yield_now().await;
-        tokio::time::sleep(Duration::from_millis(2)).await;
-        Ok(())
-    };
     for (resource, limit) in [(Resource::Gpu, 1), (Resource::Cpu, 2), (Resource::Net, 8)] {
         let log = Log::default();
-        let stage = |name| Fake::<Alpha>::new(&log).on(resource, Pass::Each).recipe(|r| r.model("m", name)).does(pause);
+        let others = log.clone();
+        // Until as many run as may, and for long enough that more would have come.
+        let wait = move |_| {
+            let log = others.clone();
+            async move {
+                until("as many run as may", || log.most() >= limit).await;
+                for _ in 0..100 {
+                    tokio::task::yield_now().await;
+                }
+                Ok(())
+            }
+        };
+        let stage = |name| {
+            let fake = Fake::<Alpha>::new(&log).on(resource, Pass::Each).recipe(|recipe| recipe.model("m", name));
+            fake.does(wait.clone())
+        };
         let plan =
             Plan::new().stage(stage(format!("{resource:?}1")).done()).stage(stage(format!("{resource:?}2")).done());
         cache.run(&clip, &plan).await.unwrap();

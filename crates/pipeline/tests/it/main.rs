@@ -24,4 +24,5 @@ mod times;
 mod tools;
 mod transcripts;
 mod upstream;
+mod verify;
 mod warm;
