@@ -1,6 +1,8 @@
 //! `Descriptions`: what is seen in frames of a video.
 
+#[cfg(feature = "endpoint")]
 mod base64;
+#[cfg(feature = "endpoint")]
 mod chat;
 mod stage;
 

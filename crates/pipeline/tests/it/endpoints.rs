@@ -77,8 +77,10 @@ async fn texts_are_embedded_in_batches() {
 async fn what_passes_is_tried_again() {
     for first in [
         Answer::status(429).header("retry-after", "1"),
+        Answer::status(503)
+            .header("date", "Sun, 22 Nov 2026 00:00:01 GMT")
+            .header("retry-after", "Sun, 22 Nov 2026 00:00:02 GMT"),
         Answer::status(500),
-        Answer::status(503),
         Answer::json(&json!({"data": []})).cut_after(5),
         Answer::hang_up(),
         Answer::silence(),
