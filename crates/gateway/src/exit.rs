@@ -4,6 +4,11 @@ use std::process::ExitCode;
 
 use cache_core::{Error, ErrorKind};
 
+/// The codes, for people.
+pub(crate) const HELP: &str = "Without a command it serves. Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, \
+3 bad input file, 4 a program such as ffmpeg is missing, 5 the cache directory cannot be used, 6 not found, \
+128 + N ended by signal N. One process at a time uses a cache directory.";
+
 /// How a command ended. Usage errors exit with 2, as the argument parser does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -19,6 +24,8 @@ pub(crate) enum Exit {
     ToolMissing,
     /// The cache directory cannot be used: in use by another process, read-only, not a directory.
     Directory,
+    /// There is no such entry.
+    Absent,
     /// The signal with this number asked it to end.
     Signal(u8),
 }
@@ -32,6 +39,7 @@ impl From<Exit> for ExitCode {
             Exit::Input => 3,
             Exit::ToolMissing => 4,
             Exit::Directory => 5,
+            Exit::Absent => 6,
             Exit::Signal(number) => 128 + number,
         })
     }

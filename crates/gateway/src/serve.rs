@@ -12,9 +12,10 @@ mod stats;
 use std::io::Write;
 
 use cache_core::{Backend, Error, ErrorKind, Result};
+use cache_tiered::Sweeper;
 use tokio::net::TcpListener;
 
-use crate::cli::ServeArgs;
+use crate::config::{Config, Serve};
 use crate::exit::Exit;
 use crate::signals::Stop;
 use crate::stack::Stack;
@@ -22,21 +23,33 @@ use crate::stack::Stack;
 use play::Player;
 
 /// Serves until a signal asks it to end, then lets running requests end and closes the tiers.
-pub(crate) async fn run(stack: &Stack, args: &ServeArgs) -> Result<Exit> {
-    let player = Player::new(stack, args.reach, &args.reach_ports)?;
+pub(crate) async fn run(stack: &Stack, config: &Config) -> Result<Exit> {
+    let serve = &config.serve;
+    let player = Player::new(stack, config)?;
     // Before the address is announced: whoever waits for that line may send a signal at once.
     let mut stop = Stop::listen()?;
-    let listener = TcpListener::bind(args.listen).await.map_err(|error| cannot_listen(args, &error))?;
-    let address = listener.local_addr().map_err(|error| cannot_listen(args, &error))?;
+    let listener = TcpListener::bind(serve.listen).await.map_err(|error| cannot_listen(serve, &error))?;
+    let address = listener.local_addr().map_err(|error| cannot_listen(serve, &error))?;
     announce(&format!("serving http://{address}/ from {}", stack.places.join(", ")));
-    connections::serve(listener, routes::router(stack.clone(), player, args.reach), &mut stop).await;
+    let sweeper = sweeper(stack, config)?;
+    connections::serve(listener, routes::router(stack.clone(), player, serve.reach), serve, &mut stop).await;
+    if let Some(sweeper) = sweeper {
+        sweeper.close().await?;
+    }
     stack.tiers.close().await?;
     announce("stopped: everything acknowledged is stored");
     Ok(Exit::Done)
 }
 
-fn cannot_listen(args: &ServeArgs, error: &std::io::Error) -> Error {
-    Error::new(ErrorKind::Unavailable, format!("cannot listen on {}: {error}: choose another --listen", args.listen))
+/// The task that drops what has expired, unless that is switched off.
+fn sweeper(stack: &Stack, config: &Config) -> Result<Option<Sweeper>> {
+    let start =
+        |interval| Sweeper::builder(stack.tiers.clone()).clock(stack.tiers.clock().clone()).period(interval).start();
+    config.cache.cleanup_interval.on().map(start).transpose()
+}
+
+fn cannot_listen(serve: &Serve, error: &std::io::Error) -> Error {
+    Error::new(ErrorKind::Unavailable, format!("cannot listen on {}: {error}: choose another --listen", serve.listen))
 }
 
 /// A line on standard output. A reader that is gone is no reason to stop serving.

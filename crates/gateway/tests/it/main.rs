@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
 
 mod bad_input;
+mod config;
 mod full_disk;
 mod hostile;
 mod origin;
@@ -11,5 +12,6 @@ mod players;
 mod process;
 mod real;
 mod serve;
+mod settings;
 mod support;
 mod tiers;
