@@ -23,7 +23,8 @@ impl Lived {
 
     fn shorten(&self, mut meta: Meta) -> Meta {
         if meta.role == Role::Value {
-            let end = meta.created.after(self.longest);
+            // Clocks of tiers may be a tick apart: what lives for no time has ended long ago, by all of them.
+            let end = if self.longest.is_zero() { Timestamp::EPOCH } else { meta.created.after(self.longest) };
             meta.fresh_until = meta.fresh_until.min(end);
             meta.stale_until = meta.stale_until.min(end);
         }
