@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json, json};
 use super::settings::{PLACES, SECTIONS};
 use super::table::Setting;
 use super::{Effective, Origin};
+use crate::text::one_line;
 
 impl Effective {
     /// The settings as TOML, without secrets; each with where it comes from if asked.
@@ -64,11 +65,6 @@ impl Effective {
 
 fn is_nothing(value: &toml::Value) -> bool {
     value.as_str() == Some("")
-}
-
-/// The name of a file may hold line breaks; a comment may not.
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
 }
 
 /// docs/configuration.md.
