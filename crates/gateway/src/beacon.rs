@@ -77,8 +77,7 @@ pub(crate) fn find(dir: &Path) -> Option<Found> {
 pub(crate) fn fresh_key() -> io::Result<Secret> {
     let mut bytes = [0; 32];
     fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    Secret::new(&hex).map_err(io::Error::other)
+    Secret::new(blake3::Hash::from_bytes(bytes).to_hex().as_str()).map_err(io::Error::other)
 }
 
 /// Where this machine reaches what listens on all its addresses.

@@ -18,7 +18,7 @@ pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 
-    /// The configuration file [env: REELCACHE_CONFIG] [default: reelcache/config.toml in the user's configuration directory]
+    /// The configuration file [env: `REELCACHE_CONFIG`] [default: `reelcache/config.toml` in the user's configuration directory]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }
@@ -56,7 +56,7 @@ pub(crate) enum Command {
 /// Which cache, and how to print.
 #[derive(Debug, Args)]
 pub(crate) struct Target {
-    /// The running server to ask, such as http://127.0.0.1:7878; unless given, the one that uses the cache directory, and
+    /// The running server to ask, such as `http://127.0.0.1:7878`; unless given, the one that uses the cache directory, and
     /// without one the directory itself
     // Set by nothing but this, so that it may be in the environment of a server.
     #[arg(long, env = "REELCACHE_SERVER", value_name = "URL")]

@@ -57,11 +57,11 @@ impl Effective {
 }
 
 impl Cache {
-    /// The tiers that run.
+    /// Those of its tiers that run.
     ///
     /// # Errors
     /// `Invalid` when there is none left.
-    pub(crate) fn running(&self) -> Result<TierList> {
+    fn running(&self) -> Result<TierList> {
         let stays = |kind: &TierKind| self.persistent || !matches!(kind, TierKind::File | TierKind::Sqlite);
         TierList::of(self.tiers.iter().filter(stays)).ok_or_else(|| {
             let message = format!(

@@ -120,7 +120,7 @@ impl Listed {
             expires_ms: instant(meta.expires()),
             cost_seconds: meta.cost.as_secs_f64(),
             content_type: meta.content_type.as_deref().map(str::to_owned),
-            tags: meta.tags.iter().map(|tag| tag.to_string()).collect(),
+            tags: meta.tags.iter().map(ToString::to_string).collect(),
         }
     }
 

@@ -67,7 +67,7 @@ pub(super) async fn explain(access: &Access, args: &KeyArgs) -> Result<Exit> {
                             let mut row = row(entry, explained.now_ms);
                             row.pop();
                             if served.is_none() {
-                                row[0] = "put out of date".to_owned();
+                                "put out of date".clone_into(&mut row[0]);
                             }
                             row.push(entry.tags.join(" "));
                             cells.extend(row);

@@ -21,7 +21,7 @@ const VERSION_LIMIT: Duration = Duration::from_secs(10);
 /// How far the clocks of the machine and of the file system may be apart.
 const DRIFT: Duration = Duration::from_secs(5);
 /// The first of January 2026: no clock that is right is before it.
-const BUILT: Duration = Duration::from_secs(1_767_225_600);
+const BUILT: Duration = Duration::from_hours(490_896);
 
 /// Whether others may read secrets in the file.
 pub(super) fn configuration(effective: &Effective) -> Finding {

@@ -20,7 +20,7 @@ use serde_json::json;
 use super::routes::Server;
 use crate::config::Serve;
 
-pub(super) use gate::Gate;
+pub(super) use gate::{Gate, pass_player};
 
 /// The routes, behind the gate.
 pub(super) fn routes(gate: &Arc<Gate>, limits: &Serve) -> Router<Server> {

@@ -179,12 +179,12 @@ fn verify_repairs_from_a_tier_that_has_it_whole() {
 
 /// Flips a byte in the middle of what a volume holds.
 fn damage_a_volume(home: &Home) {
-    let volumes = fs::read_dir(home.path("cache/volumes")).unwrap().map(|entry| entry.unwrap().path());
+    let volumes = fs::read_dir(home.path("cache/volumes")).expect("volumes").map(|entry| entry.expect("a file").path());
     let volume = volumes.filter(|path| path.extension().is_some_and(|end| end == "vol")).min().expect("a volume");
-    let mut bytes = fs::read(&volume).unwrap();
+    let mut bytes = fs::read(&volume).expect("a volume");
     let start = bytes.windows(3).position(|window| window == [0xFF, 0xD8, 0xFF]).expect("a JPEG");
     bytes[start + 100] ^= 1;
-    fs::write(&volume, bytes).unwrap();
+    fs::write(&volume, bytes).expect("a volume");
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn a_signal_ends_what_watches() {
 }
 
 fn watching(home: &Home) -> std::process::Child {
-    home.reelcache().args(["stats", "--json", "--watch", "1"]).stdout(Stdio::piped()).spawn().unwrap()
+    home.reelcache().args(["stats", "--json", "--watch", "1"]).stdout(Stdio::piped()).spawn().expect("the binary runs")
 }
 
 #[test]

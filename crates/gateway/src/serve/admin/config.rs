@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use cache_core::KeyPattern;
+use cache_core::{KeyPattern, KeyPrefix};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -47,13 +47,16 @@ pub(super) async fn act(
         return Ok(Json(json!({ "message": "No action specified", "stats": summary(&server).await? })));
     }
     let before = held(&server).await?;
-    ops::clear(&server.stack, &KeyPattern::parse("*")?, false).await?;
+    let cleared = ops::clear(&server.stack, &KeyPattern::parse("*")?, false).await?;
     let after = held(&server).await?;
+    // What is in two tiers is one entry, and the mark of the clear, which stays, is none.
+    let count = cleared.tiers.iter().map(|tier| tier.entries).max().unwrap_or_default();
+    let left = ops::page(&server.stack, &KeyPrefix::all(), None, ops::LARGEST_PAGE).await?.entries.len();
     Ok(Json(json!({
         "message": "Cache cleaned",
-        "cleanedCount": before.entries.saturating_sub(after.entries),
+        "cleanedCount": count,
         "freedSpaceMB": megabytes(before.bytes.saturating_sub(after.bytes)),
-        "finalSize": after.entries,
+        "finalSize": left,
         "finalDiskUsage": megabytes(after.bytes),
     })))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::header::{self, HeaderMap};
+use axum::http::header::{self, HeaderMap, HeaderValue};
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -24,6 +24,8 @@ pub(in crate::serve) struct Gate {
     read: Vec<Digest>,
     /// Whether the user has set a token: then nothing is allowed without one.
     is_closed: bool,
+    /// Whether other machines can ask: then what is played needs a token, too.
+    is_for_others: bool,
     turns: Semaphore,
 }
 
@@ -42,6 +44,7 @@ impl Gate {
             admin: serve.admin_token.iter().chain(key).map(digest).collect(),
             read: serve.read_token.iter().map(digest).collect(),
             is_closed: serve.admin_token.is_some() || serve.read_token.is_some(),
+            is_for_others: !serve.listen.ip().is_loopback(),
             turns: Semaphore::new(turns),
         }
     }
@@ -86,12 +89,20 @@ pub(super) async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: 
     if let Some(refusal) = gate.refusal(request.method(), request.headers()) {
         return refusal.into_response();
     }
-    match gate.turns.try_acquire() {
-        Ok(_turn) => next.run(request).await,
-        Err(_) => {
-            let told = "too many requests of this kind are under way: try again".to_owned();
-            Refusal(StatusCode::TOO_MANY_REQUESTS, told).into_response()
-        }
+    let Ok(_turn) = gate.turns.try_acquire() else {
+        let told = "too many requests of this kind are under way: try again".to_owned();
+        return Refusal(StatusCode::TOO_MANY_REQUESTS, told).into_response();
+    };
+    next.run(request).await
+}
+
+/// Lets a request for what is no administration through, or says why not.
+pub(in crate::serve) async fn pass_player(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+    // A browser asks with OPTIONS before it sends the token.
+    let is_open = !gate.is_for_others || request.method() == Method::OPTIONS;
+    match gate.refusal(&Method::GET, request.headers()).filter(|_| !is_open) {
+        Some(refusal) => refusal.into_response(),
+        None => next.run(request).await,
     }
 }
 
@@ -110,7 +121,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 /// Whether a browser sends it for a page that is not this server's.
 fn is_from_elsewhere(headers: &HeaderMap) -> bool {
-    let site = headers.get("sec-fetch-site").map(|site| site.as_bytes());
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
     if site.is_some_and(|site| !matches!(site, b"same-origin" | b"none")) {
         return true;
     }
@@ -125,45 +136,43 @@ fn is_from_elsewhere(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
-
     use super::*;
 
     const ADMIN: &str = "admin-admin-admin";
     const READ: &str = "reader-reader-reader";
     const KEY: &str = "key-of-this-server";
 
-    fn answer(tokens: bool, method: Method, headers: &[(&'static str, &str)]) -> Option<u16> {
+    fn answer(tokens: bool, method: &Method, headers: &[(&'static str, &str)]) -> Option<u16> {
         let token = |text| tokens.then(|| Secret::new(text).unwrap());
         let serve = Serve { admin_token: token(ADMIN), read_token: token(READ), ..Serve::default() };
         let gate = Gate::new(&serve, Some(&Secret::new(KEY).unwrap()));
         let headers =
             headers.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_str(value).unwrap()));
-        gate.refusal(&method, &headers.collect::<HeaderMap>()).map(|Refusal(status, _)| status.as_u16())
+        gate.refusal(method, &headers.collect::<HeaderMap>()).map(|Refusal(status, _)| status.as_u16())
     }
 
-    fn with(tokens: bool, method: Method, token: &str) -> Option<u16> {
+    fn with(tokens: bool, method: &Method, token: &str) -> Option<u16> {
         answer(tokens, method, &[("authorization", &format!("Bearer {token}"))])
     }
 
     #[test]
     fn with_tokens_nothing_goes_without_one() {
         for method in [Method::GET, Method::POST, Method::DELETE] {
-            assert_eq!(answer(true, method.clone(), &[]), Some(401));
-            assert_eq!(with(true, method.clone(), "something-else-entirely"), Some(401));
-            assert_eq!(with(true, method.clone(), ""), Some(401));
-            assert_eq!(with(true, method.clone(), ADMIN), None);
-            assert_eq!(with(true, method, KEY), None);
+            assert_eq!(answer(true, &method, &[]), Some(401));
+            assert_eq!(with(true, &method, "something-else-entirely"), Some(401));
+            assert_eq!(with(true, &method, ""), Some(401));
+            assert_eq!(with(true, &method, ADMIN), None);
+            assert_eq!(with(true, &method, KEY), None);
         }
-        assert_eq!(with(true, Method::GET, READ), None);
-        assert_eq!(with(true, Method::POST, READ), Some(403));
-        assert_eq!(answer(true, Method::GET, &[("authorization", &format!("Basic {ADMIN}"))]), Some(401));
+        assert_eq!(with(true, &Method::GET, READ), None);
+        assert_eq!(with(true, &Method::POST, READ), Some(403));
+        assert_eq!(answer(true, &Method::GET, &[("authorization", &format!("Basic {ADMIN}"))]), Some(401));
     }
 
     #[test]
     fn without_tokens_pages_of_other_origins_change_nothing() {
-        assert_eq!(answer(false, Method::POST, &[]), None);
-        assert_eq!(answer(false, Method::GET, &[("sec-fetch-site", "cross-site")]), None);
+        assert_eq!(answer(false, &Method::POST, &[]), None);
+        assert_eq!(answer(false, &Method::GET, &[("sec-fetch-site", "cross-site")]), None);
         for (name, value) in [
             ("sec-fetch-site", "cross-site"),
             ("sec-fetch-site", "same-site"),
@@ -172,11 +181,11 @@ mod tests {
             ("origin", "http://localhost:1"),
         ] {
             let headers = [("host", "localhost:7878"), (name, value)];
-            assert_eq!(answer(false, Method::DELETE, &headers), Some(403), "{name}: {value}");
+            assert_eq!(answer(false, &Method::DELETE, &headers), Some(403), "{name}: {value}");
         }
         let own = [("host", "localhost:7878"), ("origin", "http://localhost:7878"), ("sec-fetch-site", "same-origin")];
-        assert_eq!(answer(false, Method::POST, &own), None);
-        assert_eq!(with(false, Method::POST, "a-token-nobody-set"), Some(401));
+        assert_eq!(answer(false, &Method::POST, &own), None);
+        assert_eq!(with(false, &Method::POST, "a-token-nobody-set"), Some(401));
     }
 
     #[test]
