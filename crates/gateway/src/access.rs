@@ -3,11 +3,12 @@
 use bytes::Bytes;
 use cache_core::{Backend, Error, ErrorKind, Key, KeyPattern, KeyPrefix, Result};
 use http::Method;
+use providers::Registry;
 use serde_json::Value as Json;
 
 use crate::beacon;
 use crate::config::Effective;
-use crate::ops::{self, Cleared, Cursor, Dropped, Explained, Page, Verified};
+use crate::ops::{self, Cleared, Cursor, Dropped, Explained, Page, Verified, Wanted, Warmed};
 use crate::remote::Remote;
 use crate::serve::Snapshot;
 use crate::stack::{Plan, Stack};
@@ -20,6 +21,13 @@ const LONGEST_ENTRY: usize = (cache_core::Entry::MAX_BODY as usize) + (1 << 20);
 pub(crate) enum Access {
     /// Its tiers are open in this process.
     Direct(Stack),
+    Server(Remote),
+}
+
+/// What looks links up, in this process or in the server.
+#[derive(Debug)]
+pub(crate) enum Warmer {
+    Direct(Registry),
     Server(Remote),
 }
 
@@ -133,10 +141,34 @@ impl Access {
         }
     }
 
+    /// What looks links up.
+    pub(crate) async fn warmer(&self, effective: &Effective) -> Result<Warmer> {
+        Ok(match self {
+            Self::Direct(stack) => Warmer::Direct(ops::registry(stack, &effective.config).await?),
+            Self::Server(remote) => Warmer::Server(remote.clone()),
+        })
+    }
+
     /// Ends what was opened.
     pub(crate) async fn close(&self) -> Result<()> {
         match self {
             Self::Direct(stack) => stack.tiers.close().await,
+            Self::Server(_) => Ok(()),
+        }
+    }
+}
+
+impl Warmer {
+    pub(crate) async fn warm(&self, wanted: &Wanted) -> Result<Vec<Warmed>> {
+        match self {
+            Self::Direct(registry) => ops::warm(registry, wanted).await,
+            Self::Server(remote) => remote.send("/api/warm", wanted).await,
+        }
+    }
+
+    pub(crate) async fn close(&self) -> Result<()> {
+        match self {
+            Self::Direct(registry) => registry.close().await,
             Self::Server(_) => Ok(()),
         }
     }

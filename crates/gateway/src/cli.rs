@@ -43,6 +43,8 @@ pub(crate) enum Command {
     Sweep(Target),
     /// Read everything that tiers keep, to find what is damaged
     Verify(VerifyArgs),
+    /// Look links up, so that they are there when they are asked for
+    Warm(WarmArgs),
     /// Show how many entries there are below the first parts of keys, and the bytes of each tier
     Du(DuArgs),
     /// Print the configuration that is in force, without secrets
@@ -136,6 +138,21 @@ pub(crate) struct VerifyArgs {
     /// Put what is damaged again, from a tier that has it whole; it is dropped in any case
     #[arg(long)]
     pub(crate) repair: bool,
+
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// Arguments of `warm`.
+#[derive(Debug, Args)]
+pub(crate) struct WarmArgs {
+    /// Addresses of pages, as the provider knows them
+    #[arg(required = true, value_name = "ADDRESS")]
+    pub(crate) addresses: Vec<String>,
+
+    /// The provider, by its name in the configuration; unless given, the first one by name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) provider: Option<String>,
 
     #[command(flatten)]
     pub(crate) target: Target,

@@ -4,6 +4,7 @@ mod du;
 mod entries;
 mod stats;
 mod upkeep;
+mod warm;
 
 use std::io::{self, Write};
 
@@ -25,7 +26,7 @@ pub(crate) async fn run(command: Command, effective: &Effective) -> Exit {
     };
     let ended = match Stop::listen() {
         Ok(mut stop) => tokio::select! {
-            ended = dispatch(&access, command) => ended,
+            ended = dispatch(&access, effective, command) => ended,
             signal = stop.received() => Ok(Exit::Signal(signal)),
         },
         Err(error) => Err(error),
@@ -34,7 +35,7 @@ pub(crate) async fn run(command: Command, effective: &Effective) -> Exit {
     exit_of(ended).or(exit_of(closed))
 }
 
-async fn dispatch(access: &Access, command: Command) -> Result<Exit> {
+async fn dispatch(access: &Access, effective: &Effective, command: Command) -> Result<Exit> {
     match command {
         Command::Stats(args) => stats::run(access, &args).await,
         Command::Ls(args) => entries::list(access, &args).await,
@@ -43,6 +44,7 @@ async fn dispatch(access: &Access, command: Command) -> Result<Exit> {
         Command::Clear(args) => upkeep::clear(access, &args).await,
         Command::Sweep(target) => upkeep::sweep(access, &target).await,
         Command::Verify(args) => upkeep::verify(access, &args).await,
+        Command::Warm(args) => warm::run(access, effective, &args).await,
         Command::Du(args) => du::run(access, &args).await,
         _ => Err(Error::new(ErrorKind::Internal, "this command is not one that works on an open cache")),
     }
@@ -57,6 +59,7 @@ fn target(command: &Command) -> Option<&Target> {
         Command::Clear(args) => Some(&args.target),
         Command::Sweep(target) => Some(target),
         Command::Verify(args) => Some(&args.target),
+        Command::Warm(args) => Some(&args.target),
         Command::Du(args) => Some(&args.target),
         _ => None,
     }

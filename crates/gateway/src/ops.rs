@@ -1,6 +1,7 @@
 //! What commands and the server do to the open tiers, each a bounded step.
 
 mod verify;
+mod warm;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::stack::Stack;
 
 pub(crate) use verify::{Cursor, Verified, verify};
+pub(crate) use warm::{STEP as WARM_STEP, Wanted, Warmed, fetch, registry, warm};
 
 /// The header in which the server tells the meta of an entry, as JSON.
 pub(crate) const META_HEADER: &str = "reelcache-meta";

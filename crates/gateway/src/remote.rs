@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cache_core::{Error, ErrorKind, Result};
-use http::header::{AUTHORIZATION, HOST, HeaderMap, HeaderValue};
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue};
+use http::response::Parts;
 use http::{Method, Request, StatusCode};
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::rt::TokioIo;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -64,10 +66,31 @@ impl Remote {
         query: &[(&str, &str)],
     ) -> Result<T> {
         let answer = self.ask(method, path, query, LONGEST_JSON).await?;
+        self.read(&answer)
+    }
+
+    /// Sends `body` as JSON and reads that of the answer.
+    ///
+    /// # Errors
+    /// As [`json`](Self::json).
+    pub(crate) async fn send<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T> {
+        let request = serde_json::to_vec(body).map_err(|error| self.failed(error)).and_then(|body| {
+            let request = self.request(Method::POST, path, &[], body.into());
+            request.map_err(|error| self.failed(error))
+        })?;
+        self.read(&self.exchange(request, LONGEST_JSON).await?)
+    }
+
+    fn read<T: DeserializeOwned>(&self, answer: &Answer) -> Result<T> {
         serde_json::from_slice(&answer.body).map_err(|error| {
             let message = format!("the server at {} answers what this version does not know", self.authority);
             Error::new(ErrorKind::Internal, message).with_source(error)
         })
+    }
+
+    fn failed(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+        let message = format!("the server at {} cannot be asked", self.authority);
+        Error::new(ErrorKind::Unavailable, message).with_source(error)
     }
 
     /// Asks for `path`; the answer has at most `longest` bytes.
@@ -81,38 +104,44 @@ impl Remote {
         query: &[(&str, &str)],
         longest: usize,
     ) -> Result<Answer> {
-        let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
-            Error::new(ErrorKind::Unavailable, format!("the server at {} cannot be asked", self.authority))
-                .with_source(error)
-        };
-        let request = self.request(method, path, query).map_err(|error| failed(error.into()))?;
-        let asking = async {
-            let connected = timeout(CONNECT_LIMIT, TcpStream::connect(&self.authority)).await;
-            let stream = connected.map_err(|error| failed(error.into()))?.map_err(|error| failed(error.into()))?;
-            let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
-            let (mut sender, connection) = handshake.map_err(|error| failed(error.into()))?;
-            let answer = async {
-                let sent = sender.send_request(request).await.map_err(|error| failed(error.into()))?;
-                let (head, body) = sent.into_parts();
-                let body = Limited::new(body, longest).collect().await.map_err(failed)?.to_bytes();
-                Ok::<_, Error>((head, body))
-            };
-            tokio::pin!(answer, connection);
-            tokio::select! {
-                answer = &mut answer => answer,
-                // All of the answer has arrived, or none will.
-                _ended = &mut connection => answer.await,
-            }
-        };
+        let request = self.request(method, path, query, Bytes::new()).map_err(|error| self.failed(error))?;
+        self.exchange(request, longest).await
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>, longest: usize) -> Result<Answer> {
         let late = |_| Error::new(ErrorKind::Timeout, format!("the server at {} does not answer", self.authority));
-        let (head, body) = timeout(ANSWER_LIMIT, asking).await.map_err(late)??;
+        let (head, body) = timeout(ANSWER_LIMIT, self.converse(request, longest)).await.map_err(late)??;
         if head.status.is_success() {
             return Ok(Answer { headers: head.headers, body });
         }
         Err(self.refusal(head.status, &body))
     }
 
-    fn request(&self, method: Method, path: &str, query: &[(&str, &str)]) -> http::Result<Request<Empty<Bytes>>> {
+    async fn converse(&self, request: Request<Full<Bytes>>, longest: usize) -> Result<(Parts, Bytes)> {
+        let connected = timeout(CONNECT_LIMIT, TcpStream::connect(&self.authority)).await;
+        let stream = connected.map_err(|error| self.failed(error))?.map_err(|error| self.failed(error))?;
+        let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
+        let (mut sender, connection) = handshake.map_err(|error| self.failed(error))?;
+        let answer = async {
+            let (head, body) = sender.send_request(request).await.map_err(|error| self.failed(error))?.into_parts();
+            let body = Limited::new(body, longest).collect().await.map_err(|error| self.failed(error))?;
+            Ok((head, body.to_bytes()))
+        };
+        tokio::pin!(answer, connection);
+        tokio::select! {
+            answer = &mut answer => answer,
+            // All of the answer has arrived, or none will.
+            _ended = &mut connection => answer.await,
+        }
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, &str)],
+        body: Bytes,
+    ) -> http::Result<Request<Full<Bytes>>> {
         let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
         let target = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
         let mut request = Request::builder().method(method).uri(target).header(HOST, &self.authority);
@@ -121,7 +150,10 @@ impl Remote {
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
         }
-        request.header(http::header::CONNECTION, "close").body(Empty::new())
+        if !body.is_empty() {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        request.header(CONNECTION, "close").body(Full::new(body))
     }
 
     fn refusal(&self, status: StatusCode, body: &[u8]) -> Error {

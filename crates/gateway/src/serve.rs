@@ -41,8 +41,9 @@ pub(crate) async fn run(stack: &Stack, effective: &Effective) -> Result<Exit> {
     announce(&format!("serving http://{address}/ from {}", stack.places.join(", ")));
     let sweeper = sweeper(stack, config)?;
     let server = Server::new(stack.clone(), player, effective.clone());
-    connections::serve(listener, routes::router(server, key.as_ref()), serve, &mut stop).await;
+    connections::serve(listener, routes::router(server.clone(), key.as_ref()), serve, &mut stop).await;
     drop(beacon);
+    server.close().await?;
     if let Some(sweeper) = sweeper {
         sweeper.close().await?;
     }

@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use cache_core::{Backend, Error, Key, Result};
 use http::Method;
-use providers::http::{Fetch, FetchOptions};
 use serde_json::Value;
 use tokio::time::timeout;
 
 use super::Finding;
 use crate::config::{Cache, Config};
-use crate::reach::Reach;
+use crate::ops;
 use crate::remote::Remote;
 use crate::stack::Plan;
 use crate::tiers::TierKind;
@@ -82,11 +81,7 @@ fn advice(kind: TierKind) -> &'static str {
 
 /// The providers, set up as a server would.
 pub(super) async fn providers(config: &Config) -> Vec<Finding> {
-    let admits = match config.serve.reach {
-        Reach::Public => |address| Reach::Public.admits(address),
-        Reach::Anywhere => |_| true,
-    };
-    let fetch = match Fetch::new(FetchOptions::new().admit(admits)) {
+    let fetch = match ops::fetch(config) {
         Ok(fetch) => fetch,
         Err(error) => return vec![Finding::of_error("providers", &error, "check the certificates of the system")],
     };

@@ -31,6 +31,7 @@ pub(super) fn routes(gate: &Arc<Gate>, limits: &Serve) -> Router<Server> {
         .route("/api/explain", get(entries::explain))
         .route("/api/sweep", post(upkeep::sweep))
         .route("/api/verify", post(upkeep::verify))
+        .route("/api/warm", post(upkeep::warm))
         .route("/api/cache-config", get(config::show).post(config::act))
         .route("/api/cache-stats", get(config::stats))
         .layer(DefaultBodyLimit::max(longest))

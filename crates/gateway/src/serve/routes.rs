@@ -7,12 +7,15 @@ use axum::http::header;
 use axum::response::{Html, IntoResponse};
 use axum::routing::get;
 use axum::{Json, Router, middleware};
+use providers::Registry;
+use tokio::sync::OnceCell;
 
 use super::admin::{self, Gate};
 use super::play::{Player, play};
 use super::stats::Snapshot;
 use super::{cors, guard, page};
 use crate::config::{Effective, Secret};
+use crate::ops;
 use crate::stack::Stack;
 
 pub(super) fn router(server: Server, key: Option<&Secret>) -> Router {
@@ -37,11 +40,32 @@ pub(super) struct Server {
     pub(super) player: Player,
     pub(super) effective: Arc<Effective>,
     started: std::time::Instant,
+    /// Set up when somebody first asks.
+    registry: Arc<OnceCell<Registry>>,
 }
 
 impl Server {
     pub(super) fn new(stack: Stack, player: Player, effective: Effective) -> Self {
-        Self { stack, player, effective: Arc::new(effective), started: std::time::Instant::now() }
+        Self {
+            stack,
+            player,
+            effective: Arc::new(effective),
+            started: std::time::Instant::now(),
+            registry: Arc::default(),
+        }
+    }
+
+    /// The providers. Where one cannot be set up, the next question tries again.
+    pub(super) async fn registry(&self) -> cache_core::Result<&Registry> {
+        self.registry.get_or_try_init(|| ops::registry(&self.stack, &self.effective.config)).await
+    }
+
+    /// Ends what it has set up; the tiers stay open.
+    pub(super) async fn close(&self) -> cache_core::Result<()> {
+        match self.registry.get() {
+            Some(registry) => registry.close().await,
+            None => Ok(()),
+        }
     }
 
     pub(super) async fn snapshot(&self) -> Snapshot {

@@ -39,6 +39,19 @@ fn keys(home: &Home, words: &[&str]) -> Vec<String> {
 
 /// Runs `test` on a cache that no process has open, and on the same through the server that does.
 fn both_ways(test: impl Fn(&Home)) {
+    both_ways_with(None, test);
+}
+
+/// The same with this file of the user's.
+fn both_ways_with(file: Option<&str>, test: impl Fn(&Home)) {
+    let filled = || {
+        let home = filled();
+        if let Some(text) = file {
+            fs::create_dir_all(home.path("config/reelcache")).expect("a directory");
+            fs::write(home.path("config/reelcache/config.toml"), text).expect("a file");
+        }
+        home
+    };
     let home = filled();
     test(&home);
     let home = filled();
@@ -185,6 +198,30 @@ fn damage_a_volume(home: &Home) {
     let start = bytes.windows(3).position(|window| window == [0xFF, 0xD8, 0xFF]).expect("a JPEG");
     bytes[start + 100] ^= 1;
     fs::write(&volume, bytes).expect("a volume");
+}
+
+#[test]
+fn warm_looks_links_up_and_the_next_time_they_are_there() {
+    let item = "{\"metadata\": {\"title\": \"A film\"}, \"files\": [{\"name\": \"a.mp4\", \"format\": \"h.264\"}]}";
+    let answer =
+        format!("HTTP/1.1 200 x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{item}", item.len());
+    let (port, _heads) = super::origin::saying(answer);
+    let file = format!(
+        "[serve]\nreach = 'anywhere'\n[providers.films]\nkind = 'internet-archive'\nbase_url = 'http://127.0.0.1:{port}'\n"
+    );
+    let page = &format!("http://127.0.0.1:{port}/details/a-film");
+    both_ways_with(Some(&file), |home| {
+        let warmed = lines(home, &["warm", "--json", page])[0].clone();
+        assert_eq!((&warmed["origin"], &warmed["links"]), (&"loaded".into(), &1.into()), "{warmed}");
+        let again = done(home, &["warm", "--provider", "films", page]);
+        assert!(!again.contains("loaded") && again.contains("1 links"), "{again}");
+        let wrong = run(home, &["warm", "no-address", page]);
+        assert_eq!(wrong.status.code(), Some(1));
+        assert!(stderr(&wrong).contains("no-address") && stdout(&wrong).contains(page), "{}", stderr(&wrong));
+        let unknown = run(home, &["warm", "--provider", "others", page]);
+        assert_eq!(unknown.status.code(), Some(2));
+        assert!(stderr(&unknown).contains("films"), "{}", stderr(&unknown));
+    });
 }
 
 #[test]

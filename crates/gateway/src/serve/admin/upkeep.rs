@@ -1,15 +1,15 @@
-//! Sweeping and verifying, step by step.
+//! Sweeping, verifying and warming, step by step.
 
 use axum::Json;
 use axum::extract::Query;
 use axum::extract::State;
-use axum::extract::rejection::QueryRejection;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
 use cache_core::Key;
 use serde::Deserialize;
 
-use super::Answer;
 use super::entries::asked_for;
-use crate::ops::{self, Cursor, Dropped, Verified};
+use super::{Answer, Refusal};
+use crate::ops::{self, Cursor, Dropped, Verified, Wanted, Warmed};
 use crate::serve::routes::Server;
 
 #[derive(Deserialize)]
@@ -36,4 +36,16 @@ pub(super) async fn verify(
     let Verifying { tier, after, repair } = asked_for(asked)?;
     let after = if after.is_empty() { None } else { Some(Key::parse(&after)?) };
     Ok(Json(ops::verify(&server.stack, &Cursor { tier, after }, repair).await?))
+}
+
+/// `POST /api/warm {"provider": NAME, "addresses": [...]}`: what became of each of the first addresses.
+pub(super) async fn warm(
+    State(server): State<Server>,
+    asked: Result<Json<Wanted>, JsonRejection>,
+) -> Answer<Json<Vec<Warmed>>> {
+    let Json(wanted) = asked.map_err(|wrong| Refusal(wrong.status(), wrong.body_text()))?;
+    if wanted.addresses.len() > ops::WARM_STEP {
+        return Err(Refusal::bad(format!("more than {} addresses: send them in parts", ops::WARM_STEP)));
+    }
+    Ok(Json(ops::warm(server.registry().await?, &wanted).await?))
 }
