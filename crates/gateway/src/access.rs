@@ -1,10 +1,13 @@
 //! `Access`: the cache that a command works on, in this process or through the server that has it.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use cache_core::{Backend, Error, ErrorKind, Key, KeyPattern, KeyPrefix, Result};
 use http::Method;
 use providers::Registry;
 use serde_json::Value as Json;
+use tokio::time::timeout;
 
 use crate::beacon;
 use crate::config::Effective;
@@ -13,6 +16,8 @@ use crate::remote::Remote;
 use crate::serve::Snapshot;
 use crate::stack::{Plan, Stack};
 
+/// Time for a server to show that it is the one of the file.
+const FIND_LIMIT: Duration = Duration::from_secs(5);
 /// The longest body of an entry and what is around it, in bytes.
 const LONGEST_ENTRY: usize = (cache_core::Entry::MAX_BODY as usize) + (1 << 20);
 
@@ -133,7 +138,7 @@ impl Access {
     pub(crate) async fn stats(&self) -> Result<Json> {
         match self {
             Self::Direct(stack) => {
-                let snapshot = Snapshot::take(stack, std::time::Duration::ZERO).await;
+                let snapshot = Snapshot::take(stack, Duration::ZERO).await;
                 let failed = |error| Error::new(ErrorKind::Internal, "the figures are no JSON").with_source(error);
                 serde_json::to_value(snapshot).map_err(failed)
             }
@@ -180,6 +185,6 @@ pub(crate) async fn running(effective: &Effective) -> Option<Remote> {
     let found = tokio::task::spawn_blocking(move || beacon::find(&dir)).await.ok()??;
     // The key is of that server alone: whoever else listens there by now learns nothing of use.
     let remote = Remote::new(&format!("http://{}", found.address), Some(found.key)).ok()?;
-    let told: Json = remote.json(Method::GET, "/api/cache-config", &[]).await.ok()?;
-    (told["process"] == found.process).then_some(remote)
+    let asked = timeout(FIND_LIMIT, remote.json::<Json>(Method::GET, "/api/cache-config", &[])).await;
+    (asked.ok()?.ok()?["process"] == found.process).then_some(remote)
 }

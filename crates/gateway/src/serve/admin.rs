@@ -18,13 +18,10 @@ use cache_core::{Error, ErrorKind};
 use serde_json::json;
 
 use super::routes::Server;
-use crate::config::Serve;
-
 pub(super) use gate::{Gate, pass_player};
 
 /// The routes, behind the gate.
-pub(super) fn routes(gate: &Arc<Gate>, limits: &Serve) -> Router<Server> {
-    let longest = usize::try_from(limits.max_body.0).unwrap_or(usize::MAX);
+pub(super) fn routes(gate: &Arc<Gate>) -> Router<Server> {
     Router::new()
         .route("/api/entries", get(entries::list).delete(entries::clear))
         .route("/api/entry", get(entries::get))
@@ -34,7 +31,8 @@ pub(super) fn routes(gate: &Arc<Gate>, limits: &Serve) -> Router<Server> {
         .route("/api/warm", post(upkeep::warm))
         .route("/api/cache-config", get(config::show).post(config::act))
         .route("/api/cache-stats", get(config::stats))
-        .layer(DefaultBodyLimit::max(longest))
+        // The gate has a limit of its own.
+        .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn_with_state(gate.clone(), gate::pass))
 }
 

@@ -29,7 +29,7 @@ pub(super) fn router(server: Server, key: Option<&Secret>) -> Router {
         .route("/play", get(play).options(cors::preflight).layer(shared))
         .layer(middleware::from_fn_with_state(gate.clone(), admin::pass_player))
         .route("/health", get(health))
-        .merge(admin::routes(&gate, serve))
+        .merge(admin::routes(&gate))
         .layer(middleware::from_fn_with_state(hosts, guard::check))
         .with_state(server)
 }

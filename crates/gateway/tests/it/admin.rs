@@ -254,6 +254,58 @@ fn limits_of_requests_are_those_of_the_configuration() {
 }
 
 #[test]
+fn a_body_that_does_not_arrive_is_not_waited_for_and_takes_no_turn() {
+    let home = Home::new();
+    let limits = [("REELCACHE_MAX_ADMIN_REQUESTS", "1"), ("REELCACHE_HEAD_TIMEOUT", "1s")];
+    let server = Server::start_with_variables(&home, &limits);
+    let mut slow = TcpStream::connect(server.address).unwrap();
+    slow.write_all(b"POST /api/cache-config HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n").unwrap();
+    assert_eq!(status(&server, "GET", "/api/cache-config", ""), 200);
+    slow.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut answer = [0; 12];
+    slow.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 408");
+}
+
+#[test]
+fn administration_beyond_the_most_at_once_is_told_to_come_later() {
+    let home = Home::new();
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let page = format!("http://{}/details/a-film", silent.local_addr().unwrap());
+    let file = "[providers.films]\nkind = 'internet-archive'\nbase_url = 'http://ADDRESS'\n";
+    std::fs::write(home.path("c.toml"), file.replace("ADDRESS", &silent.local_addr().unwrap().to_string())).unwrap();
+    let limits = [("REELCACHE_MAX_ADMIN_REQUESTS", "1"), ("REELCACHE_CONFIG", "c.toml")];
+    let server = Server::start_with_variables(&home, &limits);
+    let mut waiting = TcpStream::connect(server.address).unwrap();
+    let body = format!("{{\"addresses\": [\"{page}\"]}}");
+    let length = body.len();
+    let typed = "Host: localhost\r\nContent-Type: application/json\r\n";
+    let request = format!("POST /api/warm HTTP/1.1\r\n{typed}Content-Length: {length}\r\n\r\n{body}");
+    waiting.write_all(request.as_bytes()).unwrap();
+    // It has its turn when it asks the provider.
+    let _asked = silent.accept().unwrap();
+    assert_eq!(status(&server, "GET", "/api/cache-stats", ""), 429);
+    assert_eq!(status(&server, "GET", "/health", ""), 200);
+}
+
+#[test]
+fn a_player_that_does_not_read_is_left_when_the_configuration_says() {
+    let (home, film) = (Home::new(), Origin::of(vec![7; 40_000_000]));
+    let server = Server::start_with_variables(&home, &[("REELCACHE_STALL_TIMEOUT", "500ms")]);
+    let mut player = TcpStream::connect(server.address).unwrap();
+    let url = film.url("/a.mp4");
+    write!(player, "GET /play?url={url} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    player.read_exact(&mut [0; 12]).unwrap();
+    let stalled = Instant::now();
+    while stalled.elapsed() < Duration::from_secs(3) {
+        server.ask("/health", "localhost");
+    }
+    let mut rest = Vec::new();
+    let _ = player.read_to_end(&mut rest);
+    assert!(rest.len() < 40_000_000, "all of it was sent");
+}
+
+#[test]
 fn connections_beyond_the_most_wait_for_their_turn() {
     let home = Home::new();
     let server = Server::start_with_variables(&home, &[("REELCACHE_MAX_CONNECTIONS", "1")]);

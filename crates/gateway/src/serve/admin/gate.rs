@@ -1,7 +1,9 @@
 //! `Gate`: who may read the figures and who may change the cache.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderMap, HeaderValue};
 use axum::http::{Method, StatusCode, Uri};
@@ -9,6 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use subtle::{Choice, ConstantTimeEq};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::Refusal;
 use crate::config::{Secret, Serve};
@@ -27,6 +30,9 @@ pub(in crate::serve) struct Gate {
     /// Whether other machines can ask: then what is played needs a token, too.
     is_for_others: bool,
     turns: Semaphore,
+    /// The longest body, in bytes, and the time for it to arrive.
+    longest: usize,
+    body_limit: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +52,8 @@ impl Gate {
             is_closed: serve.admin_token.is_some() || serve.read_token.is_some(),
             is_for_others: !serve.listen.ip().is_loopback(),
             turns: Semaphore::new(turns),
+            longest: usize::try_from(serve.max_body.0).unwrap_or(usize::MAX),
+            body_limit: serve.head_timeout,
         }
     }
 
@@ -89,11 +97,18 @@ pub(super) async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: 
     if let Some(refusal) = gate.refusal(request.method(), request.headers()) {
         return refusal.into_response();
     }
+    let (head, body) = request.into_parts();
+    // Before a turn is taken: whoever sends slowly keeps nobody from one.
+    let body = match timeout(gate.body_limit, to_bytes(body, gate.longest)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => return Refusal(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long".to_owned()).into_response(),
+        Err(_) => return Refusal(StatusCode::REQUEST_TIMEOUT, "the body is too slow".to_owned()).into_response(),
+    };
     let Ok(_turn) = gate.turns.try_acquire() else {
         let told = "too many requests of this kind are under way: try again".to_owned();
         return Refusal(StatusCode::TOO_MANY_REQUESTS, told).into_response();
     };
-    next.run(request).await
+    next.run(Request::from_parts(head, Body::from(body))).await
 }
 
 /// Lets a request for what is no administration through, or says why not.
