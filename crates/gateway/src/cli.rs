@@ -13,7 +13,7 @@ use crate::exit;
 
 /// A multi-tier read-through cache for media.
 #[derive(Debug, Parser)]
-#[command(name = "reelcache", version, about, after_help = exit::HELP)]
+#[command(name = "reelcache", version, about, after_help = exit::help())]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,

@@ -6,7 +6,7 @@ mod warm;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use cache_core::{Backend, Entry, Freshness, Key, KeyPattern, KeyPrefix, Meta, Result, Selector, Timestamp};
+use cache_core::{Backend, Entry, Freshness, Key, KeyPattern, KeyPrefix, Meta, Result, Role, Selector, Timestamp};
 use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
 
@@ -74,6 +74,9 @@ pub(crate) struct Explained {
 pub(crate) struct InTier {
     pub(crate) tier: String,
     pub(crate) entry: Option<Listed>,
+    /// Whether it keeps in mind that the key was removed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) removed: bool,
     /// Why the tier cannot say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<String>,
@@ -195,8 +198,10 @@ pub(crate) async fn explain(stack: &Stack, key: &Key) -> Result<Explained> {
     for part in stack.parts.iter() {
         let stat = part.backend.stat(key).await;
         let error = stat.as_ref().err().map(ToString::to_string);
-        let entry = stat.ok().flatten().map(|meta| Listed::of(key, &meta, now));
-        tiers.push(InTier { tier: part.name.to_string(), entry, error });
+        let found = stat.ok().flatten();
+        let removed = found.as_ref().is_some_and(|meta| meta.role == Role::Tombstone);
+        let entry = found.filter(|meta| meta.role == Role::Value).map(|meta| Listed::of(key, &meta, now));
+        tiers.push(InTier { tier: part.name.to_string(), entry, removed, error });
     }
     Ok(Explained { key: key.to_string(), served, tiers, now_ms: now.as_millis() })
 }

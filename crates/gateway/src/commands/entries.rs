@@ -73,7 +73,7 @@ pub(super) async fn explain(access: &Access, args: &KeyArgs) -> Result<Exit> {
                             cells.extend(row);
                         }
                         (None, Some(error)) => cells.push(format!("cannot say: {error}")),
-                        (None, None) => cells.push("absent".to_owned()),
+                        (None, None) => cells.push(if tier.removed { "removed" } else { "absent" }.to_owned()),
                     }
                     cells
                 })

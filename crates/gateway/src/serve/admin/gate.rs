@@ -9,6 +9,7 @@ use axum::http::header::{self, HeaderMap, HeaderValue};
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use http_body_util::BodyExt;
 use subtle::{Choice, ConstantTimeEq};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -29,7 +30,7 @@ pub(in crate::serve) struct Gate {
     is_closed: bool,
     /// Whether other machines can ask: then what is played needs a token, too.
     is_for_others: bool,
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
     /// The longest body, in bytes, and the time for it to arrive.
     longest: usize,
     body_limit: Duration,
@@ -51,7 +52,7 @@ impl Gate {
             read: serve.read_token.iter().map(digest).collect(),
             is_closed: serve.admin_token.is_some() || serve.read_token.is_some(),
             is_for_others: !serve.listen.ip().is_loopback(),
-            turns: Semaphore::new(turns),
+            turns: Arc::new(Semaphore::new(turns)),
             longest: usize::try_from(serve.max_body.0).unwrap_or(usize::MAX),
             body_limit: serve.head_timeout,
         }
@@ -104,11 +105,18 @@ pub(super) async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: 
         Ok(Err(_)) => return Refusal(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long".to_owned()).into_response(),
         Err(_) => return Refusal(StatusCode::REQUEST_TIMEOUT, "the body is too slow".to_owned()).into_response(),
     };
-    let Ok(_turn) = gate.turns.try_acquire() else {
+    let Ok(turn) = gate.turns.clone().try_acquire_owned() else {
         let told = "too many requests of this kind are under way: try again".to_owned();
         return Refusal(StatusCode::TOO_MANY_REQUESTS, told).into_response();
     };
-    next.run(Request::from_parts(head, Body::from(body))).await
+    let response = next.run(Request::from_parts(head, Body::from(body))).await;
+    // Until all is sent: an entry that is read slowly takes memory.
+    response.map(|body| {
+        Body::new(body.map_err(move |error| {
+            let _held = &turn;
+            error
+        }))
+    })
 }
 
 /// Lets a request for what is no administration through, or says why not.
