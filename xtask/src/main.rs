@@ -4,6 +4,7 @@
 mod bench;
 mod clip;
 mod deny;
+mod docs;
 mod failure;
 mod lint;
 mod new_backend;
@@ -42,6 +43,8 @@ Usage: cargo xtask COMMAND [ARGS]
   deny [--advisories]     licences, bans and sources of all dependencies by cargo-deny,
                           which is installed below target/ when missing;
                           --advisories also asks the advisory database (network)
+  docs                    write docs/configuration.md from the settings of the gateway; a test
+                          compares it
   torture file [--quick | --full] [--row NAME] [--dir DIR] [--seed S]
                           break a cache directory in every way that is known, row by row
                           (docs/durability.md), and check what is left
@@ -83,6 +86,7 @@ fn dispatch(args: &[String]) -> Result<(), Failure> {
         "bench" => bench::command(rest),
         "clip" => clip::command(rest),
         "deny" => deny::command(rest),
+        "docs" => docs::command(rest),
         "lint" => lint::command(rest),
         "new-backend" => new_backend::command(rest),
         "servers" => servers::command(rest),
@@ -109,7 +113,7 @@ mod tests {
 
     #[test]
     fn help_names_every_command() {
-        for command in ["bench", "clip", "deny", "lint", "new-backend", "servers", "test", "tidy", "torture"] {
+        for command in ["bench", "clip", "deny", "docs", "lint", "new-backend", "servers", "test", "tidy", "torture"] {
             assert!(
                 HELP.contains(&format!("\n  {command} ")) || HELP.contains(&format!("\n  {command}\n")),
                 "{command}"

@@ -1,31 +1,50 @@
 //! The `reelcache` binary: arguments in, exit code out.
 
+mod access;
+mod beacon;
 mod cli;
+mod commands;
+mod config;
 mod dirs;
+mod doctor;
 mod exit;
+mod ops;
 mod process;
 mod range;
 mod reach;
+mod remote;
 mod serve;
 mod signals;
 mod stack;
+mod text;
 mod tiers;
 mod units;
 
+use std::collections::BTreeMap;
 use std::error::Error as _;
+use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use cache_core::{Backend, Error, Result};
-use clap::Parser;
+use clap::FromArgMatches;
 
-use cli::{Cli, Command, ServeArgs};
+use cli::{Cli, Command, ConfigArgs};
+use config::{Effective, Sources};
 use exit::Exit;
 use stack::Plan;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     start_logging();
+    let effective = match configure(&cli, cli::flags(&matches)) {
+        Ok(effective) => effective,
+        Err(error) => {
+            report(&error);
+            return Exit::Usage.into();
+        }
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -33,11 +52,27 @@ fn main() -> ExitCode {
             return Exit::Failed.into();
         }
     };
-    runtime.block_on(run(cli)).into()
+    runtime.block_on(run(cli, effective)).into()
 }
 
-async fn run(cli: Cli) -> Exit {
-    let plan = match Plan::of(&cli.cache) {
+fn configure(cli: &Cli, flags: BTreeMap<&'static str, OsString>) -> Result<Effective> {
+    let file = config::find_file(cli.config.as_deref(), |name| std::env::var_os(name))?;
+    Sources { file, variables: std::env::vars_os().collect(), flags }.resolve()
+}
+
+async fn run(cli: Cli, effective: Effective) -> Exit {
+    match cli.command.unwrap_or(Command::Serve) {
+        Command::Config(args) => show_config(&effective, &args),
+        Command::Completions(args) => completions(args.shell),
+        Command::Doctor(args) => doctor::run(&effective, &args).await,
+        command @ (Command::Serve | Command::Process(_)) => run_on_cache(command, &effective).await,
+        command => commands::run(command, &effective).await,
+    }
+}
+
+/// Runs what needs the tiers open in this process.
+async fn run_on_cache(command: Command, effective: &Effective) -> Exit {
+    let plan = match Plan::of(&effective.config.cache) {
         Ok(plan) => plan,
         Err(error) => {
             report(&error);
@@ -51,9 +86,9 @@ async fn run(cli: Cli) -> Exit {
             return Exit::Directory;
         }
     };
-    let ended = match cli.command.unwrap_or_else(|| Command::Serve(ServeArgs::of_environment())) {
-        Command::Serve(args) => serve::run(&stack, &args).await,
+    let ended = match command {
         Command::Process(args) => process::run(&stack, &args).await,
+        _ => serve::run(&stack, effective).await,
     };
     // What was stored is to survive whatever became of the rest.
     let closed = stack.tiers.close().await.map(|()| Exit::Done);
@@ -66,6 +101,29 @@ async fn run(cli: Cli) -> Exit {
     exit_of(ended).or(exit_of(closed))
 }
 
+fn show_config(effective: &Effective, args: &ConfigArgs) -> Exit {
+    let text = if args.json { format!("{:#}\n", effective.json()) } else { effective.toml(args.explain) };
+    print(&text)
+}
+
+fn completions(shell: clap_complete::Shell) -> Exit {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut cli::command(), "reelcache", &mut script);
+    print(&String::from_utf8_lossy(&script))
+}
+
+/// Text on standard output; a reader that is gone has seen enough.
+pub(crate) fn print(text: &str) -> Exit {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            complain(&format!("cannot write the result: {error}"));
+            Exit::Failed
+        }
+        _ => Exit::Done,
+    }
+}
+
 /// Warnings and above on standard error; `RUST_LOG` says otherwise.
 fn start_logging() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
@@ -74,8 +132,13 @@ fn start_logging() {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
 }
 
-/// One line: the error, then its causes.
+/// The error and its causes as one line on standard error.
 pub(crate) fn report(error: &Error) {
+    complain(&told(error));
+}
+
+/// One line: the error, then its causes.
+pub(crate) fn told(error: &Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
@@ -85,7 +148,7 @@ pub(crate) fn report(error: &Error) {
         }
         cause = inner.source();
     }
-    complain(&line);
+    line
 }
 
 /// A line on standard error; when that is gone, nobody is left to tell.

@@ -1,5 +1,6 @@
 //! Which addresses and ports the server fetches from on behalf of whoever asks it to.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -73,6 +74,19 @@ impl FromStr for Ports {
         };
         let wrong = || "not ports: write for example 80,443,8000-8999".to_owned();
         text.split(',').map(|part| ports(part).ok_or_else(wrong)).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl fmt::Display for Ports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, ports) in self.0.iter().enumerate() {
+            let comma = if at == 0 { "" } else { "," };
+            match (ports.start(), ports.end()) {
+                (first, last) if first == last => write!(f, "{comma}{first}")?,
+                (first, last) => write!(f, "{comma}{first}-{last}")?,
+            }
+        }
+        Ok(())
     }
 }
 

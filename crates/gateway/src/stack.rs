@@ -1,21 +1,25 @@
 //! The tiers that this process runs, opened as the user names them.
 
+mod lived;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
-use cache_core::{Entry, Error, ErrorKind, Result};
+use cache_core::{Backend, Entry, Error, ErrorKind, PolicyKind, Result};
 use cache_file::{FileBackend, FileConfig};
 use cache_layers::Breaker;
 use cache_mem::MemBackend;
 use cache_redis::{RedisBackend, RedisOptions, Start};
 use cache_s3::{ObjectBackend, ObjectConfig};
 use cache_sqlite::{SqliteBackend, SqliteConfig};
-use cache_tiered::{TierOptions, Tiered, TieredBuilder};
+use cache_tiered::{TierOptions, Tiered};
 
-use crate::cli::CacheArgs;
-use crate::dirs;
+use crate::config::Cache;
 use crate::tiers::TierKind;
 use crate::units::ByteCount;
+use lived::Lived;
 
 /// The longest body in memory and in Redis where another tier has room for longer ones, in bytes.
 const LONGEST_IN_SMALL: u64 = 1 << 20;
@@ -26,16 +30,29 @@ pub(crate) struct Stack {
     pub(crate) tiers: Tiered,
     /// For each tier, the nearest first, its name and where it is, without passwords.
     pub(crate) places: Vec<String>,
+    /// The tiers one by one, with their names: for looking at what each has. What is written goes through all of them.
+    pub(crate) parts: Arc<[Part]>,
+}
+
+/// One tier of a stack.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) name: Arc<str>,
+    pub(crate) kind: TierKind,
+    pub(crate) backend: Arc<dyn Backend>,
 }
 
 /// The tiers that the user asks for, not yet opened.
 #[derive(Debug)]
-pub(crate) struct Plan(Vec<Planned>);
+pub(crate) struct Plan {
+    tiers: Vec<Planned>,
+    /// The longest that anything is kept, if there is such a limit.
+    longest: Option<Duration>,
+}
 
 #[derive(Debug)]
 enum Planned {
-    /// With so many bytes.
-    Memory(u64),
+    Memory(ByteCount, MemBackend),
     File(PathBuf, FileConfig),
     Sqlite(SqliteConfig),
     Redis(String, RedisOptions),
@@ -43,12 +60,13 @@ enum Planned {
 }
 
 impl Plan {
-    /// What `args` say.
+    /// What `cache` says.
     ///
     /// # Errors
-    /// `Invalid` when an address is none, or missing, and when variables do not say which tiers.
-    pub(crate) fn of(args: &CacheArgs) -> Result<Self> {
-        args.tier_list()?.iter().map(|kind| Planned::of(kind, args)).collect::<Result<_>>().map(Self)
+    /// `Invalid` when an address is none, or missing.
+    pub(crate) fn of(cache: &Cache) -> Result<Self> {
+        let tiers = cache.tiers.iter().map(|kind| Planned::of(kind, cache)).collect::<Result<_>>()?;
+        Ok(Self { tiers, longest: cache.ttl.on() })
     }
 
     /// Opens the tiers. Redis and object stores need not answer yet: a stack starts during their outages.
@@ -57,40 +75,53 @@ impl Plan {
     /// When the directory cannot be used: another process has it, it is read-only, it is no directory.
     pub(crate) async fn open(self) -> Result<Stack> {
         let mut builder = Tiered::builder();
-        let mut places = Vec::new();
+        let (mut places, mut parts) = (Vec::new(), Vec::new());
         // Parts of films would push all else out of the small tiers, and are as good in the large ones.
-        let short = if self.0.iter().any(Planned::is_large) { LONGEST_IN_SMALL } else { Entry::MAX_BODY };
-        for tier in self.0 {
+        let short = if self.tiers.iter().any(Planned::is_large) { LONGEST_IN_SMALL } else { Entry::MAX_BODY };
+        for tier in self.tiers {
             places.push(tier.to_string());
             let most = if tier.is_large() { Entry::MAX_BODY } else { short };
-            builder = tier.add_to(builder, TierOptions::new().max_body(most)).await?;
+            let kind = tier.kind();
+            let opened = tier.open().await?;
+            let backend = match self.longest {
+                Some(longest) => Arc::new(Lived::new(opened, longest)),
+                None => opened,
+            };
+            parts.push(Part { name: backend.info().name, kind, backend: backend.clone() });
+            builder = builder.tier_with(backend, TierOptions::new().max_body(most));
         }
-        Ok(Stack { tiers: builder.build()?, places })
+        Ok(Stack { tiers: builder.build()?, places, parts: parts.into() })
     }
 }
 
 impl Planned {
-    fn of(kind: TierKind, args: &CacheArgs) -> Result<Self> {
-        let disk = args.disk.0;
+    fn of(kind: TierKind, cache: &Cache) -> Result<Self> {
+        let (disk, entries) = (cache.disk.0, cache.max_entries.or(u64::MAX));
         Ok(match kind {
-            TierKind::Memory => Self::Memory(args.memory.0),
+            TierKind::Memory => {
+                let memory = MemBackend::builder(cache.memory.0).entries(entries);
+                let memory = memory.policy(cache.policy.unwrap_or_default());
+                Self::Memory(cache.memory, memory.build())
+            }
             TierKind::File => {
-                let dir = dir(args)?;
-                let config = FileConfig::new(&dir).capacity(disk);
-                Self::File(dir, config)
+                let dir = cache.directory()?;
+                let file = FileConfig::new(&dir).capacity(disk).entries(entries).free_floor(cache.disk_reserve.0);
+                Self::File(dir, file.policy(cache.policy.unwrap_or(PolicyKind::S3Fifo)))
             }
             // Apart from what the file tier keeps in the directory itself.
             TierKind::Sqlite => {
-                Self::Sqlite(SqliteConfig::new(dir(args)?.join("sqlite").join("cache.db")).capacity(disk))
+                let path = cache.directory()?.join("sqlite").join("cache.db");
+                Self::Sqlite(SqliteConfig::new(path).capacity(disk).entries(entries))
             }
             TierKind::Redis => {
-                Self::Redis(public(&args.redis), RedisOptions::from_url(&args.redis)?.start(Start::Lazy))
+                let options = RedisOptions::from_url(cache.redis.expose())?.start(Start::Lazy);
+                Self::Redis(cache.redis.to_string(), options)
             }
             TierKind::S3 => {
-                let url = args.s3.as_deref().ok_or_else(|| {
+                let url = cache.s3.as_ref().ok_or_else(|| {
                     Error::new(ErrorKind::Invalid, "the s3 tier needs an address: give --s3 URL or set CACHE_S3_URL")
                 })?;
-                Self::S3(public(url), ObjectConfig::parse(url)?)
+                Self::S3(url.to_string(), ObjectConfig::parse(url.expose())?)
             }
         })
     }
@@ -100,17 +131,27 @@ impl Planned {
         matches!(self, Self::File(..) | Self::Sqlite(_) | Self::S3(..))
     }
 
-    async fn add_to(self, builder: TieredBuilder, options: TierOptions) -> Result<TieredBuilder> {
+    fn kind(&self) -> TierKind {
+        match self {
+            Self::Memory(..) => TierKind::Memory,
+            Self::File(..) => TierKind::File,
+            Self::Sqlite(_) => TierKind::Sqlite,
+            Self::Redis(..) => TierKind::Redis,
+            Self::S3(..) => TierKind::S3,
+        }
+    }
+
+    async fn open(self) -> Result<Arc<dyn Backend>> {
         Ok(match self {
-            Self::Memory(bytes) => builder.tier_with(MemBackend::new(bytes), options),
-            Self::File(_, config) => builder.tier_with(FileBackend::open(config).await?, options),
+            Self::Memory(_, memory) => Arc::new(memory),
+            Self::File(_, config) => Arc::new(FileBackend::open(config).await?),
             Self::Sqlite(config) => {
                 make_folder_of(config.path()).await?;
-                builder.tier_with(SqliteBackend::open(config).await?, options)
+                Arc::new(SqliteBackend::open(config).await?)
             }
             // What is out of reach is not asked by everyone.
-            Self::Redis(_, redis) => builder.tier_with(Breaker::new(RedisBackend::open(redis).await?), options),
-            Self::S3(_, config) => builder.tier_with(Breaker::new(ObjectBackend::open(config).await?), options),
+            Self::Redis(_, redis) => Arc::new(Breaker::new(RedisBackend::open(redis).await?)),
+            Self::S3(_, config) => Arc::new(Breaker::new(ObjectBackend::open(config).await?)),
         })
     }
 }
@@ -118,20 +159,13 @@ impl Planned {
 impl fmt::Display for Planned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Memory(bytes) => write!(f, "memory {}", ByteCount(*bytes)),
+            Self::Memory(bytes, _) => write!(f, "memory {bytes}"),
             Self::File(dir, _) => write!(f, "file {}", dir.display()),
             Self::Sqlite(config) => write!(f, "sqlite {}", config.path().display()),
             Self::Redis(place, _) => write!(f, "redis {place}"),
             Self::S3(place, _) => write!(f, "s3 {place}"),
         }
     }
-}
-
-fn dir(args: &CacheArgs) -> Result<PathBuf> {
-    args.cache_dir
-        .clone()
-        .or_else(dirs::default_cache_dir)
-        .ok_or_else(|| Error::new(ErrorKind::Invalid, "no cache directory is known: set HOME or give --cache-dir DIR"))
 }
 
 async fn make_folder_of(path: &Path) -> Result<()> {
@@ -141,32 +175,4 @@ async fn make_folder_of(path: &Path) -> Result<()> {
     };
     let made = tokio::task::spawn_blocking(|| std::fs::create_dir_all(folder)).await;
     made.map_err(|error| told(error.into()))?.map_err(|error| told(error.into()))
-}
-
-/// A URL without what may be secret in it: who logs in, and all options.
-fn public(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
-    let (place, _options) = rest.split_at(rest.find(['?', '#']).unwrap_or(rest.len()));
-    let (before, place) = place.rsplit_once('@').unwrap_or(("", place));
-    // A password with a `?` or a `/` in it, not written as it should be, ends where an option or a path seems to.
-    let is_unclear = rest.rsplit_once('@').is_some_and(|(all, _)| all.len() > before.len() || before.contains('/'));
-    if is_unclear && scheme != "file" { format!("{scheme}://…") } else { format!("{scheme}://{place}") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_shown_of_an_address_holds_no_secret() {
-        assert_eq!(public("redis://me:hush@host:6379/2?prefix=a"), "redis://host:6379/2");
-        assert_eq!(public("redis://:h@sh@host"), "redis://host");
-        assert_eq!(public("s3://bucket/films?secret_access_key=hush"), "s3://bucket/films");
-        for unclear in
-            ["redis://host?x=@y", "redis://u:12?3@h", "redis://u:12#3@h", "redis://u:12/3@h", "redis://u:1@2?3@h"]
-        {
-            assert_eq!(public(unclear), "redis://…");
-        }
-        assert_eq!(public("file:///a?b@c"), "file:///a");
-    }
 }

@@ -50,6 +50,12 @@ impl fmt::Display for TierKind {
 pub(crate) struct TierList(Vec<TierKind>);
 
 impl TierList {
+    /// These, if there are any; they come from another list, so each is there once.
+    pub(crate) fn of(kinds: impl Iterator<Item = TierKind>) -> Option<Self> {
+        let kinds: Vec<_> = kinds.collect();
+        (!kinds.is_empty()).then_some(Self(kinds))
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = TierKind> {
         self.0.iter().copied()
     }

@@ -103,6 +103,11 @@ struct Account {
 }
 
 impl ProviderTable {
+    /// The kind that it is said to be of, which there need not be.
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
     /// The provider called `name` that it describes, and how its links are kept. Of these, `yt-dlp` starts its program to
     /// ask for its version, within its time limit.
     ///

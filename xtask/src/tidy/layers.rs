@@ -31,6 +31,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "cache-tiered",
             "cache-blob",
             "pipeline",
+            "providers",
         ],
     ),
     ("examples", &["cache-core", "cache-mem", "cache-file", "cache-layers", "cache-tiered", "pipeline", "providers"]),

@@ -13,33 +13,25 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutStream;
 
+use crate::config::Serve;
 use crate::signals::Stop;
 
-/// Connections served at once; further ones wait in the kernel's queue.
-const MAX_CONNECTIONS: usize = 256;
-/// Time for the head of a request to arrive: ends connections that send a byte a minute.
-const HEAD_LIMIT: Duration = Duration::from_secs(10);
-/// Time that the other side may take to read what fits into the kernel's buffers: ends connections that do not read.
-const READ_LIMIT: Duration = Duration::from_mins(1);
-/// Longest request head, in bytes; the largest page of this server needs a fraction of it.
-const MAX_HEAD: usize = 16 << 10;
-/// Time for running requests to end after a signal.
-const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 /// Pause after a failed accept, so that running out of file descriptors does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves `router` on `listener` until a signal, then lets running requests end until a limit or a second signal.
 ///
 /// axum's own `serve` has neither a limit on slow request heads nor one on connections.
-pub(super) async fn serve(listener: TcpListener, router: Router, stop: &mut Stop) {
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+pub(super) async fn serve(listener: TcpListener, router: Router, limits: &Serve, stop: &mut Stop) {
+    let most = usize::try_from(limits.max_connections).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+    let slots = Arc::new(Semaphore::new(most));
     let graceful = GracefulShutdown::new();
     let accept = async {
         loop {
             let Ok(slot) = slots.clone().acquire_owned().await else { return };
             match listener.accept().await {
                 Ok((stream, _)) => {
-                    let connection = graceful.watch(connection(stream, router.clone()));
+                    let connection = graceful.watch(connection(stream, router.clone(), limits));
                     tokio::spawn(async move {
                         // A player that seeks leaves its connection in the middle of an answer.
                         if let Err(error) = connection.await {
@@ -60,10 +52,11 @@ pub(super) async fn serve(listener: TcpListener, router: Router, stop: &mut Stop
         _ = stop.received() => {}
     }
     drop(listener);
+    let drain = limits.drain;
     tokio::select! {
-        drained = tokio::time::timeout(DRAIN_LIMIT, graceful.shutdown()) => {
+        drained = tokio::time::timeout(drain, graceful.shutdown()) => {
             if drained.is_err() {
-                tracing::warn!("connections were still open {DRAIN_LIMIT:?} after the signal and are cut");
+                tracing::warn!("connections were still open {drain:?} after the signal and are cut");
             }
         }
         _ = stop.received() => {}
@@ -72,12 +65,12 @@ pub(super) async fn serve(listener: TcpListener, router: Router, stop: &mut Stop
 
 type Connection = http1::Connection<TokioIo<Pin<Box<TimeoutStream<TcpStream>>>>, TowerToHyperService<Router>>;
 
-fn connection(stream: TcpStream, router: Router) -> Connection {
+fn connection(stream: TcpStream, router: Router, limits: &Serve) -> Connection {
     let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(READ_LIMIT));
+    stream.set_write_timeout(Some(limits.stall_timeout));
     http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_LIMIT)
-        .max_buf_size(MAX_HEAD)
+        .header_read_timeout(limits.head_timeout)
+        .max_buf_size(usize::try_from(limits.max_head.0).unwrap_or(usize::MAX))
         .serve_connection(TokioIo::new(Box::pin(stream)), TowerToHyperService::new(router))
 }

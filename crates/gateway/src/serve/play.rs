@@ -11,14 +11,15 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use cache_blob::{BlobError, BlobReader, Blobs, HttpClient, HttpOptions, HttpSource};
-use cache_core::{Clock, Error, ErrorKind, Key, Result};
+use cache_core::{Clock, Error, ErrorKind, Key, Result, ttl};
 use futures_util::stream::{self, Stream, StreamExt};
 use serde::Deserialize;
 
 use super::naming;
 use super::routes::Server;
+use crate::config::Config;
 use crate::range::{ETag, Piece, Plan, Representation};
-use crate::reach::{Ports, Reach};
+use crate::reach::Reach;
 use crate::stack::Stack;
 
 /// What has to pass between the checks of a cached link: it is asked about again, and need not be sent again.
@@ -47,15 +48,20 @@ pub(super) struct Wanted {
 }
 
 impl Player {
-    /// Plays through `stack` what is within `reach`.
-    pub(super) fn new(stack: &Stack, reach: Reach, ports: &Ports) -> Result<Self> {
-        let admits = match reach {
+    /// Plays through `stack` what `config` lets it reach.
+    pub(super) fn new(stack: &Stack, config: &Config) -> Result<Self> {
+        let (cache, serve) = (&config.cache, &config.serve);
+        let admits = match serve.reach {
             Reach::Public => |address| Reach::Public.admits(address),
             Reach::Anywhere => |_| true,
         };
-        let client = HttpClient::new(HttpOptions::new().redirects(3).admit(admits).ports(ports.0.iter().cloned()))?;
+        let client =
+            HttpClient::new(HttpOptions::new().redirects(3).admit(admits).ports(serve.reach_ports.0.iter().cloned()))?;
         let clock = stack.tiers.clock().clone();
-        Ok(Self { blobs: Blobs::builder().backend(stack.tiers.clone()).clock(clock.clone()).build()?, client, clock })
+        // Until its end it stands in for an origin that cannot be asked.
+        let lifetime = ttl(cache.recheck).stale(cache.ttl.or(Duration::MAX).saturating_sub(cache.recheck));
+        let blobs = Blobs::builder().backend(stack.tiers.clone()).clock(clock.clone()).lifetime(lifetime).build()?;
+        Ok(Self { blobs, client, clock })
     }
 
     fn now(&self) -> SystemTime {

@@ -2,7 +2,10 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
 
+mod admin;
 mod bad_input;
+mod commands;
+mod config;
 mod full_disk;
 mod hostile;
 mod origin;
@@ -11,5 +14,6 @@ mod players;
 mod process;
 mod real;
 mod serve;
+mod settings;
 mod support;
 mod tiers;

@@ -26,7 +26,13 @@ impl Home {
     /// The binary, with its cache in this directory.
     pub(crate) fn reelcache(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_reelcache"));
-        command.env("REELCACHE_DIR", self.path("cache")).current_dir(self.dir.path());
+        // Only what a test sets counts.
+        let is_ours = |name: &str| ["CACHE_", "REELCACHE_"].iter().any(|prefix| name.starts_with(prefix));
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_ours)) {
+            command.env_remove(name);
+        }
+        command.env("XDG_CONFIG_HOME", self.path("config")).env("REELCACHE_DIR", self.path("cache"));
+        command.current_dir(self.dir.path());
         command
     }
 
@@ -91,15 +97,20 @@ impl Server {
     }
 
     pub(crate) fn start_with(home: &Home, cache: &Path, args: &[&str]) -> Self {
-        let mut child = home
-            .reelcache()
-            .env("REELCACHE_DIR", cache)
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .args(args)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the server starts");
+        let mut command = home.reelcache();
+        command.env("REELCACHE_DIR", cache).args(["serve", "--listen", "127.0.0.1:0"]).args(args);
+        Self::start_command(&mut command)
+    }
+
+    /// One that plays links of this machine and takes its configuration from variables.
+    pub(crate) fn start_with_variables(home: &Home, variables: &[(&str, &str)]) -> Self {
+        let mut command = home.reelcache();
+        command.envs(variables.iter().copied()).args(["serve", "--listen", "127.0.0.1:0"]);
+        Self::start_command(command.args(["--reach", "anywhere", "--reach-ports", "1-65535"]))
+    }
+
+    pub(crate) fn start_command(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the server starts");
         let mut output = BufReader::new(child.stdout.take().expect("its output"));
         let mut line = String::new();
         output.read_line(&mut line).expect("the line that names the address");
@@ -114,6 +125,33 @@ impl Server {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer");
         answer
+    }
+
+    /// The figures, as the server tells them.
+    pub(crate) fn figures(&self) -> serde_json::Value {
+        let answer = self.ask("/api/cache-stats", "localhost");
+        serde_json::from_str(answer.split_once("\r\n\r\n").expect("a body").1).expect("JSON")
+    }
+
+    /// How many entries each tier holds, the nearest first.
+    pub(crate) fn entries(&self) -> Vec<u64> {
+        let tiers = self.figures()["tiers"].as_array().expect("tiers").clone();
+        tiers.iter().map(|tier| tier["usage"]["entries"].as_u64().expect("a number")).collect()
+    }
+
+    /// Plays a link; the status of the answer.
+    pub(crate) fn play(&self, url: &str) -> u16 {
+        let mut stream = TcpStream::connect(self.address).expect("a connection");
+        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a limit");
+        write!(stream, "GET /play?url={url} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            .expect("a request");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("an answer");
+        String::from_utf8_lossy(&answer[..12])
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok())
+            .expect("a status")
     }
 
     /// Sends `signal`; the exit code and what was printed after the first line.

@@ -1,0 +1,83 @@
+//! `Config`: what the user has set, by all the ways there are to set it.
+
+mod file;
+mod layers;
+mod limit;
+mod names;
+mod secret;
+mod settings;
+mod show;
+mod table;
+mod values;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use cache_core::{Error, ErrorKind, Result};
+use providers::ProviderTable;
+
+use crate::tiers::{TierKind, TierList};
+
+pub(crate) use file::find as find_file;
+pub(crate) use layers::{Origin, Sources};
+pub(crate) use names::Names;
+pub(crate) use secret::Secret;
+pub(crate) use settings::{Cache, Serve, all};
+pub(crate) use table::Setting;
+#[cfg(test)]
+pub(crate) use values::Value;
+
+/// What the user has set. Its `Debug` shows no secret.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Config {
+    pub(crate) cache: Cache,
+    pub(crate) serve: Serve,
+    /// Providers by name.
+    pub(crate) providers: BTreeMap<String, ProviderTable>,
+}
+
+/// A [`Config`] with where each setting comes from.
+#[derive(Debug, Clone)]
+pub(crate) struct Effective {
+    pub(crate) config: Config,
+    /// By section and name; what is not here is a default.
+    pub(crate) origins: BTreeMap<String, Origin>,
+    /// The file that was read.
+    pub(crate) file: Option<PathBuf>,
+}
+
+impl Effective {
+    /// Whether the file holds what others should not read.
+    pub(crate) fn has_secrets(&self) -> bool {
+        let is_secret =
+            |setting: &Setting| setting.is_secret && matches!(self.origins.get(&setting.key()), Some(Origin::File(_)));
+        all().any(is_secret) || !self.config.providers.is_empty()
+    }
+}
+
+impl Cache {
+    /// Those of its tiers that run.
+    ///
+    /// # Errors
+    /// `Invalid` when there is none left.
+    fn running(&self) -> Result<TierList> {
+        let stays = |kind: &TierKind| self.persistent || !matches!(kind, TierKind::File | TierKind::Sqlite);
+        TierList::of(self.tiers.iter().filter(stays)).ok_or_else(|| {
+            let message = format!(
+                "no tier is left: cache.persistent is false, and {} keeps its entries: set CACHE_PERSISTENT=true or \
+                 name the memory tier",
+                self.tiers.iter().map(TierKind::name).collect::<Vec<_>>().join(", ")
+            );
+            Error::new(ErrorKind::Invalid, message)
+        })
+    }
+
+    /// The directory of this machine's tiers.
+    ///
+    /// # Errors
+    /// `Invalid` when none is set and the environment names no home.
+    pub(crate) fn directory(&self) -> Result<PathBuf> {
+        let unknown = || "no cache directory is known: set HOME or give --cache-dir DIR";
+        self.dir.clone().ok_or_else(|| Error::new(ErrorKind::Invalid, unknown()))
+    }
+}
