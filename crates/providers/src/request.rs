@@ -82,6 +82,14 @@ impl LinkRequest {
         self.changed(|inner| _ = inner.params.insert(name.into(), value.into()))
     }
 
+    /// A request for the page `url`, for the same account and with the same parameters.
+    pub(crate) fn elsewhere(&self, url: &str) -> Result<Self> {
+        Ok(Self::new(url)?.changed(|inner| {
+            inner.scope.clone_from(&self.0.scope);
+            inner.params.clone_from(&self.0.params);
+        }))
+    }
+
     /// The page, as it was given, or the identifier.
     pub fn url(&self) -> &str {
         &self.0.url

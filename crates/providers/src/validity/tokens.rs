@@ -103,10 +103,9 @@ mod tests {
         ] {
             assert_eq!(end_of(token), END, "{token}");
         }
-        for signature in [
-            "1784003600_b1d5781111d84f7b3fe45a0852e59758cd7a87e5",
-            "1784003600-0-0-b1d5781111d84f7b3fe45a0852e59758",
-        ] {
+        for signature in
+            ["1784003600_b1d5781111d84f7b3fe45a0852e59758cd7a87e5", "1784003600-0-0-b1d5781111d84f7b3fe45a0852e59758"]
+        {
             assert_eq!((numbered(signature), end_of(signature)), (END, None), "{signature}");
         }
     }
