@@ -56,8 +56,10 @@ impl LinkRequest {
     pub fn new(url: impl Into<String>) -> Result<Self> {
         let url: String = url.into();
         let canonical = Canonical::of(&url)?;
+        let trimmed = url.trim();
+        let url = if trimmed.len() == url.len() { url.into() } else { trimmed.into() };
         let (scope, params) = (Box::default(), BTreeMap::new());
-        Ok(Self(Arc::new(Inner { url: url.trim().into(), canonical, scope, params, key: OnceLock::new() })))
+        Ok(Self(Arc::new(Inner { url, canonical, scope, params, key: OnceLock::new() })))
     }
 
     /// A request for what has no address: an identifier in the provider's own terms.

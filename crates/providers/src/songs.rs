@@ -26,7 +26,7 @@ pub use song::Song;
 use crate::reports::Reports;
 use crate::request::Namespace;
 use crate::store::{Batch, Store};
-use crate::{Answer, CacheOptions, LinkRequest, terms};
+use crate::{Answer, CacheOptions, LinkRequest, Verdict, terms};
 use pages::Pages;
 
 /// Songs, each resolved once, for all who ask. Cloning shares it.
@@ -179,6 +179,18 @@ impl<R: SongResolver> SongCache<R> {
         let (gap, is_bad) = (inner.options.report_gap, |song: &Song| song.stream.url == url);
         let replace = || inner.songs.replace(&key, gap, is_bad, self.loader(page));
         inner.reports.once(&key, url, is_bad, replace).await.map(|answer| answer.value)
+    }
+
+    /// Says with which status of HTTP the stream `url` was answered. As
+    /// [`CachedProvider::report_status`](crate::CachedProvider::report_status).
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn report_status(&self, page: &LinkRequest, url: &str, status: u16) -> Result<Option<Arc<Song>>> {
+        match Verdict::of_status(status) {
+            Verdict::Bad => self.report_bad(page, url).await.map(Some),
+            _ => Ok(None),
+        }
     }
 
     /// The `n` songs asked for most, the most popular first, with their scores.

@@ -56,8 +56,11 @@ impl<P: Provider> SongResolver for ProviderSongs<P> {
     }
 }
 
-/// How well a link serves for listening; `None` if not at all. Of equals, the first in the provider's order is taken.
+/// How well a link serves for listening; `None` if not at all, or if nobody may be sent there. Of equals, the first in the provider's order is taken.
 fn fitness(link: &Link) -> Option<(u8, u64)> {
+    if !link.is_fetchable() {
+        return None;
+    }
     let smallest = || u64::MAX - u64::from(link.quality.height.unwrap_or(u32::MAX));
     match link.kind {
         LinkKind::Audio => Some((3, link.quality.bit_rate.unwrap_or(0))),

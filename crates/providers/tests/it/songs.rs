@@ -67,6 +67,30 @@ async fn a_page_with_nothing_to_listen_to_has_no_song() {
 }
 
 #[tokio::test]
+async fn a_stream_that_nobody_may_be_sent_to_gives_way_to_the_next_one() {
+    let (bed, fake) = (Bed::new(), Fake::new("a"));
+    fake.answers(|_, request| {
+        let mut links = described(request.url());
+        links.links[2].url = "rtmp://cdn.example/best".to_owned();
+        Ok(links)
+    });
+    let (song, _) = songs(&bed, &fake).get(&request("https://example.org/a")).await.unwrap();
+    assert_eq!(song.stream_url(), "https://cdn.example/worse.opus");
+}
+
+#[tokio::test]
+async fn a_status_that_says_so_is_a_report_of_a_stream() {
+    let (bed, fake) = (Bed::new(), Fake::new("a"));
+    let cache = songs(&bed, &fake);
+    let page = request("https://example.org/a");
+    let (song, _) = cache.get(&page).await.unwrap();
+    bed.clock.advance(MINUTE);
+    assert_eq!(cache.report_status(&page, song.stream_url(), 503).await.unwrap(), None);
+    let better = cache.report_status(&page, song.stream_url(), 410).await.unwrap().unwrap();
+    assert_eq!((better.stream_url(), cache.stats().reports), ("https://example.org/a?take=2", 1));
+}
+
+#[tokio::test]
 async fn a_song_is_kept_for_two_hours_and_only_while_it_can_be_played_to_its_end() {
     let (bed, fake) = (Bed::new(), Fake::new("a"));
     fake.answers(|time, request| {
