@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use cache_core::{ErrorKind, MINUTE};
+use cache_core::{DAY, ErrorKind, HOUR, MINUTE, ttl};
+use cache_testkit::eventually;
 use providers::{CacheOptions, Failure, LinkRequest, Links, ProviderSongs, Reason, SongCache, Validity};
 
-use crate::kit::{Bed, Fake, START, first, link, request};
+use crate::kit::{Bed, Fake, LONG, START, first, link, request};
 
 fn pages(n: usize) -> Vec<LinkRequest> {
     (0..n).map(|page| request(&format!("https://example.org/{page}"))).collect()
@@ -79,6 +80,25 @@ async fn answers_keep_the_order_and_one_failure_leaves_the_others_alone() {
     }
     assert!(answers[7].as_ref().unwrap().was_cached());
     assert_eq!(fake.loads(), 10, "each page once");
+}
+
+#[tokio::test]
+async fn what_is_stale_is_refreshed_by_a_batch_as_by_a_single_request() {
+    let (bed, fake) = (Bed::new(), Fake::new("a"));
+    let provider = bed.provider_with(&fake, CacheOptions::default().lifetime(ttl(HOUR).stale(DAY)));
+    let pages = pages(3);
+    provider.get_many(&pages).await;
+    bed.settle().await;
+    bed.clock.advance(2 * HOUR);
+    for answer in provider.get_many(&pages).await {
+        answer.unwrap();
+    }
+    assert!(eventually(LONG, || async { fake.loads() == 6 }).await, "{}", fake.loads());
+    let newest = async || {
+        let answers = provider.get_many(&pages).await;
+        answers.iter().all(|answer| first(&answer.as_ref().unwrap().value).ends_with("take=2"))
+    };
+    assert!(eventually(LONG, newest).await);
 }
 
 #[tokio::test]
