@@ -147,8 +147,9 @@ impl Commons {
                 name.join("/")
             }
         };
+        let is_file = title.get(..5).is_some_and(|namespace| namespace.eq_ignore_ascii_case("file:"));
         // A bar would name several.
-        (title.starts_with("File:") && !title.contains('|')).then_some(title)
+        (is_file && !title.contains('|')).then_some(title)
     }
 }
 

@@ -35,6 +35,7 @@ pub(super) enum Page {
     Web {
         /// Scheme, host and port.
         origin: String,
+        /// With its port, if that is not the scheme's own.
         host: String,
         /// Decoded.
         segments: Vec<String>,
@@ -123,8 +124,9 @@ impl Base {
         format!("{:.16}", blake3::hash(self.0.as_bytes()).to_hex())
     }
 
-    pub(super) fn host(&self) -> Option<String> {
-        Url::parse(&self.0).ok()?.host_str().map(str::to_owned)
+    /// With its port, if that is not the scheme's own.
+    fn host(&self) -> Option<String> {
+        authority(&Url::parse(&self.0).ok()?)
     }
 
     /// Whether `url` is on the same host, port and scheme.
@@ -165,7 +167,7 @@ impl Page {
         let segments = url.path().split('/').filter(|segment| !segment.is_empty());
         Some(Self::Web {
             origin: url.origin().ascii_serialization(),
-            host: url.host_str()?.to_owned(),
+            host: authority(&url)?,
             segments: segments.map(|segment| decoded(segment).into_owned()).collect(),
             fragment: url.fragment().unwrap_or_default().to_owned(),
         })
@@ -176,6 +178,11 @@ impl fmt::Debug for Base {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Base({})", self.host().unwrap_or_default())
     }
+}
+
+fn authority(url: &Url) -> Option<String> {
+    let host = url.host_str()?;
+    Some(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
 }
 
 /// `text` as a segment of a path, or as a name or value of a query.
