@@ -133,6 +133,25 @@ async fn a_token_without_an_end_that_can_be_read_is_for_the_moment() {
 }
 
 #[tokio::test]
+async fn a_token_that_cannot_be_had_is_a_failure() {
+    let upstream = instance(private).await;
+    let url = upstream.url.clone();
+    for (told, expected) in [
+        (Canned::status(500), Reason::Unavailable),
+        (Canned::json(r#"{"files":{"token":5}}"#), Reason::Malformed),
+        (Canned::bytes("text/html", "<html>log in</html>"), Reason::Malformed),
+    ] {
+        let url = url.clone();
+        upstream.answers(move |seen| match seen.method.as_str() {
+            "POST" => told.clone(),
+            _ => answer(seen, &url, private),
+        });
+        let provider = PeerTube::instance(&fetch(), &upstream.url).unwrap();
+        assert_eq!(reason(&links_of(&provider, ID).await.unwrap_err()), expected);
+    }
+}
+
+#[tokio::test]
 async fn subtitles_that_cannot_be_had_make_the_answer_partial() {
     let upstream = instance(str::to_owned).await;
     let url = upstream.url.clone();
