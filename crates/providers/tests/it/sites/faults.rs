@@ -6,7 +6,7 @@ use std::time::Duration;
 use cache_core::{Error, Result};
 use providers::http::{Fetch, FetchOptions};
 use providers::{
-    Commons, Failure, HtmlSite, InternetArchive, PeerTube, Podcast, Provider, Reason, SearchQuery, Stremio,
+    Commons, Extent, Failure, HtmlSite, InternetArchive, PeerTube, Podcast, Provider, Reason, SearchQuery, Stremio,
 };
 use serde_json::json;
 use tokio::time::timeout;
@@ -180,4 +180,32 @@ async fn another_shape_another_format_and_half_an_answer_are_no_answers() {
 #[tokio::test]
 async fn redirects_in_a_circle_end() {
     check(fast(), |_| Canned::redirect("/again"), Reason::Unavailable, |_| {}).await;
+}
+
+#[tokio::test]
+async fn an_answer_with_more_links_than_anybody_wants_is_cut_and_says_so() {
+    let many = |entry: &dyn Fn(usize) -> String| (0..20_000).map(entry).collect::<Vec<_>>().join(",");
+    let urls = |field: &str| many(&|number| format!("{{\"{field}\":\"https://x.org/{number}.mp4\"}}"));
+    let files = many(&|number| format!("{{\"name\":\"{number}.mp4\"}}"));
+    let (streams, derivatives, web) = (urls("url"), urls("src"), urls("fileUrl"));
+    let upstream = Upstream::new(move |seen| match seen.path() {
+        "/well/manifest.json" => Canned::json(&fixture("stremio_manifest.json")),
+        path if path.starts_with("/well/stream") => Canned::json(&format!("{{\"streams\":[{streams}]}}")),
+        path if path.ends_with("/captions") => Canned::json("{\"data\":[]}"),
+        path if path.starts_with("/api/v1/videos") => {
+            Canned::json(&format!("{{\"name\":\"a\",\"privacy\":{{\"id\":1}},\"files\":[{web}]}}"))
+        }
+        path if path.starts_with("/metadata") => Canned::json(&format!("{{\"metadata\":{{}},\"files\":[{files}]}}")),
+        _ => Canned::json(&format!(
+            "{{\"query\":{{\"pages\":{{\"1\":{{\"title\":\"File:A\",\"videoinfo\":[{{\"derivatives\":[{derivatives}]}}]}}}}}}}}"
+        )),
+    })
+    .await;
+    for place in places(fast(), &upstream.url) {
+        if matches!(place.what, "podcast" | "a manifest" | "html") {
+            continue;
+        }
+        let found = links(&place.provider, &place.page).await.unwrap();
+        assert_eq!((found.links.len(), found.extent), (10_000, Extent::Partial), "{}", place.what);
+    }
 }

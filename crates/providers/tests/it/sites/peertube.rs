@@ -66,7 +66,7 @@ async fn links_are_files_playlists_magnets_and_subtitles() {
     assert_eq!(urls(&found, LinkKind::Hls), [at(&format!("{hls}/master.m3u8"))]);
     assert_eq!(urls(&found, LinkKind::Audio), [at("/static/web-videos/a-0.mp4")], "resolution 0 is sound");
     assert_eq!(urls(&found, LinkKind::Subtitles), [at("/lazy-static/video-captions/a-en.vtt")]);
-    assert_eq!(urls(&found, LinkKind::Torrent).len(), 3);
+    assert_eq!(urls(&found, LinkKind::Torrent).len(), 1, "each address once");
     assert_eq!((found.links[0].bytes, found.links[0].quality.height), (Some(10_485_760), Some(720)));
     assert_eq!((found.extent, found.validity()), (Extent::Complete, Validity::FOREVER));
     assert_eq!((found.title.as_deref(), found.duration), (Some("What is Demo?"), Some(Duration::from_secs(113))));
