@@ -1,12 +1,16 @@
 //! `Field`: what a page says in one place.
 
-use scraper::{ElementRef, Html, Selector};
+use scraper::{ElementRef, Selector};
 
 use super::HtmlError;
 use super::text::squeezed;
+use super::tree::Tree;
 
-const SELECTOR: &str = "a CSS selector";
-const FIELD: &str = "SELECTOR, SELECTOR@ATTRIBUTE or @ATTRIBUTE";
+const SELECTOR: &str = "a CSS selector of 1000 bytes at most, with one of ~, :has() and :nth-child(), and ~ once";
+const FIELD: &str = "SELECTOR, SELECTOR@ATTRIBUTE or @ATTRIBUTE, where a selector has 1000 bytes at most, one of ~, :has() \
+                     and :nth-child(), and ~ once";
+/// The longest selector, in bytes.
+const MAX_SELECTOR: usize = 1000;
 
 /// What a page says in one place: a text or an attribute.
 #[derive(Debug)]
@@ -32,28 +36,28 @@ impl Field {
         }
         let selector = match selector.trim() {
             "" if attribute.is_some() => None,
-            selector => Some(Selector::parse(selector).map_err(|_| wrong())?),
+            selector => Some(parsed(selector).ok_or_else(wrong)?),
         };
         Ok(Self { selector, attribute })
     }
 
     /// What it says in `row`, if anything.
-    pub(super) fn in_row(&self, row: ElementRef<'_>) -> Option<String> {
+    pub(super) fn in_row(&self, tree: &Tree, row: ElementRef<'_>) -> Option<String> {
         let place = match &self.selector {
             None => row,
-            Some(selector) => row.select(selector).next()?,
+            Some(selector) => tree.select(Some(row), selector).next()?,
         };
         self.value(place)
     }
 
     /// What it says on the page, if anything.
-    pub(super) fn in_page(&self, html: &Html) -> Option<String> {
-        self.all_in_page(html).next()
+    pub(super) fn in_page(&self, tree: &Tree) -> Option<String> {
+        self.all_in_page(tree).next()
     }
 
     /// All that it says on the page.
-    pub(super) fn all_in_page<'a>(&'a self, html: &'a Html) -> impl Iterator<Item = String> + 'a {
-        let places = self.selector.iter().flat_map(|selector| html.select(selector));
+    pub(super) fn all_in_page<'a>(&'a self, tree: &'a Tree) -> impl Iterator<Item = String> + 'a {
+        let places = self.selector.iter().flat_map(|selector| tree.select(None, selector));
         places.filter_map(|place| self.value(place))
     }
 
@@ -69,5 +73,14 @@ impl Field {
 /// # Errors
 /// When `text` is no selector; the error names it as `field`.
 pub(super) fn selector(text: &str, field: &'static str) -> Result<Selector, HtmlError> {
-    Selector::parse(text).map_err(|_| HtmlError { field, expected: SELECTOR })
+    parsed(text).ok_or(HtmlError { field, expected: SELECTOR })
+}
+
+/// The selector that `text` is, if matching it with one element takes time that grows with the page and no faster. Each
+/// of these looks at many elements; two of them, at many for each of many.
+fn parsed(text: &str) -> Option<Selector> {
+    let siblings = text.matches('~').count() - text.matches("~=").count();
+    let is_wide = |words: &[&str]| usize::from(words.iter().any(|word| text.to_ascii_lowercase().contains(word)));
+    let wide = siblings + is_wide(&[":has("]) + is_wide(&[":nth-", "-of-type"]);
+    (text.len() <= MAX_SELECTOR && wide <= 1).then(|| Selector::parse(text).ok()).flatten()
 }
