@@ -4,6 +4,8 @@ mod cli;
 mod config;
 mod dirs;
 mod exit;
+mod media;
+mod naming;
 mod process;
 mod range;
 mod reach;
@@ -78,7 +80,7 @@ async fn run_on_cache(command: Command, effective: &Effective) -> Exit {
     };
     let ended = match command {
         Command::Process(args) => process::run(&stack, &args).await,
-        _ => serve::run(&stack, &effective.config).await,
+        _ => serve::run(&stack, effective).await,
     };
     // What was stored is to survive whatever became of the rest.
     let closed = stack.tiers.close().await.map(|()| Exit::Done);

@@ -3,11 +3,14 @@
 mod connections;
 mod cors;
 mod guard;
-mod naming;
 mod page;
 mod play;
+mod problem;
 mod routes;
+mod search;
 mod stats;
+mod stream;
+mod videos;
 
 use std::io::Write;
 
@@ -15,16 +18,25 @@ use cache_core::{Backend, Error, ErrorKind, Result};
 use cache_tiered::Sweeper;
 use tokio::net::TcpListener;
 
-use crate::config::{Config, Serve};
+use crate::config::{Config, Effective, Serve};
 use crate::exit::Exit;
+use crate::media::Media;
 use crate::signals::Stop;
 use crate::stack::Stack;
 
 use play::Player;
 
 /// Serves until a signal asks it to end, then lets running requests end and closes the tiers.
-pub(crate) async fn run(stack: &Stack, config: &Config) -> Result<Exit> {
+pub(crate) async fn run(stack: &Stack, effective: &Effective) -> Result<Exit> {
+    let config = &effective.config;
     let serve = &config.serve;
+    let media = match Media::open(stack, effective, None).await {
+        Err(error) if error.kind() == ErrorKind::Invalid => {
+            crate::report(&error);
+            return Ok(Exit::Usage);
+        }
+        media => media?,
+    };
     let player = Player::new(stack, config)?;
     // Before the address is announced: whoever waits for that line may send a signal at once.
     let mut stop = Stop::listen()?;
@@ -32,7 +44,8 @@ pub(crate) async fn run(stack: &Stack, config: &Config) -> Result<Exit> {
     let address = listener.local_addr().map_err(|error| cannot_listen(serve, &error))?;
     announce(&format!("serving http://{address}/ from {}", stack.places.join(", ")));
     let sweeper = sweeper(stack, config)?;
-    connections::serve(listener, routes::router(stack.clone(), player, serve.reach), serve, &mut stop).await;
+    connections::serve(listener, routes::router(stack.clone(), player, media.clone(), serve), serve, &mut stop).await;
+    media.close().await?;
     if let Some(sweeper) = sweeper {
         sweeper.close().await?;
     }

@@ -1,33 +1,44 @@
 //! The routes and their handlers.
 
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::header;
 use axum::response::{Html, IntoResponse};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
 
 use super::play::{Player, play};
+use super::search::search;
 use super::stats::Snapshot;
-use super::{cors, guard, page};
-use crate::reach::Reach;
+use super::stream::play_title;
+use super::{cors, guard, page, videos};
+use crate::config::Serve;
+use crate::media::Media;
 use crate::stack::Stack;
 
-pub(super) fn router(stack: Stack, player: Player, reach: Reach) -> Router {
-    let shared = middleware::from_fn_with_state(reach, cors::share);
+pub(super) fn router(stack: Stack, player: Player, media: Media, serve: &Serve) -> Router {
+    let shared = middleware::from_fn_with_state(serve.reach, cors::share);
+    let longest = usize::try_from(serve.max_body.0).unwrap_or(usize::MAX);
     Router::new()
         .route("/", get(first_page))
         .route("/style.css", get(style))
         .route("/health", get(health))
         .route("/api/cache-stats", get(cache_stats))
-        .route("/play", get(play).options(cors::preflight).layer(shared))
+        .route("/play", get(play).options(cors::preflight).layer(shared.clone()))
+        .route("/play/{*path}", get(play_title).options(cors::preflight).layer(shared))
+        .route("/providers", get(videos::providers))
+        .route("/search", get(search))
+        .route("/get-videos", get(videos::get_videos).post(videos::post_videos))
+        .route("/api/links/report", post(videos::report))
+        .layer(DefaultBodyLimit::max(longest))
         .layer(middleware::from_fn(guard::check))
-        .with_state(Server { stack, player, started: std::time::Instant::now() })
+        .with_state(Server { stack, player, media, started: std::time::Instant::now() })
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct Server {
     stack: Stack,
     pub(super) player: Player,
+    pub(super) media: Media,
     started: std::time::Instant,
 }
 
