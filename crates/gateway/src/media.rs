@@ -14,7 +14,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cache_core::{Clock, Error, HOUR, Lifetime, MINUTE, Result, Timestamp, ttl};
+use cache_core::{Clock, Error, Freshness, HOUR, Lifetime, MINUTE, Result, Timestamp, ttl};
 use cache_tiered::Cache;
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -171,6 +171,8 @@ impl Media {
         let until = answer.value.validity().until();
         let fresh = seconds(lifetime) - seconds(answer.age);
         let ttl = if until == Timestamp::NEVER { fresh } else { fresh.min(seconds(until.since(now))) };
+        // Links that were kept under longer terms are still fresh.
+        let ttl = if answer.freshness == Freshness::Fresh { ttl.max(0) } else { ttl };
         let is_stored = !lifetime.is_zero() && until > now;
         Found { provider: name, answer, ttl, is_stored }
     }
