@@ -24,6 +24,8 @@ use providers::{Answer, AnyProvider, CacheOptions, Extent, Failure, Link, LinkRe
 pub(crate) use cache_status::CacheStatus;
 pub(crate) use choice::{Choice, Place, is_stream};
 pub(crate) use source::StreamSource;
+#[cfg(test)]
+pub(crate) use torrents::TorrentFile;
 pub(crate) use torrents::Torrents;
 pub(crate) use wanted::{Title, Wanted};
 pub(crate) use way::Way;
@@ -109,10 +111,14 @@ impl Media {
             kept.insert(name.clone(), options.clone());
             registry = registry.provider_with(Guarded::new(provider, allowed.clone(), asks), options);
         }
-        Self::build(registry.build()?, kept, addons, stack, config, torrents)
+        Self::over(registry.build()?, kept, addons, stack, config, torrents)
     }
 
-    fn build(
+    /// These providers over `stack`: `kept` says how the links of each are kept, and `addons` are those that know titles.
+    ///
+    /// # Errors
+    /// When the caches cannot be made.
+    pub(crate) fn over(
         registry: Registry,
         kept: HashMap<String, CacheOptions>,
         addons: Vec<String>,

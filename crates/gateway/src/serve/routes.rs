@@ -64,3 +64,6 @@ async fn first_page(State(server): State<Server>) -> Html<String> {
 async fn style() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("page/style.css"))
 }
+
+#[cfg(test)]
+mod tests;
