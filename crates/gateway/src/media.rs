@@ -19,7 +19,9 @@ use cache_tiered::Cache;
 use futures_util::StreamExt;
 use futures_util::stream;
 use providers::http::{Fetch, FetchOptions};
-use providers::{Answer, AnyProvider, CacheOptions, Extent, Failure, Link, LinkRequest, Links, Reason, Registry};
+use providers::{
+    Answer, AnyProvider, CacheOptions, Extent, Failure, Link, LinkRequest, Links, Provider, Reason, Registry,
+};
 
 pub(crate) use cache_status::CacheStatus;
 pub(crate) use choice::{Choice, Place, is_stream};
@@ -170,7 +172,6 @@ impl Media {
 
     /// What `provider` says in `answer`, and for how long.
     pub(crate) fn found(&self, provider: &AnyProvider, answer: Answer<Links>) -> Found {
-        use providers::Provider;
         let now = self.0.clock.now();
         let name = provider.name().to_owned();
         let lifetime = self.0.kept.get(&name).map_or(LINKS, |kept| fresh_for(kept, &answer.value));
@@ -314,8 +315,8 @@ impl From<NoTorrents> for Error {
 
 /// How long what is played is used without asking where it comes from, and stands in when nobody can be asked.
 pub(crate) fn played(config: &Config) -> Lifetime {
-    let cache = &config.cache;
-    ttl(cache.recheck).stale(cache.ttl.or(Duration::MAX).saturating_sub(cache.recheck))
+    let (longest, recheck) = (config.cache.ttl.or(Duration::MAX), config.cache.recheck);
+    ttl(recheck.min(longest)).stale(longest.saturating_sub(recheck))
 }
 
 /// The links of `links` that count where streams are numbered.

@@ -28,6 +28,8 @@ pub(crate) struct Choice {
     pub(crate) way: Way,
     /// What its file is called.
     pub(crate) name: String,
+    /// Where its bytes come from.
+    pub(crate) origin: String,
 }
 
 impl Place {
@@ -82,7 +84,10 @@ impl Choice {
         let named = naming::file_name(&link.url).or_else(|| display_name(&link.url));
         let named = named.filter(|name| naming::has_type(name));
         let name = named.or_else(|| title.and_then(naming::clean)).unwrap_or_else(|| place.title());
-        Ok(Self { provider: provider.to_owned(), identity, way, name })
+        let url = Url::parse(&link.url).ok();
+        let host = url.as_ref().and_then(Url::host_str);
+        let origin = host.map_or_else(|| format!("torrent {identity}"), str::to_owned);
+        Ok(Self { provider: provider.to_owned(), identity, way, name, origin })
     }
 
     /// The key of its bytes.

@@ -52,8 +52,7 @@ struct Stream {
 impl StreamSource {
     pub(crate) fn new(media: &Media, place: &Place, choice: &Choice, client: &HttpClient) -> Self {
         let stream = Stream { media: media.clone(), place: place.clone(), choice: choice.clone() };
-        // Which host it is, only the link says.
-        let origin = format!("provider {}", choice.provider).into();
+        let origin = choice.origin.as_str().into();
         Self { stream, client: client.clone(), origin, opened: OnceCell::new() }
     }
 

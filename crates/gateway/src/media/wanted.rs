@@ -20,7 +20,7 @@ pub(crate) enum Wanted {
 /// A film, or an episode of a series.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Title {
-    /// Its identifier in IMDb, `tt` and digits.
+    /// Its identifier in `IMDb`, `tt` and digits.
     pub(crate) id: String,
     pub(crate) episode: Option<Episode>,
 }
@@ -123,16 +123,16 @@ fn number(text: &str) -> Option<u32> {
 mod tests {
     use super::*;
 
-    fn stream(id: &str, index: usize, episode: Option<(u32, u32)>) -> Result<Wanted, &'static str> {
+    fn stream(id: &str, index: usize, episode: Option<(u32, u32)>) -> Wanted {
         let episode = episode.map(|(season, number)| Episode { season, number });
-        Ok(Wanted::Stream(Title { id: id.to_owned(), episode }, index))
+        Wanted::Stream(Title { id: id.to_owned(), episode }, index)
     }
 
     #[test]
     fn a_movie_has_an_index_and_a_series_season_and_episode_too() {
-        assert_eq!(Wanted::parse("movie/tt0111161/0"), stream("tt0111161", 0, None));
-        assert_eq!(Wanted::parse("movie/tt0111161/9999"), stream("tt0111161", 9999, None));
-        assert_eq!(Wanted::parse("series/tt0903747/1/2/13"), stream("tt0903747", 1, Some((2, 13))));
+        assert_eq!(Wanted::parse("movie/tt0111161/0"), Ok(stream("tt0111161", 0, None)));
+        assert_eq!(Wanted::parse("movie/tt0111161/9999"), Ok(stream("tt0111161", 9999, None)));
+        assert_eq!(Wanted::parse("series/tt0903747/1/2/13"), Ok(stream("tt0903747", 1, Some((2, 13)))));
         let title = Title { id: "tt0903747".to_owned(), episode: Some(Episode { season: 0, number: 1 }) };
         assert_eq!(Wanted::parse("series/tt0903747/0/1.m3u"), Ok(Wanted::Playlist(title.clone())));
         assert_eq!(title.path(7), "/play/series/tt0903747/7/0/1");

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use cache_core::{HOUR, Timestamp};
+use cache_core::{MINUTE, Timestamp};
 use providers::{Link, LinkKind};
 use serde::{Deserialize, Serialize};
 
 /// How long a stream plays of which nobody says it.
-const UNKNOWN_DURATION: Duration = Duration::from_secs(4 * HOUR.as_secs());
+const UNKNOWN_DURATION: Duration = Duration::from_hours(4);
 /// What has to be left at the end: clocks differ, and instants are told in whole seconds.
-const SPARE: Duration = Duration::from_secs(60);
+const SPARE: Duration = MINUTE;
 
 /// How a player gets the bytes of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,13 +61,13 @@ fn outlives(link: &Link, Terms { loaded, kept, duration }: Terms) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use cache_core::MINUTE;
+    use cache_core::HOUR;
     use providers::{Binding, Validity};
 
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_millis(1_784_000_000_000);
-    const FILM: Terms = Terms { loaded: NOW, kept: HOUR, duration: Some(Duration::from_secs(7200)) };
+    const FILM: Terms = Terms { loaded: NOW, kept: HOUR, duration: Some(Duration::from_hours(2)) };
 
     fn link(kind: LinkKind) -> Link {
         Link::new("https://a.example/film.mp4", kind)

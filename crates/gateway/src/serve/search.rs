@@ -102,14 +102,14 @@ fn named<'a>(media: &'a Media, names: Option<&str>) -> Result<Vec<&'a AnyProvide
         // Said as it is said of a name.
         return if all.is_empty() { Ok(vec![media.provider("default")?]) } else { Ok(all.iter().collect()) };
     };
-    let mut named: Vec<&AnyProvider> = Vec::new();
+    let mut wanted: Vec<&AnyProvider> = Vec::new();
     for name in names.split(',') {
         let provider = media.provider(name.trim())?;
-        if !named.iter().any(|other| other.name() == provider.name()) {
-            named.push(provider);
+        if !wanted.iter().any(|other| other.name() == provider.name()) {
+            wanted.push(provider);
         }
     }
-    Ok(named)
+    Ok(wanted)
 }
 
 async fn one(provider: &AnyProvider, query: &SearchQuery) -> Result<SearchPage, Problem> {

@@ -9,7 +9,7 @@ use super::web::{archive, get, serving};
 fn site(titles: &[&str]) -> Site {
     let docs: Vec<_> = titles.iter().map(|title| json!({"identifier": title, "title": title})).collect();
     let site = Site::new();
-    site.says("/advancedsearch.php", Page::json(json!({"response": {"numFound": docs.len(), "docs": docs}})));
+    site.says("/advancedsearch.php", Page::json(&json!({"response": {"numFound": docs.len(), "docs": docs}})));
     site
 }
 

@@ -37,7 +37,7 @@ impl Site {
             for stream in listener.incoming().flatten() {
                 let serving = serving.clone();
                 // A client that leaves is no failure.
-                thread::spawn(move || serving.serve(stream).ok());
+                thread::spawn(move || serving.serve(&stream).ok());
             }
         });
         Self { address, shared }
@@ -72,8 +72,13 @@ impl Page {
         Self { status, headers: String::new(), body: Vec::new(), pause: Duration::ZERO }
     }
 
-    pub(crate) fn json(body: impl ToString) -> Self {
-        Self { body: body.to_string().into_bytes(), ..Self::status(200).header("Content-Type", "application/json") }
+    pub(crate) fn json(body: &serde_json::Value) -> Self {
+        Self::text(&body.to_string())
+    }
+
+    /// Something that says that it is JSON.
+    pub(crate) fn text(body: &str) -> Self {
+        Self { body: body.into(), ..Self::status(200).header("Content-Type", "application/json") }
     }
 
     /// A film, with a tag of its own.
@@ -83,7 +88,7 @@ impl Page {
     }
 
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
-        self.headers.push_str(&format!("{name}: {value}\r\n"));
+        self.headers = [&self.headers, name, ": ", value, "\r\n"].concat();
         self
     }
 
@@ -94,9 +99,9 @@ impl Page {
 }
 
 impl Shared {
-    fn serve(&self, stream: TcpStream) -> std::io::Result<()> {
+    fn serve(&self, mut stream: &TcpStream) -> std::io::Result<()> {
         let mut head = Vec::new();
-        for line in BufReader::new(&stream).lines() {
+        for line in BufReader::new(stream).lines() {
             match line? {
                 line if line.is_empty() => break,
                 line => head.push(line),
@@ -111,7 +116,6 @@ impl Shared {
         let Page { status, headers, body, pause } = page.map_or_else(|| Page::status(404), |(_, page)| page);
         thread::park_timeout(pause);
         let len = body.len();
-        let mut stream = &stream;
         write!(stream, "HTTP/1.1 {status} Said\r\nConnection: close\r\nContent-Length: {len}\r\n{headers}\r\n")?;
         if !start.starts_with("HEAD ") {
             stream.write_all(&body)?;

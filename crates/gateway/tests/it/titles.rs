@@ -1,7 +1,8 @@
 //! `/play/TYPE/ID/INDEX[/SEASON/EPISODE]`: the streams of a title, redirected to or played from here.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use cache_core::{Clock, SystemClock};
 use serde_json::{Value, json};
 
 use super::origin::Origin;
@@ -19,14 +20,14 @@ fn addon_with(streams: &Value) -> Site {
         "id": "a", "name": "a", "types": ["movie", "series"], "idPrefixes": ["tt"], "catalogs": [],
         "resources": ["stream"],
     });
-    site.says("/manifest.json", Page::json(manifest));
+    site.says("/manifest.json", Page::json(&manifest));
     streaming(&site, streams);
     site
 }
 
 fn streaming(site: &Site, streams: &Value) {
     for path in ["/stream/movie/tt0111161.json", "/stream/series/tt0903747%3A1%3A2.json"] {
-        site.says(path, Page::json(json!({ "streams": streams })));
+        site.says(path, Page::json(&json!({ "streams": streams })));
     }
 }
 
@@ -100,7 +101,7 @@ fn what_is_kept_plays_although_neither_add_on_nor_origin_answers() {
 #[test]
 fn a_link_that_ends_before_a_film_is_over_is_played_from_here_and_one_that_does_not_is_redirected_to() {
     let (home, film) = (Home::new(), film());
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let now = SystemClock::new().now().as_millis() / 1000;
     let signed = |hours: u64| json!({"url": film.url(&format!("/A%20film.mp4?Expires={}&Signature=a&Key-Pair-Id=b", now + hours * 3600))});
     let site = addon_with(&json!([signed(2), signed(24)]));
     let server = serving(&home, &addon("addon", &site), &[]);
@@ -112,7 +113,7 @@ fn a_link_that_its_origin_refuses_is_asked_for_anew_and_played_on() {
     let (home, film) = (Home::new(), Site::new());
     film.says("/A%20film.mp4", Page::status(403)).says("/new/A%20film.mp4", Page::film(FILM));
     let site = addon_with(&json!([needing_a_header(&film.url("/A%20film.mp4?Expires=1&sig=1"))]));
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let now = SystemClock::new().now().as_millis() / 1000;
     let signed = |number: u64| film.url(&format!("/A%20film.mp4?Expires={}&Signature={number}", now + 7200));
     streaming(&site, &json!([needing_a_header(&signed(1))]));
     let server = serving(&home, &addon("addon", &site), &[]);
@@ -263,7 +264,7 @@ fn a_stream_of_a_page_is_played_where_get_videos_says() {
     let (home, film) = (Home::new(), Origin::of(vec![7; 300_000]));
     let site = Site::new();
     let item = json!({"files": [{"name": "a.mp4", "format": "MPEG4"}], "metadata": {"title": "Moon"}});
-    site.says("/metadata/moon", Page::json(item)).says("/download/moon/a.mp4", Page::film(FILM));
+    site.says("/metadata/moon", Page::json(&item)).says("/download/moon/a.mp4", Page::film(FILM));
     let server = serving(&home, &archive("films", &site), &[]);
     let page = escaped("https://archive.org/details/moon");
     let videos = get(&server, &format!("/get-videos?url={page}&provider=films")).json();
@@ -295,7 +296,7 @@ fn many_who_play_one_stream_ask_its_add_on_once() {
     let (home, film) = (Home::new(), film());
     let site = addon_with(&json!([]));
     let streams = json!({"streams": [{"url": film.url("/A%20film.mp4")}]});
-    site.says("/stream/movie/tt0111161.json", Page::json(streams).after(Duration::from_millis(300)));
+    site.says("/stream/movie/tt0111161.json", Page::json(&streams).after(Duration::from_millis(300)));
     let server = serving(&home, &addon("addon", &site), &[]);
     let all_play = std::thread::scope(|scope| {
         let playing: Vec<_> = (0..50).map(|_| scope.spawn(|| play(&server, 0).status)).collect();

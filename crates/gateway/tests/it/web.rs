@@ -31,7 +31,7 @@ impl Answer {
 /// Sends `head`, a request without its headers for the host and the connection, and `body`.
 pub(crate) fn send(server: &Server, head: &str, body: &str) -> Answer {
     let mut stream = TcpStream::connect(server.address).expect("a connection");
-    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a limit");
+    stream.set_read_timeout(Some(Duration::from_mins(1))).expect("a limit");
     let (start, rest) = head.split_once("\r\n").unwrap_or((head, ""));
     let len = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
     let rest = if rest.is_empty() { String::new() } else { format!("{rest}\r\n") };
@@ -79,5 +79,5 @@ pub(crate) fn addon(name: &str, site: &Site) -> String {
 
 /// `text` as it stands in a query.
 pub(crate) fn escaped(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02x}")).collect()
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }

@@ -146,13 +146,18 @@ impl Stremio {
         }
         let (found, reply): (Streams, _) = self.resource(&["stream", &wanted.kind], encoded(id)).await?;
         let validity = self.validity(found.max_age, &reply);
+        let lacks = found.streams.iter().any(Stream::is_nowhere);
         let told = found.streams.into_iter().flat_map(|stream| stream.links(&self.site));
         let mut links = limited(told.map(|link| {
             let shorter = link.validity.and(validity);
             link.with_validity(shorter)
         }));
+        if lacks && links.is_empty() {
+            let message = "the add-on has streams at addresses that nobody may be sent to, and no others";
+            return Err(Failure::new(Reason::Malformed, message));
+        }
         links.page_url = Some(wanted.page());
-        Ok(links)
+        Ok(if lacks { links.partial() } else { links })
     }
 
     /// The episodes of a series.

@@ -96,6 +96,11 @@ impl Stream {
         std::iter::once(link).chain(subtitles).collect()
     }
 
+    /// Whether it is at an address that nobody may be sent to.
+    pub(super) fn is_nowhere(&self) -> bool {
+        [&self.url, &self.external_url].into_iter().flatten().any(|url| fetchable(url).is_none())
+    }
+
     /// The magnet link that selects its file; all files, where none is named.
     fn magnet(&self, hash: &str, name: Option<&str>) -> Option<String> {
         let is_hash = hash.len() == 40 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
