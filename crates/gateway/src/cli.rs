@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use cache_core::{Key, KeyPattern};
 use clap::builder::OsStringValueParser;
 use clap::{Arg, ArgMatches, Args, CommandFactory, Parser, Subcommand, value_parser};
 
@@ -12,12 +13,12 @@ use crate::exit;
 
 /// A multi-tier read-through cache for media.
 #[derive(Debug, Parser)]
-#[command(name = "reelcache", version, about, after_help = exit::HELP)]
+#[command(name = "reelcache", version, about, after_help = exit::help())]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 
-    /// The configuration file [env: REELCACHE_CONFIG] [default: reelcache/config.toml in the user's configuration directory]
+    /// The configuration file [env: `REELCACHE_CONFIG`] [default: `reelcache/config.toml` in the user's configuration directory]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }
@@ -28,8 +29,168 @@ pub(crate) enum Command {
     Serve,
     /// Extract the keyframes of videos, or find them in the cache
     Process(ProcessArgs),
+    /// Show what the tiers hold and how they answered
+    Stats(StatsArgs),
+    /// List entries in the order of their keys
+    Ls(LsArgs),
+    /// Write the body of an entry to standard output
+    Get(GetArgs),
+    /// Show what each tier has of a key, and what a read would serve
+    Explain(KeyArgs),
+    /// Remove the entries whose keys match a pattern, from every tier
+    Clear(ClearArgs),
+    /// Drop what has expired
+    Sweep(Target),
+    /// Read everything that tiers keep, to find what is damaged
+    Verify(VerifyArgs),
+    /// Look links up, so that they are there when they are asked for
+    Warm(WarmArgs),
+    /// Show how many entries there are below the first parts of keys, and the bytes of each tier
+    Du(DuArgs),
     /// Print the configuration that is in force, without secrets
     Config(ConfigArgs),
+    /// Check programs, directories, tiers, clock and configuration, and say what to do about what is wrong
+    Doctor(DoctorArgs),
+    /// Print what makes a shell complete commands and flags
+    Completions(CompletionsArgs),
+}
+
+/// Which cache, and how to print.
+#[derive(Debug, Args)]
+pub(crate) struct Target {
+    /// The running server to ask, such as `http://127.0.0.1:7878`; unless given, the one that uses the cache directory, and
+    /// without one the directory itself
+    // Set by nothing but this, so that it may be in the environment of a server.
+    #[arg(long, env = "REELCACHE_SERVER", value_name = "URL")]
+    pub(crate) server: Option<String>,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `stats`.
+#[derive(Debug, Args)]
+pub(crate) struct StatsArgs {
+    #[command(flatten)]
+    pub(crate) target: Target,
+
+    /// Print again every so many seconds, until a signal
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2", value_parser = value_parser!(u64).range(1..=86_400))]
+    pub(crate) watch: Option<u64>,
+}
+
+/// Arguments of `ls`.
+#[derive(Debug, Args)]
+pub(crate) struct LsArgs {
+    /// A key, whole or its first parts: it and everything below it is listed
+    #[arg(value_name = "PREFIX", value_parser = key)]
+    pub(crate) prefix: Option<Key>,
+
+    /// Most entries to list
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) limit: Option<u64>,
+
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// Arguments of `get`.
+#[derive(Debug, Args)]
+pub(crate) struct GetArgs {
+    /// The key
+    #[arg(value_name = "KEY", value_parser = key)]
+    pub(crate) key: Key,
+
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+pub(crate) struct KeyArgs {
+    /// The key
+    #[arg(value_name = "KEY", value_parser = key)]
+    pub(crate) key: Key,
+
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// Arguments of `clear`.
+#[derive(Debug, Args)]
+pub(crate) struct ClearArgs {
+    /// A key in which `*` stands for any text and `?` for one character; `*` alone means everything
+    #[arg(value_name = "PATTERN", value_parser = pattern)]
+    pub(crate) pattern: KeyPattern,
+
+    /// Only count what would be removed
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// Put what is damaged again, from a tier that has it whole; it is dropped in any case
+    #[arg(long)]
+    pub(crate) repair: bool,
+
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// Arguments of `warm`.
+#[derive(Debug, Args)]
+pub(crate) struct WarmArgs {
+    /// Addresses of pages, as the provider knows them
+    #[arg(required = true, value_name = "ADDRESS")]
+    pub(crate) addresses: Vec<String>,
+
+    /// The provider, by its name in the configuration; unless given, the first one by name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) provider: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// Arguments of `du`.
+#[derive(Debug, Args)]
+pub(crate) struct DuArgs {
+    /// How many parts of keys to tell apart
+    #[arg(long, value_name = "PARTS", default_value_t = 1, value_parser = value_parser!(u8).range(1..=16))]
+    pub(crate) depth: u8,
+
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+fn key(text: &str) -> Result<Key, String> {
+    Key::parse(text).map_err(|error| error.message().to_owned())
+}
+
+fn pattern(text: &str) -> Result<KeyPattern, String> {
+    KeyPattern::parse(text).map_err(|error| error.message().to_owned())
 }
 
 /// Arguments of `config`.
@@ -68,8 +229,10 @@ pub(crate) fn flags(matches: &ArgMatches) -> BTreeMap<&'static str, OsString> {
 
 fn argument(setting: &'static Setting) -> Option<Arg> {
     let (flag, value) = setting.flag?;
-    let help = format!("{} [env: {}]", setting.about().replace('`', ""), setting.variable);
-    let argument = Arg::new(flag).long(flag).value_name(value).help(help).value_parser(OsStringValueParser::new());
+    let about = format!("{} [env: {}]", setting.about(), setting.variable).replace('`', "");
+    let long = format!("{about}\n\nWritten as {}", setting.expected.replace('`', ""));
+    let argument = Arg::new(flag).long(flag).value_name(value).help(about).long_help(long);
+    let argument = argument.value_parser(OsStringValueParser::new());
     Some(argument.help_heading(if setting.section == "cache" { "Cache" } else { "Server" }))
 }
 

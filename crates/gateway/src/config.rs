@@ -22,8 +22,12 @@ use crate::tiers::{TierKind, TierList};
 pub(crate) use file::find as find_file;
 pub(crate) use layers::{Origin, Sources};
 pub(crate) use limit::OrOff;
+pub(crate) use names::Names;
+pub(crate) use secret::Secret;
 pub(crate) use settings::{Cache, Serve, all};
 pub(crate) use table::Setting;
+#[cfg(test)]
+pub(crate) use values::Value;
 
 /// What the user has set. Its `Debug` shows no secret.
 #[derive(Debug, Clone, Default)]
@@ -44,12 +48,21 @@ pub(crate) struct Effective {
     pub(crate) file: Option<PathBuf>,
 }
 
+impl Effective {
+    /// Whether the file holds what others should not read.
+    pub(crate) fn has_secrets(&self) -> bool {
+        let is_secret =
+            |setting: &Setting| setting.is_secret && matches!(self.origins.get(&setting.key()), Some(Origin::File(_)));
+        all().any(is_secret) || !self.config.providers.is_empty()
+    }
+}
+
 impl Cache {
-    /// The tiers that run.
+    /// Those of its tiers that run.
     ///
     /// # Errors
     /// `Invalid` when there is none left.
-    pub(crate) fn running(&self) -> Result<TierList> {
+    fn running(&self) -> Result<TierList> {
         let stays = |kind: &TierKind| self.persistent || !matches!(kind, TierKind::File | TierKind::Sqlite);
         TierList::of(self.tiers.iter().filter(stays)).ok_or_else(|| {
             let message = format!(

@@ -4,10 +4,26 @@ use std::process::ExitCode;
 
 use cache_core::{Error, ErrorKind};
 
-/// The codes, for people.
-pub(crate) const HELP: &str = "Without a command it serves. Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, \
-3 bad input file, 4 a program such as ffmpeg is missing, 5 the cache directory cannot be used, 6 not found, \
-128 + N ended by signal N. One process at a time uses a cache directory.";
+/// The codes and what they say.
+const CODES: [(&str, &str); 8] = [
+    ("0", "done"),
+    ("1", "failed"),
+    ("2", "wrong usage or configuration"),
+    ("3", "bad input file"),
+    ("4", "a program such as ffmpeg is missing"),
+    ("5", "the cache directory cannot be used"),
+    ("6", "not found"),
+    ("128 + N", "ended by signal N"),
+];
+
+/// What stands below the help.
+pub(crate) fn help() -> String {
+    let codes = CODES.map(|(code, what)| format!("{code} {what}")).join(", ");
+    format!(
+        "Without a command it serves. Exit codes: {codes}. One process at a time uses a cache directory; \
+         commands ask the server that has it."
+    )
+}
 
 /// How a command ended. Usage errors exit with 2, as the argument parser does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +75,19 @@ impl Exit {
         match error.kind() {
             ErrorKind::Invalid => Self::Input,
             _ => Self::Failed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_of_the_commands_lists_every_code() {
+        let page = include_str!("../../../docs/commands.md");
+        for (code, what) in CODES {
+            assert!(page.contains(&format!("| {code} | {what}")), "{code} {what}");
         }
     }
 }

@@ -1,17 +1,24 @@
 //! The `reelcache` binary: arguments in, exit code out.
 
+mod access;
+mod beacon;
 mod cli;
+mod commands;
 mod config;
 mod dirs;
+mod doctor;
 mod exit;
 mod media;
 mod naming;
+mod ops;
 mod process;
 mod range;
 mod reach;
+mod remote;
 mod serve;
 mod signals;
 mod stack;
+mod text;
 mod tiers;
 mod units;
 
@@ -58,7 +65,10 @@ fn configure(cli: &Cli, flags: BTreeMap<&'static str, OsString>) -> Result<Effec
 async fn run(cli: Cli, effective: Effective) -> Exit {
     match cli.command.unwrap_or(Command::Serve) {
         Command::Config(args) => show_config(&effective, &args),
-        command => run_on_cache(command, &effective).await,
+        Command::Completions(args) => completions(args.shell),
+        Command::Doctor(args) => doctor::run(&effective, &args).await,
+        command @ (Command::Serve | Command::Process(_)) => run_on_cache(command, &effective).await,
+        command => commands::run(command, &effective).await,
     }
 }
 
@@ -98,6 +108,12 @@ fn show_config(effective: &Effective, args: &ConfigArgs) -> Exit {
     print(&text)
 }
 
+fn completions(shell: clap_complete::Shell) -> Exit {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut cli::command(), "reelcache", &mut script);
+    print(&String::from_utf8_lossy(&script))
+}
+
 /// Text on standard output; a reader that is gone has seen enough.
 pub(crate) fn print(text: &str) -> Exit {
     let mut out = std::io::stdout().lock();
@@ -118,8 +134,13 @@ fn start_logging() {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
 }
 
-/// One line: the error, then its causes.
+/// The error and its causes as one line on standard error.
 pub(crate) fn report(error: &Error) {
+    complain(&told(error));
+}
+
+/// One line: the error, then its causes.
+pub(crate) fn told(error: &Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
@@ -129,7 +150,7 @@ pub(crate) fn report(error: &Error) {
         }
         cause = inner.source();
     }
-    complain(&line);
+    line
 }
 
 /// A line on standard error; when that is gone, nobody is left to tell.

@@ -3,6 +3,7 @@
 mod allowed;
 mod cache_status;
 mod choice;
+mod configured;
 mod guarded;
 mod source;
 mod torrents;
@@ -14,17 +15,17 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cache_core::{Clock, Error, Freshness, HOUR, Lifetime, MINUTE, Result, Timestamp, ttl};
+use cache_core::{Clock, Error, Freshness, Lifetime, MINUTE, Result, Timestamp, ttl};
 use cache_tiered::Cache;
 use futures_util::StreamExt;
 use futures_util::stream;
-use providers::http::{Fetch, FetchOptions};
 use providers::{
     Answer, AnyProvider, CacheOptions, Extent, Failure, Link, LinkRequest, Links, Provider, Reason, Registry,
 };
 
 pub(crate) use cache_status::CacheStatus;
 pub(crate) use choice::{Choice, Place, is_stream};
+pub(crate) use configured::{Providers, fetch};
 pub(crate) use source::StreamSource;
 #[cfg(test)]
 pub(crate) use torrents::TorrentFile;
@@ -32,22 +33,13 @@ pub(crate) use torrents::Torrents;
 pub(crate) use wanted::{Title, Wanted};
 pub(crate) use way::Way;
 
-use crate::config::OrOff;
 use crate::config::{Config, Effective};
-use crate::reach::Reach;
 use crate::stack::Stack;
-use allowed::Allowed;
-use guarded::{Asks, Guarded};
+use configured::LINKS;
 use way::Terms;
 
-/// How long links are kept of which neither their provider's table nor `cache.ttl` says it.
-const LINKS: Duration = HOUR;
 /// Add-ons that are asked at once.
 const AT_ONCE: usize = 8;
-/// The kinds of providers that know titles by their identifier.
-const ADDON: &str = "stremio";
-/// The kind of provider that connects by itself.
-const BY_ITSELF: &str = "yt-dlp";
 /// The most streams that are listed.
 const MAX_STREAMS: usize = 1_000;
 
@@ -86,44 +78,20 @@ pub(crate) struct Streams {
 }
 
 impl Media {
-    /// The providers that `effective` describes, over `stack`; `torrents` fetches what is behind magnet links.
+    /// The providers that `effective` describes, over `stack`.
     ///
     /// # Errors
-    /// `Invalid` when a table is wrong, and when a program that a provider needs is not there.
-    pub(crate) async fn open(
-        stack: &Stack,
-        effective: &Effective,
-        torrents: Option<Arc<dyn Torrents>>,
-    ) -> Result<Self> {
-        let config = &effective.config;
-        let allowed = Allowed::new(config.serve.reach, config.serve.reach_ports.clone());
-        let fetch = Fetch::new(match config.serve.reach {
-            Reach::Public => FetchOptions::new().admit(|address| Reach::Public.admits(address)),
-            Reach::Anywhere => FetchOptions::new(),
-        })?;
-        let defaults = links_kept(effective);
-        let (mut kept, mut addons) = (HashMap::new(), Vec::new());
-        let mut registry = Registry::builder(stack.tiers.clone());
-        for (name, table) in &config.providers {
-            if table.kind() == ADDON {
-                addons.push(name.clone());
-            }
-            let asks = if table.kind() == BY_ITSELF { Asks::ByItself } else { Asks::Here };
-            let (provider, options) = table.clone().provider_kept(name, &fetch, defaults.clone()).await?;
-            kept.insert(name.clone(), options.clone());
-            registry = registry.provider_with(Guarded::new(provider, allowed.clone(), asks), options);
-        }
-        Self::over(registry.build()?, kept, addons, stack, config, torrents)
+    /// As [`Providers::open`].
+    pub(crate) async fn open(stack: &Stack, effective: &Effective) -> Result<Self> {
+        Self::over(Providers::open(stack, effective).await?, stack, &effective.config, None)
     }
 
-    /// These providers over `stack`: `kept` says how the links of each are kept, and `addons` are those that know titles.
+    /// `providers` over `stack`; `torrents` fetches what is behind magnet links.
     ///
     /// # Errors
     /// When the caches cannot be made.
     pub(crate) fn over(
-        registry: Registry,
-        kept: HashMap<String, CacheOptions>,
-        addons: Vec<String>,
+        providers: Providers,
         stack: &Stack,
         config: &Config,
         torrents: Option<Arc<dyn Torrents>>,
@@ -131,7 +99,13 @@ impl Media {
         let choices = Cache::builder("choices").lifetime(played(config)).deadline(2 * MINUTE);
         let choices = choices.tiers(stack.tiers.clone()).build()?;
         let clock = stack.tiers.clock().clone();
+        let Providers { registry, kept, addons } = providers;
         Ok(Self(Arc::new(Inner { registry, kept, addons, choices, torrents, clock })))
+    }
+
+    /// The providers by name.
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.0.registry
     }
 
     /// The names of the providers, the default first.
@@ -322,14 +296,6 @@ pub(crate) fn played(config: &Config) -> Lifetime {
 /// The links of `links` that count where streams are numbered.
 fn listed(links: &Links) -> impl Iterator<Item = &Link> {
     links.links.iter().filter(|link| is_stream(link))
-}
-
-/// How links are kept unless the table of their provider says it: for an hour, or as long as the user says of everything.
-fn links_kept(effective: &Effective) -> CacheOptions {
-    let is_set = effective.origins.contains_key("cache.ttl");
-    let span = if is_set { effective.config.cache.ttl } else { OrOff::On(LINKS) };
-    let span = span.or(Duration::MAX);
-    CacheOptions::default().lifetime(ttl(span)).empty(ttl(span.min(MINUTE))).partial(ttl(span.min(MINUTE)))
 }
 
 fn fresh_for(kept: &CacheOptions, links: &Links) -> Duration {

@@ -1,5 +1,6 @@
 //! `reelcache serve`: health, figures and a first page over HTTP, until a signal ends it.
 
+mod admin;
 mod connections;
 mod cors;
 mod guard;
@@ -13,24 +14,28 @@ mod stream;
 mod videos;
 
 use std::io::Write;
+use std::net::SocketAddr;
 
 use cache_core::{Backend, Error, ErrorKind, Result};
 use cache_tiered::Sweeper;
 use tokio::net::TcpListener;
 
-use crate::config::{Config, Effective, Serve};
+use crate::beacon::{self, Beacon};
+use crate::config::{Config, Effective, Secret, Serve};
 use crate::exit::Exit;
 use crate::media::Media;
 use crate::signals::Stop;
 use crate::stack::Stack;
 
 use play::Player;
+use routes::Server;
+pub(crate) use stats::Snapshot;
 
 /// Serves until a signal asks it to end, then lets running requests end and closes the tiers.
 pub(crate) async fn run(stack: &Stack, effective: &Effective) -> Result<Exit> {
     let config = &effective.config;
     let serve = &config.serve;
-    let media = match Media::open(stack, effective, None).await {
+    let media = match Media::open(stack, effective).await {
         Err(error) if error.kind() == ErrorKind::Invalid => {
             crate::report(&error);
             return Ok(Exit::Usage);
@@ -42,16 +47,27 @@ pub(crate) async fn run(stack: &Stack, effective: &Effective) -> Result<Exit> {
     let mut stop = Stop::listen()?;
     let listener = TcpListener::bind(serve.listen).await.map_err(|error| cannot_listen(serve, &error))?;
     let address = listener.local_addr().map_err(|error| cannot_listen(serve, &error))?;
+    let key = beacon::fresh_key().ok();
+    let beacon = beacon(config, address, key.as_ref());
     announce(&format!("serving http://{address}/ from {}", stack.places.join(", ")));
     let sweeper = sweeper(stack, config)?;
-    connections::serve(listener, routes::router(stack.clone(), player, media.clone(), serve), serve, &mut stop).await;
-    media.close().await?;
+    let server = Server::new(stack.clone(), player, media, effective.clone());
+    connections::serve(listener, routes::router(server.clone(), key.as_ref()), serve, &mut stop).await;
+    drop(beacon);
+    server.media.close().await?;
     if let Some(sweeper) = sweeper {
         sweeper.close().await?;
     }
     stack.tiers.close().await?;
     announce("stopped: everything acknowledged is stored");
     Ok(Exit::Done)
+}
+
+/// The file by which commands find this server. They can be told where it is, too, so it is missed by few.
+fn beacon(config: &Config, address: SocketAddr, key: Option<&Secret>) -> Option<Beacon> {
+    let (dir, key) = (config.cache.directory().ok()?, key?);
+    let lit = Beacon::light(&dir, address, key);
+    lit.inspect_err(|error| tracing::warn!(%error, "commands will need --server to find this server")).ok()
 }
 
 /// The task that drops what has expired, unless that is switched off.

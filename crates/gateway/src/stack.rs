@@ -63,9 +63,9 @@ impl Plan {
     /// What `cache` says.
     ///
     /// # Errors
-    /// `Invalid` when an address is none, or missing, and when no tier is left.
+    /// `Invalid` when an address is none, or missing.
     pub(crate) fn of(cache: &Cache) -> Result<Self> {
-        let tiers = cache.running()?.iter().map(|kind| Planned::of(kind, cache)).collect::<Result<_>>()?;
+        let tiers = cache.tiers.iter().map(|kind| Planned::of(kind, cache)).collect::<Result<_>>()?;
         Ok(Self { tiers, longest: cache.ttl.on() })
     }
 

@@ -1,6 +1,6 @@
 //! Byte counts and spans as people write and read them.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ pub(crate) fn written(span: Duration) -> String {
     let mut text = String::new();
     for (unit, millis) in SPANS {
         if left >= millis {
-            text.push_str(&format!("{}{unit}", left / millis));
+            let _ = write!(text, "{}{unit}", left / millis);
             left %= millis;
         }
     }

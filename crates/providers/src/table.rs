@@ -103,7 +103,7 @@ struct Account {
 }
 
 impl ProviderTable {
-    /// Which kind of provider it describes, as it is written there.
+    /// The kind that it is said to be of, which there need not be.
     pub fn kind(&self) -> &str {
         &self.kind
     }

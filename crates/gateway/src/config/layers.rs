@@ -39,6 +39,9 @@ pub(crate) struct Sources {
     pub(crate) flags: BTreeMap<&'static str, OsString>,
 }
 
+/// What one layer says about a setting.
+type Layer = fn(&Sources, &'static Setting) -> Option<(Raw, Origin)>;
+
 impl Sources {
     /// What they say together.
     ///
@@ -60,6 +63,8 @@ impl Sources {
             effective.config.providers = providers_of(&written).map_err(invalid)?;
             effective.file = Some(written.path);
         }
+        // What is reported is what runs.
+        effective.config.cache.tiers = effective.config.cache.running()?;
         match effective.config.contradiction() {
             Some(why) => Err(invalid(why)),
             None => Ok(effective),
@@ -68,8 +73,7 @@ impl Sources {
 
     /// What the highest layer that knows `place` says about it.
     fn winner(&self, place: &str) -> std::result::Result<Option<(&'static Setting, Raw, Origin)>, String> {
-        let layers: [fn(&Self, &'static Setting) -> Option<(Raw, Origin)>; 3] =
-            [Self::of_flag, Self::of_variable, Self::of_file];
+        let layers: [Layer; 3] = [Self::of_flag, Self::of_variable, Self::of_file];
         for layer in layers {
             let mut said = all().filter(|setting| setting.place() == place).filter_map(|setting| {
                 let (raw, origin) = layer(self, setting)?;

@@ -75,7 +75,7 @@ settings! {
         max_head: ByteCount = ByteCount(16 << 10); "REELCACHE_MAX_HEAD";
         /// Longest body of a request
         max_body: ByteCount = ByteCount(64 << 10); "REELCACHE_MAX_BODY";
-        /// Time for the head of a request to arrive, the wait for the next request on a connection included
+        /// Time for the head of a request to arrive, the wait for the next request on a connection included, and for its body
         head_timeout: Duration = Duration::from_secs(10); "REELCACHE_HEAD_TIMEOUT";
         /// Time that the other side may take to read what fits into the buffers of the system
         stall_timeout: Duration = MINUTE; "REELCACHE_STALL_TIMEOUT";

@@ -1,5 +1,6 @@
 //! Configuration as it is shown: TOML with or without where it comes from, JSON, and the page of the documentation.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use serde_json::{Map, Value as Json, json};
@@ -7,6 +8,7 @@ use serde_json::{Map, Value as Json, json};
 use super::settings::{PLACES, SECTIONS};
 use super::table::Setting;
 use super::{Effective, Origin};
+use crate::text::one_line;
 
 impl Effective {
     /// The settings as TOML, without secrets; each with where it comes from if asked.
@@ -26,9 +28,10 @@ impl Effective {
             text.push('\n');
         }
         for (name, table) in &self.config.providers {
+            // All of a table may be secret but its name and its kind.
+            let (name, kind) = (one_line(name), one_line(table.kind()));
             let origin = if explain { self.file_comment() } else { String::new() };
-            let _ = writeln!(text, "[providers.{}]{origin}", toml::Value::String(name.clone()));
-            let _ = writeln!(text, "# {}\n", one_line(&format!("{table:?}")));
+            let _ = writeln!(text, "# [providers.{name}] of the kind {kind:?} is not shown{origin}");
         }
         text.truncate(text.trim_end().len());
         text.push('\n');
@@ -46,7 +49,8 @@ impl Effective {
             });
             sections.insert((*section).to_owned(), settings.collect::<Map<_, _>>().into());
         }
-        let providers: Vec<&String> = self.config.providers.keys().collect();
+        let kinds = self.config.providers.iter().map(|(name, table)| (name.as_str(), table.kind()));
+        let providers: BTreeMap<&str, &str> = kinds.collect();
         sections.insert("providers".to_owned(), json!(providers));
         sections.into()
     }
@@ -64,11 +68,6 @@ impl Effective {
 
 fn is_nothing(value: &toml::Value) -> bool {
     value.as_str() == Some("")
-}
-
-/// The name of a file may hold line breaks; a comment may not.
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
 }
 
 /// docs/configuration.md.

@@ -1,13 +1,16 @@
 //! What every request must satisfy and every response carries.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+
+use crate::config::{Names, Serve};
 
 /// What is not said otherwise.
 const RESPONSE_HEADERS: [(HeaderName, &str); 4] = [
@@ -17,12 +20,32 @@ const RESPONSE_HEADERS: [(HeaderName, &str); 4] = [
     (header::CACHE_CONTROL, "no-store"),
 ];
 
-/// Refuses requests that do not name this machine as their host, and adds the headers above.
+/// The names that the server answers to.
+#[derive(Debug, Clone)]
+pub(super) struct Hosts {
+    named: Arc<Names>,
+    listen: IpAddr,
+}
+
+impl Hosts {
+    pub(super) fn new(serve: &Serve) -> Self {
+        Self { named: Arc::new(serve.hosts.clone()), listen: serve.listen.ip() }
+    }
+
+    fn has(&self, authority: &Authority) -> bool {
+        let name = bare(authority);
+        is_loopback(authority)
+            || self.named.has(name)
+            || (!self.listen.is_unspecified() && name.parse() == Ok(self.listen))
+    }
+}
+
+/// Refuses requests that do not name this server as their host, and adds the headers above.
 ///
 /// A web page elsewhere can point its own name at 127.0.0.1 and read what is served there (DNS rebinding); its
 /// requests carry that name.
-pub(super) async fn check(request: Request, next: Next) -> Response {
-    let mut response = match refusal(request.headers()) {
+pub(super) async fn check(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
+    let mut response = match refusal(&hosts, request.headers()) {
         None => next.run(request).await,
         Some(refusal) => refusal.into_response(),
     };
@@ -32,7 +55,7 @@ pub(super) async fn check(request: Request, next: Next) -> Response {
     response
 }
 
-fn refusal(headers: &HeaderMap) -> Option<(StatusCode, &'static str)> {
+fn refusal(hosts_known: &Hosts, headers: &HeaderMap) -> Option<(StatusCode, &'static str)> {
     let mut hosts = headers.get_all(header::HOST).iter();
     let authority = match (hosts.next(), hosts.next()) {
         (Some(host), None) => host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()),
@@ -40,15 +63,23 @@ fn refusal(headers: &HeaderMap) -> Option<(StatusCode, &'static str)> {
     };
     match authority {
         None => Some((StatusCode::BAD_REQUEST, "a request names its host in exactly one Host header\n")),
-        Some(authority) if is_loopback(&authority) => None,
-        Some(_) => Some((StatusCode::MISDIRECTED_REQUEST, "this server answers to localhost only\n")),
+        Some(authority) if hosts_known.has(&authority) => None,
+        Some(_) => Some((
+            StatusCode::MISDIRECTED_REQUEST,
+            "this server does not answer to that name: serve.hosts lists others than localhost\n",
+        )),
     }
 }
 
 /// Whether an authority is this machine.
 pub(super) fn is_loopback(authority: &Authority) -> bool {
-    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
+    let name = bare(authority);
     name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// The host alone, an address without its brackets.
+fn bare(authority: &Authority) -> &str {
+    authority.host().trim_start_matches('[').trim_end_matches(']')
 }
 
 #[cfg(test)]
@@ -60,7 +91,20 @@ mod tests {
         for host in hosts {
             headers.append(header::HOST, HeaderValue::from_static(host));
         }
-        refusal(&headers).map(|(status, _)| status.as_u16())
+        let serve = Serve { listen: "10.0.0.5:80".parse().unwrap(), hosts: named("films.example"), ..Serve::default() };
+        refusal(&Hosts::new(&serve), &headers).map(|(status, _)| status.as_u16())
+    }
+
+    fn named(text: &str) -> Names {
+        crate::config::Value::of_text(text).unwrap()
+    }
+
+    #[test]
+    fn names_that_are_set_and_the_address_it_listens_on_pass() {
+        for host in ["films.example", "FILMS.example:80", "10.0.0.5", "10.0.0.5:80"] {
+            assert_eq!(answer(&[host]), None, "{host}");
+        }
+        assert_eq!(answer(&["10.0.0.6"]), Some(421));
     }
 
     #[test]

@@ -9,17 +9,17 @@ use crate::stack::Stack;
 
 /// What runs, at one moment.
 #[derive(Debug, Serialize)]
-pub(super) struct Snapshot {
-    pub(super) version: &'static str,
-    pub(super) uptime_seconds: u64,
+pub(crate) struct Snapshot {
+    pub(crate) version: &'static str,
+    pub(crate) uptime_seconds: u64,
     /// Where each tier keeps its entries: a path that is no text is shown as well as it can be.
-    pub(super) places: Vec<String>,
+    pub(crate) places: Vec<String>,
     #[serde(flatten)]
-    pub(super) stats: TieredStats,
+    pub(crate) stats: TieredStats,
 }
 
 impl Snapshot {
-    pub(super) async fn take(stack: &Stack, uptime: Duration) -> Self {
+    pub(crate) async fn take(stack: &Stack, uptime: Duration) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION"),
             uptime_seconds: uptime.as_secs(),

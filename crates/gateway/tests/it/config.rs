@@ -8,10 +8,10 @@ use super::support::{Home, stderr, stdout};
 fn shown(home: &Home, file: Option<&str>, variables: &[(&str, &str)], flags: &[&str]) -> String {
     let mut command = home.reelcache();
     if let Some(text) = file {
-        fs::write(home.path("c.toml"), text).unwrap();
+        fs::write(home.path("c.toml"), text).expect("a file");
         command.args(["--config", "c.toml"]);
     }
-    let run = command.envs(variables.iter().copied()).arg("config").args(flags).output().unwrap();
+    let run = command.envs(variables.iter().copied()).arg("config").args(flags).output().expect("the binary runs");
     assert!(run.status.success(), "{}", stderr(&run));
     stdout(&run)
 }
@@ -20,9 +20,10 @@ fn shown(home: &Home, file: Option<&str>, variables: &[(&str, &str)], flags: &[&
 #[track_caller]
 fn refused(file: &str, variables: &[(&str, &str)]) -> String {
     let home = Home::new();
-    fs::write(home.path("c.toml"), file).unwrap();
+    fs::write(home.path("c.toml"), file).expect("a file");
     let mut command = home.reelcache();
-    let run = command.envs(variables.iter().copied()).args(["--config", "c.toml", "config"]).output().unwrap();
+    command.envs(variables.iter().copied()).args(["--config", "c.toml", "config"]);
+    let run = command.output().expect("the binary runs");
     assert_eq!(run.status.code(), Some(2), "{}", stdout(&run));
     assert_eq!(stderr(&run).trim_end().lines().count(), 1, "{}", stderr(&run));
     stderr(&run)

@@ -2,7 +2,9 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
 
+mod admin;
 mod bad_input;
+mod commands;
 mod config;
 mod full_disk;
 mod hostile;

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use super::*;
 
-fn written(text: &str) -> Option<Written> {
-    Some(Written { path: PathBuf::from("/c.toml"), table: text.parse().unwrap() })
+fn written(text: &str) -> Written {
+    Written { path: PathBuf::from("/c.toml"), table: text.parse().unwrap() }
 }
 
 fn sources(file: &str, variables: &[(&str, &str)], flags: &[(&'static str, &str)]) -> Sources {
     Sources {
-        file: written(file),
+        file: Some(written(file)),
         variables: variables.iter().map(|(name, value)| (name.into(), value.into())).collect(),
         flags: flags.iter().map(|&(name, value)| (name, value.into())).collect(),
     }

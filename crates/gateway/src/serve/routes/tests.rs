@@ -1,6 +1,6 @@
 //! The routes within this process, over providers and torrents that behave as told.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -14,11 +14,11 @@ use cache_core::Result;
 use http_body_util::BodyExt;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
-use providers::{CacheOptions, Link, LinkKind, LinkRequest, Links, Provider, Registry, SearchPage, SearchQuery};
+use providers::{Link, LinkKind, LinkRequest, Links, Provider, Registry, SearchPage, SearchQuery};
 
 use super::*;
 use crate::config::Config;
-use crate::media::{TorrentFile, Torrents};
+use crate::media::{Providers, TorrentFile, Torrents};
 use crate::stack::Plan;
 use crate::tiers::{TierKind, TierList};
 
@@ -85,10 +85,11 @@ impl Routes {
         let loads = Arc::new(AtomicUsize::new(0));
         let fake = Fake { link, loads: loads.clone() };
         let registry = Registry::builder(stack.tiers.clone()).provider(fake).build().unwrap();
-        let kept = HashMap::from([("fake".to_owned(), CacheOptions::default())]);
-        let media = Media::over(registry, kept, Vec::new(), &stack, &config, torrents).unwrap();
+        let providers = Providers::of(registry);
+        let media = Media::over(providers, &stack, &config, torrents).unwrap();
         let player = Player::new(&stack, &config).unwrap();
-        let router = router(stack, player, media, &config.serve);
+        let effective = Effective { config, origins: BTreeMap::new(), file: None };
+        let router = router(Server::new(stack, player, media, effective), None);
         Self { service: TowerToHyperService::new(router), loads }
     }
 

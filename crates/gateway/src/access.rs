@@ -1,0 +1,191 @@
+//! `Access`: the cache that a command works on, in this process or through the server that has it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use cache_core::{Backend, Error, ErrorKind, Key, KeyPattern, KeyPrefix, Result};
+use http::Method;
+use providers::Registry;
+use serde_json::Value as Json;
+use tokio::time::timeout;
+
+use crate::beacon;
+use crate::config::Effective;
+use crate::media::Providers;
+use crate::ops::{self, Cleared, Cursor, Dropped, Explained, Page, Verified, Wanted, Warmed};
+use crate::remote::Remote;
+use crate::serve::Snapshot;
+use crate::stack::{Plan, Stack};
+
+/// Time for a server to show that it is the one of the file.
+const FIND_LIMIT: Duration = Duration::from_secs(5);
+/// The longest body of an entry and what is around it, in bytes.
+const LONGEST_ENTRY: usize = (cache_core::Entry::MAX_BODY as usize) + (1 << 20);
+
+/// The cache that a command works on.
+#[derive(Debug)]
+pub(crate) enum Access {
+    /// Its tiers are open in this process.
+    Direct(Stack),
+    Server(Remote),
+}
+
+/// What looks links up, in this process or in the server.
+#[derive(Debug)]
+pub(crate) enum Warmer {
+    Direct(Registry),
+    Server(Remote),
+}
+
+/// Why there is no access, which decides the exit code.
+#[derive(Debug)]
+pub(crate) enum NoAccess {
+    Usage(Error),
+    Directory(Error),
+}
+
+/// An entry with its body.
+#[derive(Debug)]
+pub(crate) struct Body {
+    pub(crate) meta: Json,
+    pub(crate) body: Bytes,
+}
+
+impl Access {
+    /// The server at `url`, or else the one that uses the cache directory, or else the tiers themselves.
+    pub(crate) async fn open(url: Option<&str>, effective: &Effective) -> std::result::Result<Self, NoAccess> {
+        let config = &effective.config;
+        if let Some(url) = url {
+            let token = config.serve.admin_token.clone().or_else(|| config.serve.read_token.clone());
+            return Remote::new(url, token).map(Self::Server).map_err(NoAccess::Usage);
+        }
+        if let Some(remote) = running(effective).await {
+            return Ok(Self::Server(remote));
+        }
+        let plan = Plan::of(&config.cache).map_err(NoAccess::Usage)?;
+        plan.open().await.map(Self::Direct).map_err(NoAccess::Directory)
+    }
+
+    pub(crate) async fn page(&self, prefix: &KeyPrefix, after: Option<&Key>, limit: usize) -> Result<Page> {
+        match self {
+            Self::Direct(stack) => ops::page(stack, prefix, after, limit).await,
+            Self::Server(remote) => {
+                let (after, limit) = (after.map_or("", Key::as_str), limit.to_string());
+                let query = [("prefix", prefix.as_str()), ("after", after), ("limit", &limit)];
+                remote.json(Method::GET, "/api/entries", &query).await
+            }
+        }
+    }
+
+    pub(crate) async fn entry(&self, key: &Key) -> Result<Option<Body>> {
+        match self {
+            Self::Direct(stack) => {
+                let found = ops::entry(stack, key).await?;
+                let now = stack.tiers.clock().now();
+                Ok(found.map(|entry| {
+                    let meta = serde_json::to_value(ops::Listed::of(key, &entry.meta, now)).unwrap_or_default();
+                    Body { meta, body: entry.body }
+                }))
+            }
+            Self::Server(remote) => {
+                if ops::is_absent(&self.explain(key).await?) {
+                    return Ok(None);
+                }
+                let answer = remote.ask(Method::GET, "/api/entry", &[("key", key.as_str())], LONGEST_ENTRY).await?;
+                let meta =
+                    answer.headers.get(ops::META_HEADER).and_then(|told| serde_json::from_slice(told.as_bytes()).ok());
+                Ok(Some(Body { meta: meta.unwrap_or_default(), body: answer.body }))
+            }
+        }
+    }
+
+    pub(crate) async fn explain(&self, key: &Key) -> Result<Explained> {
+        match self {
+            Self::Direct(stack) => ops::explain(stack, key).await,
+            Self::Server(remote) => remote.json(Method::GET, "/api/explain", &[("key", key.as_str())]).await,
+        }
+    }
+
+    pub(crate) async fn clear(&self, pattern: &KeyPattern, dry_run: bool) -> Result<Cleared> {
+        match self {
+            Self::Direct(stack) => ops::clear(stack, pattern, dry_run).await,
+            Self::Server(remote) => {
+                let query = [("pattern", pattern.as_str()), ("dry_run", if dry_run { "true" } else { "false" })];
+                remote.json(Method::DELETE, "/api/entries", &query).await
+            }
+        }
+    }
+
+    pub(crate) async fn sweep(&self) -> Result<Dropped> {
+        match self {
+            Self::Direct(stack) => ops::sweep(stack).await,
+            Self::Server(remote) => remote.json(Method::POST, "/api/sweep", &[]).await,
+        }
+    }
+
+    pub(crate) async fn verify(&self, from: &Cursor, repair: bool) -> Result<Verified> {
+        match self {
+            Self::Direct(stack) => ops::verify(stack, from, repair).await,
+            Self::Server(remote) => {
+                let tier = from.tier.to_string();
+                let after = from.after.as_ref().map_or("", Key::as_str);
+                let query = [("tier", &*tier), ("after", after), ("repair", if repair { "true" } else { "false" })];
+                remote.json(Method::POST, "/api/verify", &query).await
+            }
+        }
+    }
+
+    /// The figures, as a server tells them.
+    pub(crate) async fn stats(&self) -> Result<Json> {
+        match self {
+            Self::Direct(stack) => {
+                let snapshot = Snapshot::take(stack, Duration::ZERO).await;
+                let failed = |error| Error::new(ErrorKind::Internal, "the figures are no JSON").with_source(error);
+                serde_json::to_value(snapshot).map_err(failed)
+            }
+            Self::Server(remote) => remote.json(Method::GET, "/api/cache-stats", &[]).await,
+        }
+    }
+
+    /// What looks links up.
+    pub(crate) async fn warmer(&self, effective: &Effective) -> Result<Warmer> {
+        Ok(match self {
+            Self::Direct(stack) => Warmer::Direct(Providers::open(stack, effective).await?.registry),
+            Self::Server(remote) => Warmer::Server(remote.clone()),
+        })
+    }
+
+    /// Ends what was opened.
+    pub(crate) async fn close(&self) -> Result<()> {
+        match self {
+            Self::Direct(stack) => stack.tiers.close().await,
+            Self::Server(_) => Ok(()),
+        }
+    }
+}
+
+impl Warmer {
+    pub(crate) async fn warm(&self, wanted: &Wanted) -> Result<Vec<Warmed>> {
+        match self {
+            Self::Direct(registry) => ops::warm(registry, wanted).await,
+            Self::Server(remote) => remote.send("/api/warm", wanted).await,
+        }
+    }
+
+    pub(crate) async fn close(&self) -> Result<()> {
+        match self {
+            Self::Direct(registry) => registry.close().await,
+            Self::Server(_) => Ok(()),
+        }
+    }
+}
+
+/// The server that uses the cache directory, if one answers.
+pub(crate) async fn running(effective: &Effective) -> Option<Remote> {
+    let dir = effective.config.cache.directory().ok()?;
+    let found = tokio::task::spawn_blocking(move || beacon::find(&dir)).await.ok()??;
+    // The key is of that server alone: whoever else listens there by now learns nothing of use.
+    let remote = Remote::new(&format!("http://{}", found.address), Some(found.key)).ok()?;
+    let asked = timeout(FIND_LIMIT, remote.json::<Json>(Method::GET, "/api/cache-config", &[])).await;
+    (asked.ok()?.ok()?["process"] == found.process).then_some(remote)
+}

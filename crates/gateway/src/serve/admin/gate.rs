@@ -1,0 +1,219 @@
+//! `Gate`: who may read the figures and who may change the cache.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::header::{self, HeaderMap, HeaderValue};
+use axum::http::{Method, StatusCode, Uri};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http_body_util::BodyExt;
+use subtle::{Choice, ConstantTimeEq};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::Refusal;
+use crate::config::{Secret, Serve};
+
+/// Digest of a token: of one length, whatever the token's.
+type Digest = [u8; 32];
+
+/// Who may read and who may change, and how many at a time.
+#[derive(Debug)]
+pub(in crate::serve) struct Gate {
+    /// Tokens that allow everything: the user's, and the one that only programs of this user find.
+    admin: Vec<Digest>,
+    read: Vec<Digest>,
+    /// Whether the user has set a token: then nothing is allowed without one.
+    is_closed: bool,
+    /// Whether other machines can ask: then what is played needs a token, too.
+    is_for_others: bool,
+    turns: Arc<Semaphore>,
+    /// The longest body, in bytes, and the time for it to arrive.
+    longest: usize,
+    body_limit: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    Read,
+    Admin,
+}
+
+impl Gate {
+    /// As `serve` says; `key` allows everything as well.
+    pub(in crate::serve) fn new(serve: &Serve, key: Option<&Secret>) -> Self {
+        let digest = |token: &Secret| digest(token.expose());
+        let turns = usize::try_from(serve.max_admin_requests).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        Self {
+            admin: serve.admin_token.iter().chain(key).map(digest).collect(),
+            read: serve.read_token.iter().map(digest).collect(),
+            is_closed: serve.admin_token.is_some() || serve.read_token.is_some(),
+            is_for_others: !serve.listen.ip().is_loopback(),
+            turns: Arc::new(Semaphore::new(turns)),
+            longest: usize::try_from(serve.max_body.0).unwrap_or(usize::MAX),
+            body_limit: serve.head_timeout,
+        }
+    }
+
+    fn refusal(&self, method: &Method, headers: &HeaderMap) -> Option<Refusal> {
+        let scope = if method.is_safe() { Scope::Read } else { Scope::Admin };
+        match bearer(headers) {
+            Some(token) => match self.scope_of(token) {
+                None => Some(Refusal(StatusCode::UNAUTHORIZED, "the token is not known here".to_owned())),
+                Some(Scope::Read) if scope == Scope::Admin => {
+                    Some(Refusal(StatusCode::FORBIDDEN, "this needs the admin token".to_owned()))
+                }
+                Some(_) => None,
+            },
+            None if self.is_closed => {
+                let told = "this needs a token: send `Authorization: Bearer TOKEN`".to_owned();
+                Some(Refusal(StatusCode::UNAUTHORIZED, told))
+            }
+            // Only programs of this machine get here: a server for others has a token.
+            None if scope == Scope::Admin && is_from_elsewhere(headers) => {
+                Some(Refusal(StatusCode::FORBIDDEN, "a page of another origin changes nothing here".to_owned()))
+            }
+            None => None,
+        }
+    }
+
+    /// What a token allows. Takes the same time whichever it is.
+    fn scope_of(&self, token: &str) -> Option<Scope> {
+        let given = digest(token);
+        let any = |known: &[Digest]| known.iter().fold(Choice::from(0), |found, known| found | known.ct_eq(&given));
+        let (admin, read) = (any(&self.admin), any(&self.read));
+        match (bool::from(admin), bool::from(read)) {
+            (true, _) => Some(Scope::Admin),
+            (false, true) => Some(Scope::Read),
+            _ => None,
+        }
+    }
+}
+
+/// Lets a request through, or says why not.
+pub(super) async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+    if let Some(refusal) = gate.refusal(request.method(), request.headers()) {
+        return refusal.into_response();
+    }
+    let (head, body) = request.into_parts();
+    // Before a turn is taken: whoever sends slowly keeps nobody from one.
+    let body = match timeout(gate.body_limit, to_bytes(body, gate.longest)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => return Refusal(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long".to_owned()).into_response(),
+        Err(_) => return Refusal(StatusCode::REQUEST_TIMEOUT, "the body is too slow".to_owned()).into_response(),
+    };
+    let Ok(turn) = gate.turns.clone().try_acquire_owned() else {
+        let told = "too many requests of this kind are under way: try again".to_owned();
+        return Refusal(StatusCode::TOO_MANY_REQUESTS, told).into_response();
+    };
+    let response = next.run(Request::from_parts(head, Body::from(body))).await;
+    // Until all is sent: an entry that is read slowly takes memory.
+    response.map(|body| {
+        Body::new(body.map_err(move |error| {
+            let _held = &turn;
+            error
+        }))
+    })
+}
+
+/// Lets a request for what is no administration through, or says why not.
+pub(in crate::serve) async fn pass_player(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+    // A browser asks with OPTIONS before it sends the token.
+    let is_open = !gate.is_for_others || request.method() == Method::OPTIONS;
+    match gate.refusal(&Method::GET, request.headers()).filter(|_| !is_open) {
+        Some(refusal) => refusal.into_response(),
+        None => next.run(request).await,
+    }
+}
+
+fn digest(token: &str) -> Digest {
+    *blake3::hash(token.as_bytes()).as_bytes()
+}
+
+/// The token of a request. Two headers, and another scheme, are one that nobody has.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut given = headers.get_all(header::AUTHORIZATION).iter();
+    let first = given.next()?;
+    let token = first.to_str().ok().and_then(|text| text.split_once(' ')).filter(|_| given.next().is_none());
+    let token = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    Some(token.map_or("", |(_, token)| token.trim()))
+}
+
+/// Whether a browser sends it for a page that is not this server's.
+fn is_from_elsewhere(headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    if site.is_some_and(|site| !matches!(site, b"same-origin" | b"none")) {
+        return true;
+    }
+    let Some(origin) = headers.get(header::ORIGIN) else { return false };
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let origin = origin.to_str().ok().and_then(|origin| origin.parse::<Uri>().ok());
+    match (origin.as_ref().and_then(Uri::authority), host) {
+        (Some(origin), Some(host)) => !origin.as_str().eq_ignore_ascii_case(host),
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ADMIN: &str = "admin-admin-admin";
+    const READ: &str = "reader-reader-reader";
+    const KEY: &str = "key-of-this-server";
+
+    fn answer(tokens: bool, method: &Method, headers: &[(&'static str, &str)]) -> Option<u16> {
+        let token = |text| tokens.then(|| Secret::new(text).unwrap());
+        let serve = Serve { admin_token: token(ADMIN), read_token: token(READ), ..Serve::default() };
+        let gate = Gate::new(&serve, Some(&Secret::new(KEY).unwrap()));
+        let headers =
+            headers.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_str(value).unwrap()));
+        gate.refusal(method, &headers.collect::<HeaderMap>()).map(|Refusal(status, _)| status.as_u16())
+    }
+
+    fn with(tokens: bool, method: &Method, token: &str) -> Option<u16> {
+        answer(tokens, method, &[("authorization", &format!("Bearer {token}"))])
+    }
+
+    #[test]
+    fn with_tokens_nothing_goes_without_one() {
+        for method in [Method::GET, Method::POST, Method::DELETE] {
+            assert_eq!(answer(true, &method, &[]), Some(401));
+            assert_eq!(with(true, &method, "something-else-entirely"), Some(401));
+            assert_eq!(with(true, &method, ""), Some(401));
+            assert_eq!(with(true, &method, ADMIN), None);
+            assert_eq!(with(true, &method, KEY), None);
+        }
+        assert_eq!(with(true, &Method::GET, READ), None);
+        assert_eq!(with(true, &Method::POST, READ), Some(403));
+        assert_eq!(answer(true, &Method::GET, &[("authorization", &format!("Basic {ADMIN}"))]), Some(401));
+    }
+
+    #[test]
+    fn without_tokens_pages_of_other_origins_change_nothing() {
+        assert_eq!(answer(false, &Method::POST, &[]), None);
+        assert_eq!(answer(false, &Method::GET, &[("sec-fetch-site", "cross-site")]), None);
+        for (name, value) in [
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-site", "same-site"),
+            ("origin", "https://films.example"),
+            ("origin", "null"),
+            ("origin", "http://localhost:1"),
+        ] {
+            let headers = [("host", "localhost:7878"), (name, value)];
+            assert_eq!(answer(false, &Method::DELETE, &headers), Some(403), "{name}: {value}");
+        }
+        let own = [("host", "localhost:7878"), ("origin", "http://localhost:7878"), ("sec-fetch-site", "same-origin")];
+        assert_eq!(answer(false, &Method::POST, &own), None);
+        assert_eq!(with(false, &Method::POST, "a-token-nobody-set"), Some(401));
+    }
+
+    #[test]
+    fn debug_shows_no_token() {
+        let serve = Serve { admin_token: Some(Secret::new(ADMIN).unwrap()), ..Serve::default() };
+        assert!(!format!("{serve:?}").contains(ADMIN));
+    }
+}
