@@ -1,7 +1,7 @@
 //! `/providers`, `/get-videos` and `/api/links/report`: links of pages, cached.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -200,6 +200,12 @@ fn a_bad_link_is_loaded_anew_for_whoever_reports_it() {
         let answer = report(more);
         assert_eq!((answer.status, site.asked("/metadata/moon")), (200, 1), "{answer:?}");
     }
+    let limit = Instant::now() + Duration::from_secs(30);
+    while report(json!({"bad_url": url})).header("cache-status").is_none_or(|status| status.contains("hit")) {
+        assert!(Instant::now() < limit);
+        thread::park_timeout(Duration::from_millis(200));
+    }
+    assert_eq!(site.asked("/metadata/moon"), 2);
     let other = post(&server, "/api/links/report", &json!({"provider": "nobody", "url": PAGE, "bad_url": url}));
     assert_eq!(other.status, 404);
 }

@@ -43,7 +43,7 @@ impl Site {
         Self { address, shared }
     }
 
-    /// From here on it answers `path`, whatever the query, with `page`.
+    /// From here on it answers `path`, with its query or, unless it has one, with any, with `page`.
     pub(crate) fn says(&self, path: &str, page: Page) -> &Self {
         let mut pages = self.shared.pages.lock().expect("no panic");
         pages.retain(|(known, _)| known != path);
@@ -109,11 +109,13 @@ impl Shared {
         }
         let start = head.first().cloned().unwrap_or_default();
         let rest: Vec<String> = head.iter().skip(1).map(|line| line.to_ascii_lowercase()).collect();
-        let path = target(&start).split('?').next().unwrap_or_default().to_owned();
+        let whole = target(&start).to_owned();
+        let path = whole.split('?').next().unwrap_or_default();
         self.asked.lock().expect("no panic").push(format!("{start}\n{}", rest.join("\n")));
         let pages = self.pages.lock().expect("no panic").clone();
-        let page = pages.into_iter().find(|(known, _)| *known == path);
-        let Page { status, headers, body, pause } = page.map_or_else(|| Page::status(404), |(_, page)| page);
+        let known = |target: &str| pages.iter().find(|(known, _)| known == target).map(|(_, page)| page.clone());
+        let page = known(&whole).or_else(|| known(path));
+        let Page { status, headers, body, pause } = page.unwrap_or_else(|| Page::status(404));
         thread::park_timeout(pause);
         let len = body.len();
         write!(stream, "HTTP/1.1 {status} Said\r\nConnection: close\r\nContent-Length: {len}\r\n{headers}\r\n")?;
