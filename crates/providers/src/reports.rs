@@ -90,6 +90,8 @@ impl<V> Drop for Share<'_, V> {
 
 #[cfg(test)]
 mod tests {
+    use cache_core::{Error, ErrorKind};
+
     use super::*;
 
     #[test]
@@ -99,6 +101,18 @@ mod tests {
         // As if one had left and were about to let go.
         let _held = one.cell.clone();
         drop((one, other));
+        assert!(reports.0.lock().is_empty());
+    }
+
+    #[test]
+    fn what_was_done_about_an_earlier_report_is_not_joined() {
+        let (reports, key) = (Reports::<()>::new(), Key::of("a").build().unwrap());
+        let earlier = reports.share(&key);
+        let failed = Err(Error::new(ErrorKind::Unavailable, "it is down"));
+        earlier.cell.set(("link".into(), failed)).unwrap();
+        let later = reports.share(&key);
+        assert!(!later.cell.initialized());
+        drop((earlier, later));
         assert!(reports.0.lock().is_empty());
     }
 }

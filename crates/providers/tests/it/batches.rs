@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cache_core::{DAY, ErrorKind, HOUR, MINUTE, ttl};
+use cache_core::{Clock, DAY, ErrorKind, HOUR, MINUTE, ttl};
 use cache_testkit::eventually;
 use providers::{CacheOptions, Failure, LinkRequest, Links, ProviderSongs, Reason, SongCache, Validity};
 
@@ -162,4 +162,22 @@ async fn what_has_ended_for_good_is_an_error_of_its_own() {
     let error = answers[0].as_ref().unwrap_err();
     assert_eq!(Failure::of(error).map(Failure::reason), Some(Reason::Expired));
     assert!(answers[1].is_ok());
+}
+
+#[tokio::test]
+async fn what_ends_while_others_are_asked_for_anew_is_not_handed_out() {
+    let (bed, fake) = (Bed::new(), Fake::new("a"));
+    let clock = bed.clock.clone();
+    // Each load takes longer than the links work that were there before.
+    fake.answers(move |time, request| {
+        clock.advance(2 * MINUTE);
+        let ends = Validity::ending(clock.now().after(MINUTE), clock.now());
+        Ok(Links::of([link(request.url(), time).with_validity(ends)]))
+    });
+    let (provider, pages) = (bed.provider(&fake), pages(2));
+    provider.get(&pages[0]).await.unwrap();
+    let answers = provider.get_many(&pages).await;
+    assert_eq!((answers[0].is_ok(), fake.loads()), (true, 3));
+    let error = answers[1].as_ref().unwrap_err();
+    assert_eq!(Failure::of(error).map(Failure::reason), Some(Reason::Expired));
 }
