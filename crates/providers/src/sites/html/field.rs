@@ -6,9 +6,8 @@ use super::HtmlError;
 use super::text::squeezed;
 use super::tree::Tree;
 
-const SELECTOR: &str = "a CSS selector of 1000 bytes at most, with one of ~, :has() and :nth-child(), and ~ once";
-const FIELD: &str = "SELECTOR, SELECTOR@ATTRIBUTE or @ATTRIBUTE, where a selector has 1000 bytes at most, one of ~, :has() \
-                     and :nth-child(), and ~ once";
+const SELECTOR: &str = "a CSS selector within the limits of HtmlTable";
+const FIELD: &str = "SELECTOR, SELECTOR@ATTRIBUTE or @ATTRIBUTE, with a selector within the limits of HtmlTable";
 /// The longest selector, in bytes.
 const MAX_SELECTOR: usize = 1000;
 
@@ -77,10 +76,26 @@ pub(super) fn selector(text: &str, field: &'static str) -> Result<Selector, Html
 }
 
 /// The selector that `text` is, if matching it with one element takes time that grows with the page and no faster. Each
-/// of these looks at many elements; two of them, at many for each of many.
+/// of these looks at many elements; two of them, or one inside another, at many for each of many.
 fn parsed(text: &str) -> Option<Selector> {
     let siblings = text.matches('~').count() - text.matches("~=").count();
     let is_wide = |words: &[&str]| usize::from(words.iter().any(|word| text.to_ascii_lowercase().contains(word)));
     let wide = siblings + is_wide(&[":has("]) + is_wide(&[":nth-", "-of-type"]);
-    (text.len() <= MAX_SELECTOR && wide <= 1).then(|| Selector::parse(text).ok()).flatten()
+    let is_simple = text.len() <= MAX_SELECTOR && wide <= 1 && !has_nested_paths(text);
+    is_simple.then(|| Selector::parse(text).ok()).flatten()
+}
+
+/// Whether there is white space in parentheses that are in parentheses or have some: each level of `:is(:is(a b) c)` goes
+/// through all ancestors.
+fn has_nested_paths(text: &str) -> bool {
+    let (mut depth, mut deepest, mut has_space) = (0_usize, 0, false);
+    for c in text.chars() {
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            c => has_space |= depth > 0 && c.is_whitespace(),
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest > 1 && has_space
 }

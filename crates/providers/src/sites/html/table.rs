@@ -15,7 +15,8 @@ use crate::LinkKind;
 /// as in `@href`, the row itself. Fields of a page are looked for in all of it. Addresses may be relative.
 ///
 /// Pages may be written to take long, so a selector has 1000 bytes at most, and of what looks at many elements for each one
-/// it has a single kind: `~`, once; or `:has()`; or `:nth-child()` and its like.
+/// it has a single kind: `~`, once; or `:has()`; or `:nth-child()` and its like. Parentheses inside others, as in
+/// `:not(:has(a))`, have no white space.
 ///
 /// ```
 /// # use providers::HtmlTable;

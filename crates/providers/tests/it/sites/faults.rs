@@ -209,3 +209,24 @@ async fn an_answer_with_more_links_than_anybody_wants_is_cut_and_says_so() {
         assert_eq!((found.links.len(), found.extent), (10_000, Extent::Partial), "{}", place.what);
     }
 }
+
+#[tokio::test]
+async fn json_that_is_written_to_harm_is_an_error_or_what_it_says() {
+    let deep = "[".repeat(1 << 20);
+    for (body, expected) in [
+        (deep.clone(), None),
+        ("{\"files\":".repeat(100_000), None),
+        (format!("{{\"metadata\":{{}},\"error\":{deep}}}"), None),
+        (r#"{"metadata":{},"files":[{"name":"a.mp4","size":1e999}]}"#.to_owned(), None),
+        (r#"{"metadata":{},"files":[{"name":"a.mp4","size":-1,"length":"-5","width":1e30}]}"#.to_owned(), Some(1)),
+    ] {
+        let upstream = Upstream::new(move |_| Canned::json(&body)).await;
+        let archive = InternetArchive::new(&Fetch::new(fast()).unwrap()).at(&upstream.url).unwrap();
+        match links(&archive, "https://archive.org/details/moon").await {
+            Ok(found) => {
+                assert_eq!((Some(found.links.len()), found.duration, found.links[0].bytes), (expected, None, None));
+            }
+            Err(error) => assert_eq!((reason(&error), expected), (Reason::Malformed, None)),
+        }
+    }
+}

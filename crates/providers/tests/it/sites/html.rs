@@ -284,6 +284,7 @@ fn what_is_wrong_in_a_table_is_named() {
         (search(|search| search.next = Some(">>@href".into())), "search.next"),
         (wrong(|table| table.page.row = format!("div{}", " div".repeat(1000))), "page.row"),
         (wrong(|table| table.page.row = "a ~ b ~ c".into()), "page.row"),
+        (wrong(|table| table.page.row = ":is(:is(a b) c) d".into()), "page.row"),
         (wrong(|table| table.page.row = "a:has(b:nth-child(2))".into()), "page.row"),
         (wrong(|table| table.page.link = "a ~ b:NTH-child(2)@href".into()), "page.link"),
         (wrong(|table| table.page.row = "::".into()), "page.row"),
@@ -298,6 +299,22 @@ fn what_is_wrong_in_a_table_is_named() {
         assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
         assert_eq!(HtmlError::of(&error).map(|error| error.field), Some(field), "{error}");
         assert!(error.to_string().contains(field), "{error}");
+    }
+}
+
+#[test]
+fn selectors_as_people_write_them_are_taken() {
+    for row in [
+        "body > div:nth-child(3) > ul > li:nth-of-type(2) a",
+        "tr:not(:has(th)) td",
+        "h2 ~ p",
+        "a[rel~=next][href*=\"/~user\"]",
+        ":is(article, section) a.play",
+        "table tr:nth-child(2n + 1)",
+    ] {
+        let mut table = table("https://films.example");
+        table.page.row = row.into();
+        assert!(HtmlSite::new(&fetch(), &table).is_ok(), "{row}");
     }
 }
 
