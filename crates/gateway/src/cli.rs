@@ -8,7 +8,7 @@ use cache_core::{Key, KeyPattern};
 use clap::builder::OsStringValueParser;
 use clap::{Arg, ArgMatches, Args, CommandFactory, Parser, Subcommand, value_parser};
 
-use crate::config::{self, Setting};
+use crate::config::{self, Config, Setting};
 use crate::exit;
 
 /// A multi-tier read-through cache for media.
@@ -229,7 +229,13 @@ pub(crate) fn flags(matches: &ArgMatches) -> BTreeMap<&'static str, OsString> {
 
 fn argument(setting: &'static Setting) -> Option<Arg> {
     let (flag, value) = setting.flag?;
-    let about = format!("{} [env: {}]", setting.about(), setting.variable).replace('`', "");
+    let default = match (setting.show)(&Config::default()) {
+        _ if setting.instead_of.is_some() => String::new(),
+        toml::Value::String(text) if text.is_empty() => String::new(),
+        toml::Value::String(text) => format!(" [default: {text}]"),
+        other => format!(" [default: {other}]"),
+    };
+    let about = format!("{} [env: {}]{default}", setting.about(), setting.variable).replace('`', "");
     let long = format!("{about}\n\nWritten as {}", setting.expected.replace('`', ""));
     let argument = Arg::new(flag).long(flag).value_name(value).help(about).long_help(long);
     let argument = argument.value_parser(OsStringValueParser::new());

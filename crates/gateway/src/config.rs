@@ -16,7 +16,6 @@ use std::path::PathBuf;
 use cache_core::{Error, ErrorKind, Result};
 use providers::ProviderTable;
 
-use crate::dirs;
 use crate::tiers::{TierKind, TierList};
 
 pub(crate) use file::find as find_file;
@@ -80,6 +79,6 @@ impl Cache {
     /// `Invalid` when none is set and the environment names no home.
     pub(crate) fn directory(&self) -> Result<PathBuf> {
         let unknown = || "no cache directory is known: set HOME or give --cache-dir DIR";
-        self.dir.clone().or_else(dirs::default_cache_dir).ok_or_else(|| Error::new(ErrorKind::Invalid, unknown()))
+        self.dir.clone().ok_or_else(|| Error::new(ErrorKind::Invalid, unknown()))
     }
 }

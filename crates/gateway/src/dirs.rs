@@ -1,22 +1,17 @@
 //! Where cache and configuration live when nobody says otherwise.
 
-use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// `reelcache` in the user's cache directory (XDG base directory specification); `None` when the environment names
 /// neither a cache directory nor a home.
-pub(crate) fn default_cache_dir() -> Option<PathBuf> {
-    locate(|name| env::var_os(name))
+pub(crate) fn cache_dir(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    Some(base(&variable, "XDG_CACHE_HOME", ".cache")?.join("reelcache"))
 }
 
 /// `reelcache/config.toml` in the user's configuration directory, which need not be there.
 pub(crate) fn config_file(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     Some(base(&variable, "XDG_CONFIG_HOME", ".config")?.join("reelcache").join("config.toml"))
-}
-
-fn locate(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-    Some(base(&variable, "XDG_CACHE_HOME", ".cache")?.join("reelcache"))
 }
 
 /// The directory that the variable `name` names, or else `below` in the home. Relative ones are ignored.
@@ -30,7 +25,7 @@ mod tests {
     use super::*;
 
     fn with(pairs: &'static [(&str, &str)]) -> Option<PathBuf> {
-        locate(|name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into()))
+        cache_dir(|name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into()))
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The layers of configuration: defaults < file < variables < flags, each setting with where it comes from.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -14,6 +14,7 @@ use super::settings::{SECTIONS, all};
 use super::table::Setting;
 use super::values::Raw;
 use super::{Config, Effective};
+use crate::dirs;
 
 /// The table of the file that describes providers, each in a table of its own.
 const PROVIDERS: &str = "providers";
@@ -64,6 +65,9 @@ impl Sources {
             effective.file = Some(written.path);
         }
         // What is reported is what runs.
+        let dir = effective.config.cache.dir.take();
+        effective.config.cache.dir =
+            dir.or_else(|| dirs::cache_dir(|name| self.variables.get(OsStr::new(name)).cloned()));
         effective.config.cache.tiers = effective.config.cache.running()?;
         match effective.config.contradiction() {
             Some(why) => Err(invalid(why)),

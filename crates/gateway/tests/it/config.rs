@@ -35,6 +35,9 @@ fn defaults_yield_to_the_file_that_to_variables_and_those_to_flags() {
     let (file, variable) = (Some("[cache]\nttl = \"2h\"\n[serve]\ndrain = 3\n"), [("CACHE_TTL", "3600")]);
     let explain = |file, variables, flags: &[&str]| shown(&home, file, variables, &[&["--explain"], flags].concat());
     assert!(explain(None, &[], &[]).contains("ttl = \"30d\"  # default\n"));
+    let run =
+        home.reelcache().env_remove("REELCACHE_DIR").env("XDG_CACHE_HOME", "/c").args(["config", "--explain"]).output();
+    assert!(stdout(&run.unwrap()).contains("dir = \"/c/reelcache\"  # default\n"), "what is reported is what runs");
     let of_file = explain(file, &[], &[]);
     assert!(of_file.contains("ttl = \"2h\"  # file c.toml\n") && of_file.contains("drain = \"3s\"  # file c.toml\n"));
     assert!(explain(file, &variable, &[]).contains("ttl = \"1h\"  # variable CACHE_TTL\n"));
