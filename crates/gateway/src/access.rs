@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use crate::beacon;
 use crate::config::Effective;
+use crate::media::Providers;
 use crate::ops::{self, Cleared, Cursor, Dropped, Explained, Page, Verified, Wanted, Warmed};
 use crate::remote::Remote;
 use crate::serve::Snapshot;
@@ -149,7 +150,7 @@ impl Access {
     /// What looks links up.
     pub(crate) async fn warmer(&self, effective: &Effective) -> Result<Warmer> {
         Ok(match self {
-            Self::Direct(stack) => Warmer::Direct(ops::registry(stack, &effective.config).await?),
+            Self::Direct(stack) => Warmer::Direct(Providers::open(stack, effective).await?.registry),
             Self::Server(remote) => Warmer::Server(remote.clone()),
         })
     }

@@ -20,6 +20,7 @@ use crate::tiers::{TierKind, TierList};
 
 pub(crate) use file::find as find_file;
 pub(crate) use layers::{Origin, Sources};
+pub(crate) use limit::OrOff;
 pub(crate) use names::Names;
 pub(crate) use secret::Secret;
 pub(crate) use settings::{Cache, Serve, all};

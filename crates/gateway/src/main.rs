@@ -8,6 +8,8 @@ mod config;
 mod dirs;
 mod doctor;
 mod exit;
+mod media;
+mod naming;
 mod ops;
 mod process;
 mod range;

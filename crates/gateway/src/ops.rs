@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::stack::Stack;
 
 pub(crate) use verify::{Cursor, Verified, verify};
-pub(crate) use warm::{STEP as WARM_STEP, Wanted, Warmed, fetch, registry, warm};
+pub(crate) use warm::{STEP as WARM_STEP, Wanted, Warmed, warm};
 
 /// The header in which the server tells the meta of an entry, as JSON.
 pub(crate) const META_HEADER: &str = "reelcache-meta";

@@ -4,11 +4,14 @@ mod admin;
 mod connections;
 mod cors;
 mod guard;
-mod naming;
 mod page;
 mod play;
+mod problem;
 mod routes;
+mod search;
 mod stats;
+mod stream;
+mod videos;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -20,6 +23,7 @@ use tokio::net::TcpListener;
 use crate::beacon::{self, Beacon};
 use crate::config::{Config, Effective, Secret, Serve};
 use crate::exit::Exit;
+use crate::media::Media;
 use crate::signals::Stop;
 use crate::stack::Stack;
 
@@ -31,6 +35,13 @@ pub(crate) use stats::Snapshot;
 pub(crate) async fn run(stack: &Stack, effective: &Effective) -> Result<Exit> {
     let config = &effective.config;
     let serve = &config.serve;
+    let media = match Media::open(stack, effective).await {
+        Err(error) if error.kind() == ErrorKind::Invalid => {
+            crate::report(&error);
+            return Ok(Exit::Usage);
+        }
+        media => media?,
+    };
     let player = Player::new(stack, config)?;
     // Before the address is announced: whoever waits for that line may send a signal at once.
     let mut stop = Stop::listen()?;
@@ -40,10 +51,10 @@ pub(crate) async fn run(stack: &Stack, effective: &Effective) -> Result<Exit> {
     let beacon = beacon(config, address, key.as_ref());
     announce(&format!("serving http://{address}/ from {}", stack.places.join(", ")));
     let sweeper = sweeper(stack, config)?;
-    let server = Server::new(stack.clone(), player, effective.clone());
+    let server = Server::new(stack.clone(), player, media, effective.clone());
     connections::serve(listener, routes::router(server.clone(), key.as_ref()), serve, &mut stop).await;
     drop(beacon);
-    server.close().await?;
+    server.media.close().await?;
     if let Some(sweeper) = sweeper {
         sweeper.close().await?;
     }

@@ -113,10 +113,23 @@ impl ProviderTable {
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] with a [`TableError`] as its source; those of [`YtDlp::open`](crate::YtDlp::open).
-    #[cfg_attr(not(feature = "yt-dlp"), expect(clippy::unused_async, reason = "one kind waits, if it is there"))]
     pub async fn provider(self, name: &str, fetch: &Fetch) -> Result<(Arc<dyn Provider>, CacheOptions)> {
+        self.provider_kept(name, fetch, CacheOptions::default()).await
+    }
+
+    /// As [`provider`](Self::provider); its links are kept as `defaults` say where the table says nothing.
+    ///
+    /// # Errors
+    /// As [`provider`](Self::provider).
+    #[cfg_attr(not(feature = "yt-dlp"), expect(clippy::unused_async, reason = "one kind waits, if it is there"))]
+    pub async fn provider_kept(
+        self,
+        name: &str,
+        fetch: &Fetch,
+        defaults: CacheOptions,
+    ) -> Result<(Arc<dyn Provider>, CacheOptions)> {
         let mut options = Options { provider: name, left: self.options, known: Vec::new() };
-        let cache = cache_options(&mut options)?;
+        let cache = cache_options(&mut options, defaults)?;
         let provider: Arc<dyn Provider> = match self.kind.as_str() {
             "internet-archive" => {
                 Arc::new(based(InternetArchive::new(fetch), &mut options, InternetArchive::at)?.named(name))
@@ -265,8 +278,8 @@ impl Options<'_> {
     }
 }
 
-fn cache_options(options: &mut Options<'_>) -> Result<CacheOptions> {
-    let mut cache = CacheOptions::default();
+fn cache_options(options: &mut Options<'_>, defaults: CacheOptions) -> Result<CacheOptions> {
+    let mut cache = defaults;
     if let Some(span) = options.span("lifetime_seconds")? {
         cache = cache.lifetime(ttl(span));
     }

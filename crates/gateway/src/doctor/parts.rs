@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::Finding;
 use crate::config::{Cache, Config};
-use crate::ops;
+use crate::media;
 use crate::remote::Remote;
 use crate::stack::Plan;
 use crate::tiers::TierKind;
@@ -81,7 +81,7 @@ fn advice(kind: TierKind) -> &'static str {
 
 /// The providers, set up as a server would.
 pub(super) async fn providers(config: &Config) -> Vec<Finding> {
-    let fetch = match ops::fetch(config) {
+    let fetch = match media::fetch(config) {
         Ok(fetch) => fetch,
         Err(error) => return vec![Finding::of_error("providers", &error, "check the certificates of the system")],
     };

@@ -1,14 +1,9 @@
 //! Links brought into the cache before somebody asks for them.
 
-use cache_core::{Lifetime, Result, ttl};
+use cache_core::Result;
 use futures_util::{StreamExt, stream};
-use providers::http::{Fetch, FetchOptions};
-use providers::{Answer, CacheOptions, LinkRequest, Links, Registry};
+use providers::{Answer, LinkRequest, Links, Registry};
 use serde::{Deserialize, Serialize};
-
-use crate::config::Config;
-use crate::reach::Reach;
-use crate::stack::Stack;
 
 /// Addresses that one step looks up at most.
 pub(crate) const STEP: usize = 16;
@@ -34,46 +29,6 @@ pub(crate) struct Warmed {
     pub(crate) links: usize,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<String>,
-}
-
-/// What providers fetch with, within the reach that is configured.
-///
-/// # Errors
-/// When the certificates of the system cannot be read.
-pub(crate) fn fetch(config: &Config) -> Result<Fetch> {
-    let admits = match config.serve.reach {
-        Reach::Public => |address| Reach::Public.admits(address),
-        Reach::Anywhere => |_| true,
-    };
-    Fetch::new(FetchOptions::new().admit(admits))
-}
-
-/// The providers of the configuration, their links kept in `stack`.
-///
-/// # Errors
-/// `Invalid` for a table that describes none; those of programs that are missing.
-pub(crate) async fn registry(stack: &Stack, config: &Config) -> Result<Registry> {
-    let fetch = fetch(config)?;
-    let mut builder = Registry::builder(stack.tiers.clone());
-    for (name, table) in &config.providers {
-        let (provider, mut options) = table.clone().provider(name, &fetch).await?;
-        if let Some(longest) = config.cache.ttl.on() {
-            shorten(&mut options, longest);
-        }
-        builder = builder.provider_with(provider, options);
-    }
-    builder.build()
-}
-
-/// What is held decoded lives no longer than what is in the tiers.
-fn shorten(options: &mut CacheOptions, longest: std::time::Duration) {
-    let shortened = |lifetime: Lifetime| {
-        let fresh = lifetime.fresh_for().min(longest);
-        ttl(fresh).stale(lifetime.stale_for().min(longest.saturating_sub(fresh)))
-    };
-    options.lifetime = shortened(options.lifetime);
-    options.empty = shortened(options.empty);
-    options.partial = shortened(options.partial);
 }
 
 /// Looks the addresses up, [`STEP`] at most; one that fails leaves the others alone.

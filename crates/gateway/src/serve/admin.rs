@@ -18,6 +18,7 @@ use cache_core::{Error, ErrorKind};
 use serde_json::json;
 
 use super::routes::Server;
+use super::videos;
 pub(super) use gate::{Gate, pass_player};
 
 /// The routes, behind the gate.
@@ -29,6 +30,7 @@ pub(super) fn routes(gate: &Arc<Gate>) -> Router<Server> {
         .route("/api/sweep", post(upkeep::sweep))
         .route("/api/verify", post(upkeep::verify))
         .route("/api/warm", post(upkeep::warm))
+        .route("/api/links/report", post(videos::report))
         .route("/api/cache-config", get(config::show).post(config::act))
         .route("/api/cache-stats", get(config::stats))
         // The gate has a limit of its own.

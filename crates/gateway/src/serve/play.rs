@@ -5,19 +5,23 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
+use axum::http::Method;
 use axum::http::header::{self, HeaderMap, HeaderValue};
-use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use cache_blob::{BlobError, BlobReader, Blobs, HttpClient, HttpOptions, HttpSource};
-use cache_core::{Clock, Error, ErrorKind, Key, Result, ttl};
-use futures_util::stream::{self, Stream, StreamExt};
+use cache_blob::{BlobError, BlobReader, Blobs, HttpClient, HttpOptions, HttpSource, Source};
+use cache_core::{Clock, Error, ErrorKind, Key};
+use futures_util::stream::{Stream, StreamExt, iter};
 use serde::Deserialize;
 
-use super::naming;
+use super::problem::Problem;
 use super::routes::Server;
+use super::{stream, videos};
 use crate::config::Config;
+use crate::media::{self, Place};
+use crate::naming;
 use crate::range::{ETag, Piece, Plan, Representation};
 use crate::reach::Reach;
 use crate::stack::Stack;
@@ -28,6 +32,9 @@ const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("private, no-cache")
 /// What is played comes from strangers: a browser that takes it for a page runs nothing of it.
 const SANDBOX: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; sandbox");
 
+/// How long it may take to find out about what is played: torrents say within their own, shorter limit that they do not.
+const DESCRIBE_LIMIT: Duration = Duration::from_secs(35);
+
 /// What plays links.
 #[derive(Debug, Clone)]
 pub(super) struct Player {
@@ -36,12 +43,27 @@ pub(super) struct Player {
     clock: Arc<dyn Clock>,
 }
 
+/// How something is asked for.
+#[derive(Debug)]
+pub(super) struct Request<'a> {
+    pub(super) method: &'a Method,
+    pub(super) headers: &'a HeaderMap,
+    /// Whether it is to be saved, not shown.
+    pub(super) download: bool,
+}
+
 /// What is asked for.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     /// Where it is.
-    url: String,
+    url: Option<String>,
+    /// Who knows where it is,
+    provider: Option<String>,
+    /// on this page,
+    page: Option<String>,
+    /// which of its streams.
+    index: Option<usize>,
     /// Whether it is to be saved, not shown.
     #[serde(default)]
     download: Option<u8>,
@@ -49,8 +71,8 @@ pub(super) struct Wanted {
 
 impl Player {
     /// Plays through `stack` what `config` lets it reach.
-    pub(super) fn new(stack: &Stack, config: &Config) -> Result<Self> {
-        let (cache, serve) = (&config.cache, &config.serve);
+    pub(super) fn new(stack: &Stack, config: &Config) -> cache_core::Result<Self> {
+        let serve = &config.serve;
         let admits = match serve.reach {
             Reach::Public => |address| Reach::Public.admits(address),
             Reach::Anywhere => |_| true,
@@ -58,9 +80,8 @@ impl Player {
         let client =
             HttpClient::new(HttpOptions::new().redirects(3).admit(admits).ports(serve.reach_ports.0.iter().cloned()))?;
         let clock = stack.tiers.clock().clone();
-        // Until its end it stands in for an origin that cannot be asked.
-        let lifetime = ttl(cache.recheck).stale(cache.ttl.or(Duration::MAX).saturating_sub(cache.recheck));
-        let blobs = Blobs::builder().backend(stack.tiers.clone()).clock(clock.clone()).lifetime(lifetime).build()?;
+        let blobs = Blobs::builder().backend(stack.tiers.clone()).clock(clock.clone());
+        let blobs = blobs.lifetime(media::played(config)).describe_limit(DESCRIBE_LIMIT).build()?;
         Ok(Self { blobs, client, clock })
     }
 
@@ -68,60 +89,84 @@ impl Player {
         SystemTime::UNIX_EPOCH + Duration::from_millis(self.clock.now().as_millis())
     }
 
-    async fn open(&self, url: &str) -> cache_blob::Result<BlobReader> {
+    async fn play(&self, url: &str, request: &Request<'_>) -> Result<Response, Problem> {
         let source = HttpSource::new(&self.client, url)?;
         // A digest: addresses are long, and some hold secrets.
         let key = Key::of("play").part(blake3::hash(url.as_bytes()).to_hex().as_str()).build()?;
-        self.blobs.open(&key, source).await
+        self.show(&key, source, naming::file_name(url).as_deref(), request).await
+    }
+
+    /// What fetches links.
+    pub(super) fn client(&self) -> &HttpClient {
+        &self.client
+    }
+
+    /// Answers `request` with the blob of `key`, whose file is called `name`.
+    pub(super) async fn show(
+        &self,
+        key: &Key,
+        source: impl Source,
+        name: Option<&str>,
+        request: &Request<'_>,
+    ) -> Result<Response, Problem> {
+        let reader = self.blobs.open(key, source).await?;
+        let what = Representation {
+            len: reader.len(),
+            etag: ETag::strong(reader.etag().trim_matches('"')).ok_or_else(no_tag)?,
+            modified: None,
+            content_type: naming::content_type(reader.content_type(), name),
+        };
+        let plan = Plan::of(request.method, request.headers, &what, self.now());
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = plan.status();
+        *response.headers_mut() = plan.headers(&what);
+        response.headers_mut().insert(header::CACHE_CONTROL, CACHE_CONTROL);
+        if let Some(disposition) = naming::disposition(name, request.download) {
+            response.headers_mut().insert(header::CONTENT_DISPOSITION, disposition);
+        }
+        let pieces = plan.pieces(&what);
+        if !pieces.is_empty() {
+            *response.body_mut() = Body::from_stream(body(reader, pieces));
+        }
+        Ok(response)
     }
 }
 
-/// `GET` and `HEAD /play?url=`.
+/// `GET` and `HEAD /play?url=` and `/play?provider=&page=&index=`.
 pub(super) async fn play(
     State(server): State<Server>,
     method: Method,
     headers: HeaderMap,
-    Query(wanted): Query<Wanted>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Response {
-    let answer = answer(&server.player, &method, &headers, &wanted).await;
-    let mut response = answer.unwrap_or_else(|error| refusal(&error));
+    let answer = async {
+        let Wanted { url, provider, page, index, download } = wanted?.0;
+        let request = Request { method: &method, headers: &headers, download: download.is_some_and(|flag| flag > 0) };
+        match (url, provider, page, index) {
+            (Some(url), None, None, None) => server.player.play(&url, &request).await,
+            (None, Some(provider), Some(page), Some(index)) => {
+                let place = Place::Page { request: videos::request(&page, None)?, provider };
+                stream::play(&server, &place, index, &request).await
+            }
+            _ => Err(Problem::bad_request(
+                "give the url of a link; or a provider, the page of one and the index of a stream",
+            )),
+        }
+    };
+    sandboxed(answer.await)
+}
+
+/// `answer` with the header that keeps a browser from running it.
+pub(super) fn sandboxed(answer: Result<Response, Problem>) -> Response {
+    let mut response = answer.unwrap_or_else(IntoResponse::into_response);
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, SANDBOX);
     response
 }
 
-async fn answer(
-    player: &Player,
-    method: &Method,
-    headers: &HeaderMap,
-    wanted: &Wanted,
-) -> cache_blob::Result<Response> {
-    let reader = player.open(&wanted.url).await?;
-    let name = naming::file_name(&wanted.url);
-    let what = Representation {
-        len: reader.len(),
-        etag: ETag::strong(reader.etag().trim_matches('"')).ok_or_else(no_tag)?,
-        modified: None,
-        content_type: naming::content_type(reader.content_type(), name.as_deref()),
-    };
-    let plan = Plan::of(method, headers, &what, player.now());
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = plan.status();
-    *response.headers_mut() = plan.headers(&what);
-    response.headers_mut().insert(header::CACHE_CONTROL, CACHE_CONTROL);
-    if let Some(disposition) = naming::disposition(name.as_deref(), wanted.download.is_some_and(|flag| flag > 0)) {
-        response.headers_mut().insert(header::CONTENT_DISPOSITION, disposition);
-    }
-    let pieces = plan.pieces(&what);
-    if !pieces.is_empty() {
-        *response.body_mut() = Body::from_stream(body(reader, pieces));
-    }
-    Ok(response)
-}
-
 /// The bytes of `pieces`, each as it arrives. An error ends the connection: a player notices, and asks for the rest.
 fn body(reader: BlobReader, pieces: Vec<Piece>) -> impl Stream<Item = io::Result<Bytes>> {
-    stream::iter(pieces).flat_map(move |piece| match piece {
-        Piece::Text(text) => stream::iter([Ok(text)]).boxed(),
+    iter(pieces).flat_map(move |piece| match piece {
+        Piece::Text(text) => iter([Ok(text)]).boxed(),
         Piece::Span(span) => reader.read_range(span).map(|piece| piece.map_err(io::Error::from)).boxed(),
         Piece::All => reader.read_range(..).map(|piece| piece.map_err(io::Error::from)).boxed(),
     })
@@ -129,16 +174,4 @@ fn body(reader: BlobReader, pieces: Vec<Piece>) -> impl Stream<Item = io::Result
 
 fn no_tag() -> BlobError {
     Error::new(ErrorKind::Internal, "a blob has a tag that is none").into()
-}
-
-/// Says why there is nothing to play, without the address.
-fn refusal(error: &BlobError) -> Response {
-    let status = match error.kind() {
-        ErrorKind::Invalid => StatusCode::BAD_REQUEST,
-        ErrorKind::Timeout => StatusCode::GATEWAY_TIMEOUT,
-        ErrorKind::Load => StatusCode::BAD_GATEWAY,
-        _ => StatusCode::SERVICE_UNAVAILABLE,
-    };
-    tracing::info!(%error, "a link is not played");
-    (status, format!("{error}\n")).into_response()
 }

@@ -2,20 +2,20 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::header;
 use axum::response::{Html, IntoResponse};
 use axum::routing::get;
 use axum::{Json, Router, middleware};
-use providers::Registry;
-use tokio::sync::OnceCell;
 
 use super::admin::{self, Gate};
 use super::play::{Player, play};
+use super::search::search;
 use super::stats::Snapshot;
-use super::{cors, guard, page};
+use super::stream::play_title;
+use super::{cors, guard, page, videos};
 use crate::config::{Effective, Secret};
-use crate::ops;
+use crate::media::Media;
 use crate::stack::Stack;
 
 pub(super) fn router(server: Server, key: Option<&Secret>) -> Router {
@@ -23,10 +23,16 @@ pub(super) fn router(server: Server, key: Option<&Secret>) -> Router {
     let shared = middleware::from_fn_with_state(serve.reach, cors::share);
     let gate = Arc::new(Gate::new(serve, key));
     let hosts = guard::Hosts::new(serve);
+    let longest = usize::try_from(serve.max_body.0).unwrap_or(usize::MAX);
     Router::new()
         .route("/", get(first_page))
         .route("/style.css", get(style))
-        .route("/play", get(play).options(cors::preflight).layer(shared))
+        .route("/play", get(play).options(cors::preflight).layer(shared.clone()))
+        .route("/play/{*path}", get(play_title).options(cors::preflight).layer(shared))
+        .route("/providers", get(videos::providers))
+        .route("/search", get(search))
+        .route("/get-videos", get(videos::get_videos).post(videos::post_videos))
+        .layer(DefaultBodyLimit::max(longest))
         .layer(middleware::from_fn_with_state(gate.clone(), admin::pass_player))
         .route("/health", get(health))
         .merge(admin::routes(&gate))
@@ -38,34 +44,14 @@ pub(super) fn router(server: Server, key: Option<&Secret>) -> Router {
 pub(super) struct Server {
     pub(super) stack: Stack,
     pub(super) player: Player,
+    pub(super) media: Media,
     pub(super) effective: Arc<Effective>,
     started: std::time::Instant,
-    /// Set up when somebody first asks.
-    registry: Arc<OnceCell<Registry>>,
 }
 
 impl Server {
-    pub(super) fn new(stack: Stack, player: Player, effective: Effective) -> Self {
-        Self {
-            stack,
-            player,
-            effective: Arc::new(effective),
-            started: std::time::Instant::now(),
-            registry: Arc::default(),
-        }
-    }
-
-    /// The providers. Where one cannot be set up, the next question tries again.
-    pub(super) async fn registry(&self) -> cache_core::Result<&Registry> {
-        self.registry.get_or_try_init(|| ops::registry(&self.stack, &self.effective.config)).await
-    }
-
-    /// Ends what it has set up; the tiers stay open.
-    pub(super) async fn close(&self) -> cache_core::Result<()> {
-        match self.registry.get() {
-            Some(registry) => registry.close().await,
-            None => Ok(()),
-        }
+    pub(super) fn new(stack: Stack, player: Player, media: Media, effective: Effective) -> Self {
+        Self { stack, player, media, effective: Arc::new(effective), started: std::time::Instant::now() }
     }
 
     pub(super) async fn snapshot(&self) -> Snapshot {
@@ -85,3 +71,6 @@ async fn first_page(State(server): State<Server>) -> Html<String> {
 async fn style() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("page/style.css"))
 }
+
+#[cfg(test)]
+mod tests;

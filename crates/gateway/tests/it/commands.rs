@@ -212,7 +212,7 @@ fn warm_looks_links_up_and_the_next_time_they_are_there() {
         format!("HTTP/1.1 200 x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{item}", item.len());
     let (port, _heads) = super::origin::saying(answer);
     let file = format!(
-        "[serve]\nreach = 'anywhere'\n[providers.films]\nkind = 'internet-archive'\nbase_url = 'http://127.0.0.1:{port}'\n"
+        "[serve]\nreach = 'anywhere'\nreach_ports = '1-65535'\n[providers.films]\nkind = 'internet-archive'\nbase_url = 'http://127.0.0.1:{port}'\n"
     );
     let page = &format!("http://127.0.0.1:{port}/details/a-film");
     both_ways_with(Some(&file), |home| {

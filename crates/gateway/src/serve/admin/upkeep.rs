@@ -47,5 +47,5 @@ pub(super) async fn warm(
     if wanted.addresses.len() > ops::WARM_STEP {
         return Err(Refusal::bad(format!("more than {} addresses: send them in parts", ops::WARM_STEP)));
     }
-    Ok(Json(ops::warm(server.registry().await?, &wanted).await?))
+    Ok(Json(ops::warm(server.media.registry(), &wanted).await?))
 }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use serde::Deserialize;
 
 use super::super::media::kind_of;
-use super::super::site::{encoded, fetchable};
+use super::super::site::{MAX_LINKS, encoded, fetchable};
 use super::super::{Site, lenient};
 use crate::http::is_sendable;
 use crate::{Link, LinkKind};
@@ -88,12 +88,17 @@ impl Stream {
             let sent = headers.filter(|(name, value)| is_sendable(name, value));
             link.headers = sent.map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect();
         }
-        let subtitles = self.subtitles.into_iter().filter_map(|subtitle| {
+        let subtitles = self.subtitles.into_iter().take(MAX_LINKS).filter_map(|subtitle| {
             let mut link = site.link(fetchable(&subtitle.url)?, LinkKind::Subtitles, None);
             link.language = subtitle.lang;
             Some(link)
         });
         std::iter::once(link).chain(subtitles).collect()
+    }
+
+    /// Whether it is at an address that nobody may be sent to.
+    pub(super) fn is_nowhere(&self) -> bool {
+        [&self.url, &self.external_url].into_iter().flatten().any(|url| fetchable(url).is_none())
     }
 
     /// The magnet link that selects its file; all files, where none is named.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use providers::{Binding, LinkKind, Provider, Reason, SearchQuery, Stremio, Validity};
+use providers::{Binding, Extent, LinkKind, Provider, Reason, SearchQuery, Stremio, Validity};
 
 use super::{check_nonsense, links, links_of, reason};
 use crate::kit::{START, fetch, fixture};
@@ -150,4 +150,22 @@ async fn the_address_of_an_add_on_is_shown_nowhere() {
     drop((upstream, addon));
     let addon = Stremio::new(&fetch(), &format!("{}/secret", fresh.url)).unwrap();
     check_nonsense(&fresh, &addon, PAGE).await;
+}
+
+#[tokio::test]
+async fn streams_that_nobody_may_be_sent_to_are_missed_and_alone_they_are_an_error() {
+    let (upstream, addon) = site().await;
+    let says = |streams: &'static str| {
+        upstream.answers(move |seen| match seen.path() {
+            "/secret/manifest.json" => Canned::json(&fixture("stremio_manifest.json")),
+            _ => Canned::json(streams),
+        });
+    };
+    says("{\"streams\":[{\"url\":\"javascript:alert(1)\"},{\"url\":\"https://cdn.example/a.mp4\"}]}");
+    let found = links(&addon, PAGE).await.unwrap();
+    assert_eq!((found.links.len(), found.extent), (1, Extent::Partial));
+    says("{\"streams\":[{\"url\":\"file:///etc/passwd\"},{\"externalUrl\":\"//cdn.example/a\"}]}");
+    assert_eq!(reason(&links(&addon, PAGE).await.unwrap_err()), Reason::Malformed);
+    says("{\"streams\":[{\"nzbUrl\":\"https://cdn.example/a.nzb\"}]}");
+    assert!(links(&addon, PAGE).await.unwrap().is_empty(), "what is not known is no reason to fail");
 }

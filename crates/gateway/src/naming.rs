@@ -33,14 +33,15 @@ const TYPES: [(&str, &str); 20] = [
 
 /// The type to serve something as: that of its origin if it is one of media, or else by its name. What a browser would
 /// run, a page or a script, is none.
-pub(super) fn content_type(told: Option<&str>, name: Option<&str>) -> HeaderValue {
+pub(crate) fn content_type(told: Option<&str>, name: Option<&str>) -> HeaderValue {
     let told = told.map(str::trim).filter(|told| is_media(told)).and_then(|told| HeaderValue::from_str(told).ok());
-    let named = || {
-        let (_, end) = name?.rsplit_once('.')?;
-        let (_, named) = TYPES.iter().find(|(known, _)| known.eq_ignore_ascii_case(end))?;
-        Some(HeaderValue::from_static(named))
-    };
+    let named = || type_of(name?).map(HeaderValue::from_static);
     told.or_else(named).unwrap_or(HeaderValue::from_static("application/octet-stream"))
+}
+
+fn type_of(name: &str) -> Option<&'static str> {
+    let (_, end) = name.rsplit_once('.')?;
+    TYPES.iter().find(|(known, _)| known.eq_ignore_ascii_case(end)).map(|(_, named)| *named)
 }
 
 fn is_media(told: &str) -> bool {
@@ -89,19 +90,28 @@ fn is_token(text: &str) -> bool {
 }
 
 /// The name of the file at `url`: the last part of its path, without what no file system or header would bear.
-pub(super) fn file_name(url: &str) -> Option<String> {
+pub(crate) fn file_name(url: &str) -> Option<String> {
     let path = url.split(['?', '#']).next()?;
     let (_, rest) = path.split_once("://")?;
     let (_, path) = rest.split_once('/')?;
-    let last = decoded(path.rsplit('/').next()?);
+    clean(&decoded(path.rsplit('/').next()?))
+}
+
+/// `name` without what no file system or header would bear, if anything is left.
+pub(crate) fn clean(name: &str) -> Option<String> {
     let is_harmless = |c: &char| !c.is_control() && !matches!(c, '/' | '\\' | '"' | ':' | '*' | '?' | '<' | '>' | '|');
-    let name: String = last.chars().filter(is_harmless).take(LONGEST_NAME).collect();
+    let name: String = name.chars().filter(is_harmless).take(LONGEST_NAME).collect();
     let name = name.trim().trim_start_matches('.').to_owned();
     (!name.is_empty()).then_some(name)
 }
 
+/// Whether the end of `name` says what it is.
+pub(crate) fn has_type(name: &str) -> bool {
+    type_of(name).is_some()
+}
+
 /// `Content-Disposition` (RFC 6266): to be shown, or saved, under a name.
-pub(super) fn disposition(name: Option<&str>, download: bool) -> Option<HeaderValue> {
+pub(crate) fn disposition(name: Option<&str>, download: bool) -> Option<HeaderValue> {
     let kind = if download { "attachment" } else { "inline" };
     let Some(name) = name else { return Some(HeaderValue::from_static(kind)) };
     let mut text = format!("{kind}; filename*=UTF-8''");

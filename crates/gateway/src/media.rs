@@ -1,0 +1,316 @@
+//! `Media`: the configured providers over the tiers, and the streams that they have.
+
+mod allowed;
+mod cache_status;
+mod choice;
+mod configured;
+mod guarded;
+mod source;
+mod torrents;
+mod wanted;
+mod way;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cache_core::{Clock, Error, Freshness, Lifetime, MINUTE, Result, Timestamp, ttl};
+use cache_tiered::Cache;
+use futures_util::StreamExt;
+use futures_util::stream;
+use providers::{
+    Answer, AnyProvider, CacheOptions, Extent, Failure, Link, LinkRequest, Links, Provider, Reason, Registry,
+};
+
+pub(crate) use cache_status::CacheStatus;
+pub(crate) use choice::{Choice, Place, is_stream};
+pub(crate) use configured::{Providers, fetch};
+pub(crate) use source::StreamSource;
+#[cfg(test)]
+pub(crate) use torrents::TorrentFile;
+pub(crate) use torrents::Torrents;
+pub(crate) use wanted::{Title, Wanted};
+pub(crate) use way::Way;
+
+use crate::config::{Config, Effective};
+use crate::stack::Stack;
+use configured::LINKS;
+use way::Terms;
+
+/// Add-ons that are asked at once.
+const AT_ONCE: usize = 8;
+/// The most streams that are listed.
+const MAX_STREAMS: usize = 1_000;
+
+/// The configured providers over the tiers, and the streams that they have. Cloning shares it.
+#[derive(Clone)]
+pub(crate) struct Media(Arc<Inner>);
+
+struct Inner {
+    registry: Registry,
+    /// How the links of each provider are kept.
+    kept: HashMap<String, CacheOptions>,
+    /// The providers that know titles, in the order in which their streams are numbered.
+    addons: Vec<String>,
+    choices: Cache<Choice>,
+    torrents: Option<Arc<dyn Torrents>>,
+    clock: Arc<dyn Clock>,
+}
+
+/// What a page has, as its provider or the cache says.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    pub(crate) provider: String,
+    pub(crate) answer: Answer<Links>,
+    /// For how much longer it is handed out, in seconds; negative, if it only stands in.
+    pub(crate) ttl: i64,
+    /// Whether what was asked for anew is kept.
+    pub(crate) is_stored: bool,
+}
+
+/// All streams of a title.
+#[derive(Debug)]
+pub(crate) struct Streams {
+    pub(crate) links: Vec<Link>,
+    /// Whether an add-on did not answer, so that those after it have no number yet.
+    pub(crate) is_partial: bool,
+}
+
+impl Media {
+    /// The providers that `effective` describes, over `stack`.
+    ///
+    /// # Errors
+    /// As [`Providers::open`].
+    pub(crate) async fn open(stack: &Stack, effective: &Effective) -> Result<Self> {
+        Self::over(Providers::open(stack, effective).await?, stack, &effective.config, None)
+    }
+
+    /// `providers` over `stack`; `torrents` fetches what is behind magnet links.
+    ///
+    /// # Errors
+    /// When the caches cannot be made.
+    pub(crate) fn over(
+        providers: Providers,
+        stack: &Stack,
+        config: &Config,
+        torrents: Option<Arc<dyn Torrents>>,
+    ) -> Result<Self> {
+        let choices = Cache::builder("choices").lifetime(played(config)).deadline(2 * MINUTE);
+        let choices = choices.tiers(stack.tiers.clone()).build()?;
+        let clock = stack.tiers.clock().clone();
+        let Providers { registry, kept, addons } = providers;
+        Ok(Self(Arc::new(Inner { registry, kept, addons, choices, torrents, clock })))
+    }
+
+    /// The providers by name.
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
+    /// The names of the providers, the default first.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.registry.names()
+    }
+
+    /// All providers, the default first.
+    pub(crate) fn providers(&self) -> &[AnyProvider] {
+        self.0.registry.providers()
+    }
+
+    /// The provider `name`.
+    ///
+    /// # Errors
+    /// As [`Registry::get`].
+    pub(crate) fn provider(&self, name: &str) -> Result<&AnyProvider> {
+        self.0.registry.get(name)
+    }
+
+    /// What fetches torrents.
+    ///
+    /// # Errors
+    /// [`NoTorrents`], if nothing does.
+    pub(crate) fn torrents(&self) -> Result<&Arc<dyn Torrents>> {
+        self.0.torrents.as_ref().ok_or_else(|| NoTorrents.into())
+    }
+
+    /// What the provider `name`, or the default one, knows of the page of `request`, cached.
+    ///
+    /// # Errors
+    /// As [`Registry::get_or_default`] and [`CachedProvider::get`](providers::CachedProvider::get).
+    pub(crate) async fn videos(&self, name: Option<&str>, request: &LinkRequest) -> Result<Found> {
+        let provider = self.0.registry.get_or_default(name)?;
+        let answer = provider.get(request).await?;
+        Ok(self.found(provider, answer))
+    }
+
+    /// What `provider` says in `answer`, and for how long.
+    pub(crate) fn found(&self, provider: &AnyProvider, answer: Answer<Links>) -> Found {
+        let now = self.0.clock.now();
+        let name = provider.name().to_owned();
+        let lifetime = self.0.kept.get(&name).map_or(LINKS, |kept| fresh_for(kept, &answer.value));
+        let until = answer.value.validity().until();
+        let fresh = seconds(lifetime) - seconds(answer.age);
+        let ttl = if until == Timestamp::NEVER { fresh } else { fresh.min(seconds(until.since(now))) };
+        // Links that were kept under longer terms are still fresh.
+        let ttl = if answer.freshness == Freshness::Fresh { ttl.max(0) } else { ttl };
+        let is_stored = !lifetime.is_zero() && until > now;
+        Found { provider: name, answer, ttl, is_stored }
+    }
+
+    /// Which stream the number `index` at `place` is, and how it is played: decided once.
+    ///
+    /// # Errors
+    /// A [`Failure`] with [`Reason::NotFound`] when there are fewer, with [`Reason::Unsupported`] when it cannot be played;
+    /// those of the providers.
+    pub(crate) async fn choice(&self, place: &Place, index: usize) -> Result<Arc<Choice>> {
+        let key = place.key(&self.0.addons, index)?;
+        let (this, place) = (self.clone(), place.clone());
+        let chosen = self.0.choices.get_or_load(&key, move |_| async move { this.choose(&place, index).await }).await;
+        chosen.map(|hit| hit.value)
+    }
+
+    /// As [`choice`](Self::choice), decided anew: the links of the one before are gone.
+    pub(crate) async fn choice_anew(&self, place: &Place, index: usize) -> Result<Arc<Choice>> {
+        let key = place.key(&self.0.addons, index)?;
+        self.0.choices.remove(&key).await?;
+        self.choice(place, index).await
+    }
+
+    /// The link that `choice` has at this moment.
+    ///
+    /// # Errors
+    /// Those of the provider; when its stream is gone.
+    pub(crate) async fn link(&self, place: &Place, choice: &Choice) -> Result<Link> {
+        let answer = self.provider(&choice.provider)?.get(&place.request()?).await?;
+        choice.among(place, &answer.value.links).cloned()
+    }
+
+    /// All streams of `title`, in the order of their numbers.
+    ///
+    /// # Errors
+    /// When no add-on is configured, and when none answers.
+    pub(crate) async fn streams(&self, title: &Title) -> Result<Streams> {
+        let place = Place::Title(title.clone());
+        let mut streams = Streams { links: Vec::new(), is_partial: false };
+        let mut answers = self.answers(&place)?;
+        while let Some(found) = answers.next().await {
+            match found {
+                Ok(found) => streams.links.extend(listed(&found.answer.value).cloned()),
+                Err(error) if streams.links.is_empty() => return Err(error),
+                Err(_) => {
+                    streams.is_partial = true;
+                    break;
+                }
+            }
+        }
+        streams.links.truncate(MAX_STREAMS);
+        Ok(streams)
+    }
+
+    /// Ends the caches; the tiers stay open.
+    ///
+    /// # Errors
+    /// As [`Registry::close`].
+    pub(crate) async fn close(&self) -> Result<()> {
+        let closed = self.0.choices.close().await;
+        self.0.registry.close().await.and(closed)
+    }
+
+    async fn choose(&self, place: &Place, index: usize) -> Result<Choice> {
+        let mut before = 0;
+        let mut answers = self.answers(place)?;
+        while let Some(found) = answers.next().await {
+            // Without what an add-on has, those after it have no number.
+            let found = found?;
+            let links = &found.answer.value;
+            let Some(link) = listed(links).nth(index - before) else {
+                before += listed(links).count();
+                continue;
+            };
+            let kept = self.0.kept.get(&found.provider).map_or(LINKS, |kept| kept.lifetime.fresh_for());
+            let loaded =
+                Timestamp::from_millis(self.0.clock.now().as_millis().saturating_sub(millis(found.answer.age)));
+            let way = way::way(link, Terms { loaded, kept, duration: links.duration })
+                .map_err(|why| Failure::new(Reason::Unsupported, why).into_error(&found.provider, "play"))?;
+            return Choice::new(place, &found.provider, link, way, links.title.as_deref());
+        }
+        Err(choice::gone(self.0.addons.first().map_or("streams", String::as_str)))
+    }
+
+    /// What each provider of `place` says, in their order, asked several at once. One that knows no such thing has none.
+    fn answers<'a>(&'a self, place: &Place) -> Result<impl stream::Stream<Item = Result<Found>> + Unpin + Send + 'a> {
+        let request = place.request()?;
+        let names = match place {
+            Place::Title(_) if self.0.addons.is_empty() => {
+                let message = "no add-on is configured: describe one of the kind stremio in [providers]";
+                return Err(Failure::new(Reason::NotFound, message).into_error("streams", "play"));
+            }
+            Place::Title(_) => self.0.addons.clone(),
+            Place::Page { provider, .. } => vec![provider.clone()],
+        };
+        let is_page = matches!(place, Place::Page { .. });
+        let asked = stream::iter(names).map(move |name| {
+            let request = request.clone();
+            async move { self.videos(Some(&name), &request).await }
+        });
+        let is_none = move |error: &Error| {
+            let reason = Failure::of(error).map(Failure::reason);
+            !is_page && matches!(reason, Some(Reason::Unsupported | Reason::NotFound))
+        };
+        let answers = asked.buffered(AT_ONCE);
+        Ok(answers.filter(move |found| std::future::ready(!found.as_ref().is_err_and(is_none))).boxed())
+    }
+}
+
+impl fmt::Debug for Media {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Media").field("providers", &self.names().collect::<Vec<_>>()).finish_non_exhaustive()
+    }
+}
+
+/// Nothing fetches torrents here: the source of an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NoTorrents;
+
+impl fmt::Display for NoTorrents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the stream is a torrent, and this server fetches none: choose another stream")
+    }
+}
+
+impl std::error::Error for NoTorrents {}
+
+impl From<NoTorrents> for Error {
+    fn from(none: NoTorrents) -> Self {
+        Self::new(cache_core::ErrorKind::Invalid, none.to_string()).with_source(none)
+    }
+}
+
+/// How long what is played is used without asking where it comes from, and stands in when nobody can be asked.
+pub(crate) fn played(config: &Config) -> Lifetime {
+    let (longest, recheck) = (config.cache.ttl.or(Duration::MAX), config.cache.recheck);
+    ttl(recheck.min(longest)).stale(longest.saturating_sub(recheck))
+}
+
+/// The links of `links` that count where streams are numbered.
+fn listed(links: &Links) -> impl Iterator<Item = &Link> {
+    links.links.iter().filter(|link| is_stream(link))
+}
+
+fn fresh_for(kept: &CacheOptions, links: &Links) -> Duration {
+    let lifetime = match links.extent {
+        _ if links.is_empty() => kept.empty,
+        Extent::Partial => kept.partial,
+        _ => kept.lifetime,
+    };
+    lifetime.fresh_for()
+}
+
+fn seconds(span: Duration) -> i64 {
+    i64::try_from(span.as_secs()).unwrap_or(i64::MAX)
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}

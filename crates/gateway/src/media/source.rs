@@ -1,0 +1,116 @@
+//! `StreamSource`: the bytes of a chosen stream, whose link is looked up when they are needed.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use cache_blob::{ByteStream, Description, HttpClient, HttpSource, LinkRefresh, Source, Version};
+use cache_core::Result;
+use providers::{Failure, Link, Reason};
+use tokio::sync::OnceCell;
+use tokio::time::timeout;
+
+use super::Media;
+use super::choice::{Choice, Place};
+use super::way::Way;
+
+/// How long it may take to find out what a torrent holds.
+const TORRENT_LIMIT: Duration = Duration::from_secs(30);
+
+/// Headers that are about a connection or a range: what a provider says about them does not count.
+const OWN_HEADERS: [&str; 12] = [
+    "accept-encoding",
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "if-range",
+    "proxy-authorization",
+    "proxy-connection",
+    "range",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// The bytes of a chosen stream. Nobody is asked for its link until bytes are needed that are not there.
+pub(crate) struct StreamSource {
+    stream: Stream,
+    client: HttpClient,
+    origin: Arc<str>,
+    opened: OnceCell<Arc<dyn Source>>,
+}
+
+#[derive(Clone)]
+struct Stream {
+    media: Media,
+    place: Place,
+    choice: Choice,
+}
+
+impl StreamSource {
+    pub(crate) fn new(media: &Media, place: &Place, choice: &Choice, client: &HttpClient) -> Self {
+        let stream = Stream { media: media.clone(), place: place.clone(), choice: choice.clone() };
+        let origin = choice.origin.as_str().into();
+        Self { stream, client: client.clone(), origin, opened: OnceCell::new() }
+    }
+
+    async fn opened(&self) -> Result<&Arc<dyn Source>> {
+        self.opened.get_or_try_init(|| self.open()).await
+    }
+
+    async fn open(&self) -> Result<Arc<dyn Source>> {
+        let Stream { media, place, choice } = &self.stream;
+        let link = media.link(place, choice).await?;
+        match choice.way {
+            Way::Torrent => {
+                let file = place.torrent_file(&link);
+                let found = timeout(TORRENT_LIMIT, media.torrents()?.source(&file)).await;
+                found.unwrap_or_else(|_| Err(nobody_answers(&choice.provider)))
+            }
+            Way::Proxy | Way::Redirect => Ok(Arc::new(self.of_http(&link)?)),
+        }
+    }
+
+    fn of_http(&self, link: &Link) -> Result<HttpSource> {
+        let source = HttpSource::new(&self.client, &link.url)?.refreshed_by(self.stream.clone());
+        let sent = link.headers.iter().filter(|(name, _)| !OWN_HEADERS.contains(&name.to_ascii_lowercase().as_str()));
+        sent.into_iter().try_fold(source, |source, (name, value)| source.header(name, value))
+    }
+}
+
+#[async_trait]
+impl Source for StreamSource {
+    fn origin(&self) -> Arc<str> {
+        self.origin.clone()
+    }
+
+    async fn describe(&self) -> cache_blob::Result<Description> {
+        self.opened().await?.describe().await
+    }
+
+    async fn fetch(&self, offset: u64, version: &Version) -> cache_blob::Result<ByteStream> {
+        self.opened().await?.fetch(offset, version).await
+    }
+}
+
+#[async_trait]
+impl LinkRefresh for Stream {
+    async fn refresh(&self, refused: &str) -> Result<String> {
+        let Self { media, place, choice } = self;
+        let links = media.provider(&choice.provider)?.report_bad(&place.request()?, refused).await?;
+        choice.among(place, &links.value.links).map(|link| link.url.clone())
+    }
+}
+
+impl fmt::Debug for StreamSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamSource").field("choice", &self.stream.choice).finish_non_exhaustive()
+    }
+}
+
+fn nobody_answers(provider: &str) -> cache_core::Error {
+    let message = format!("nobody has told within {} s what the torrent holds", TORRENT_LIMIT.as_secs());
+    Failure::new(Reason::Timeout, message).into_error(provider, "torrent")
+}

@@ -1,0 +1,149 @@
+//! The routes within this process, over providers and torrents that behave as told.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use axum::response::Response;
+use cache_blob::{Description, GeneratedSource, Sink, Source};
+use cache_core::Result;
+use http_body_util::BodyExt;
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
+use providers::{Link, LinkKind, LinkRequest, Links, Provider, Registry, SearchPage, SearchQuery};
+
+use super::*;
+use crate::config::Config;
+use crate::media::{Providers, TorrentFile, Torrents};
+use crate::stack::Plan;
+use crate::tiers::{TierKind, TierList};
+
+const FILM: &[u8] = b"the bytes of a film";
+const MAGNET: &str = "magnet:?xt=urn:btih:dd8255ecdc7ca55fb0bbf81323d87062db1f6d1c&dn=film.mkv&so=1";
+const PLAY: &str = "/play?provider=fake&page=https://films.example/1&index=0";
+
+/// A provider with one link, which takes its time.
+#[derive(Debug)]
+struct Fake {
+    link: &'static str,
+    loads: Arc<AtomicUsize>,
+}
+
+/// What has one film, or never answers.
+#[derive(Debug)]
+struct Swarm {
+    answers: bool,
+    asked: AtomicUsize,
+}
+
+#[async_trait]
+impl Provider for Fake {
+    #[expect(clippy::unnecessary_literal_bound, reason = "the bound of the trait")]
+    fn name(&self) -> &str {
+        "fake"
+    }
+
+    async fn search(&self, _query: &SearchQuery) -> Result<SearchPage> {
+        Ok(SearchPage::default())
+    }
+
+    async fn links(&self, _request: &LinkRequest) -> Result<Links> {
+        self.loads.fetch_add(1, Ordering::SeqCst);
+        // The clock of a test goes on when all others wait.
+        _ = tokio::time::timeout(Duration::from_secs(1), std::future::pending::<()>()).await;
+        Ok(Links::of([Link::new(self.link, LinkKind::Video)]))
+    }
+}
+
+#[async_trait]
+impl Torrents for Swarm {
+    async fn source(&self, wanted: &TorrentFile) -> Result<Arc<dyn Source>> {
+        assert_eq!(wanted.magnet, MAGNET);
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        if !self.answers {
+            std::future::pending::<()>().await;
+        }
+        let about = Description::new().len(FILM.len() as u64).validator("dd8255/1");
+        Ok(Arc::new(GeneratedSource::new(about, |_, mut sink: Sink| async move { sink.write(FILM).await })))
+    }
+}
+
+struct Routes {
+    service: TowerToHyperService<Router>,
+    loads: Arc<AtomicUsize>,
+}
+
+impl Routes {
+    async fn new(link: &'static str, torrents: Option<Arc<dyn Torrents>>) -> Self {
+        let mut config = Config::default();
+        config.cache.tiers = TierList::from(TierKind::Memory);
+        let stack = Plan::of(&config.cache).unwrap().open().await.unwrap();
+        let loads = Arc::new(AtomicUsize::new(0));
+        let fake = Fake { link, loads: loads.clone() };
+        let registry = Registry::builder(stack.tiers.clone()).provider(fake).build().unwrap();
+        let providers = Providers::of(registry);
+        let media = Media::over(providers, &stack, &config, torrents).unwrap();
+        let player = Player::new(&stack, &config).unwrap();
+        let effective = Effective { config, origins: BTreeMap::new(), file: None };
+        let router = router(Server::new(stack, player, media, effective), None);
+        Self { service: TowerToHyperService::new(router), loads }
+    }
+
+    async fn get(&self, target: &str, range: Option<&str>) -> Response {
+        let request = Request::get(target).header("host", "localhost");
+        let request = range.into_iter().fold(request, |request, range| request.header("range", range));
+        self.service.call(request.body(Body::empty()).unwrap()).await.unwrap()
+    }
+}
+
+async fn body(response: Response) -> Vec<u8> {
+    response.into_body().collect().await.unwrap().to_bytes().to_vec()
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_thousand_who_ask_for_one_page_at_once_are_one_load() {
+    let routes = Arc::new(Routes::new("https://films.example/a.mp4", None).await);
+    let target = "/get-videos?url=https://films.example/1&provider=fake";
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..10_000 {
+        let routes = routes.clone();
+        asking.spawn(async move { routes.get(target, None).await.status() });
+    }
+    let answers = asking.join_all().await;
+    assert_eq!(answers.len(), 10_000);
+    assert!(answers.iter().all(|status| *status == StatusCode::OK));
+    assert_eq!(routes.loads.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn row_16_a_torrent_is_played_with_ranges_under_its_name_and_then_from_the_cache() {
+    let swarm = Arc::new(Swarm { answers: true, asked: AtomicUsize::new(0) });
+    let routes = Routes::new(MAGNET, Some(swarm.clone())).await;
+    let whole = routes.get(PLAY, None).await;
+    assert_eq!(whole.status(), StatusCode::OK);
+    assert_eq!(whole.headers()["content-type"], "video/x-matroska");
+    assert_eq!(whole.headers()["content-disposition"], "inline; filename*=UTF-8''film.mkv");
+    assert_eq!(body(whole).await, FILM);
+    let part = routes.get(PLAY, Some("bytes=4-8")).await;
+    assert_eq!(
+        (part.status(), part.headers()["content-range"].to_str().unwrap()),
+        (StatusCode::PARTIAL_CONTENT, "bytes 4-8/19")
+    );
+    assert_eq!(body(part).await, &FILM[4..9]);
+    assert_eq!((swarm.asked.load(Ordering::SeqCst), routes.loads.load(Ordering::SeqCst)), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_16_a_torrent_of_which_nobody_says_what_it_holds_is_a_timeout_after_30_s() {
+    let swarm = Arc::new(Swarm { answers: false, asked: AtomicUsize::new(0) });
+    let routes = Routes::new(MAGNET, Some(swarm)).await;
+    let begun = tokio::time::Instant::now();
+    let answer = routes.get(PLAY, None).await;
+    assert_eq!(answer.status(), StatusCode::GATEWAY_TIMEOUT);
+    assert_eq!(begun.elapsed().as_secs(), 31, "a second for the link, and 30");
+    assert!(String::from_utf8(body(answer).await).unwrap().contains("what the torrent holds"));
+}

@@ -1,0 +1,117 @@
+//! `/play/TYPE/ID/INDEX`: one stream of a title, and playlists of all of them.
+
+use std::fmt::Write;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::header::{self, HeaderMap, HeaderValue};
+use axum::http::{Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use providers::{Failure, Link, Reason};
+use serde::Deserialize;
+
+use super::play::{Request, sandboxed};
+use super::problem::Problem;
+use super::routes::Server;
+use crate::media::{Choice, Place, StreamSource, Streams, Title, Wanted, Way};
+use crate::naming;
+
+/// How it is to be played.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Manner {
+    /// Whether it is to be saved, not shown.
+    #[serde(default)]
+    download: Option<u8>,
+}
+
+/// `GET` and `HEAD /play/TYPE/ID/INDEX[/SEASON/EPISODE]`, and playlists.
+pub(super) async fn play_title(
+    State(server): State<Server>,
+    uri: Uri,
+    method: Method,
+    headers: HeaderMap,
+    manner: Result<Query<Manner>, QueryRejection>,
+) -> Response {
+    let answer = async {
+        let Manner { download } = manner?.0;
+        let path = uri.path().strip_prefix("/play/").unwrap_or_default();
+        let request = Request { method: &method, headers: &headers, download: download.is_some_and(|flag| flag > 0) };
+        match Wanted::parse(path).map_err(Problem::bad_request)? {
+            Wanted::Stream(title, index) => play(&server, &Place::Title(title), index, &request).await,
+            Wanted::Playlist(title) => {
+                let streams = server.media.streams(&title).await?;
+                playlist(&title, &streams, &headers)
+            }
+        }
+    };
+    sandboxed(answer.await)
+}
+
+/// Plays the stream `index` of `place`.
+pub(super) async fn play(
+    server: &Server,
+    place: &Place,
+    index: usize,
+    request: &Request<'_>,
+) -> Result<Response, Problem> {
+    let media = &server.media;
+    let choice = media.choice(place, index).await?;
+    match choice.way {
+        Way::Redirect => {
+            let (choice, link) = match media.link(place, &choice).await {
+                Err(error) if is_gone(&error) => {
+                    let choice = media.choice_anew(place, index).await?;
+                    let link = media.link(place, &choice).await?;
+                    (choice, link)
+                }
+                link => (choice, link?),
+            };
+            // What has taken the place of a stream may have to be played another way.
+            if choice.way == Way::Redirect { redirect(&link) } else { proxy(server, place, &choice, request).await }
+        }
+        Way::Proxy | Way::Torrent => proxy(server, place, &choice, request).await,
+    }
+}
+
+/// Answers with the bytes of `choice`.
+async fn proxy(server: &Server, place: &Place, choice: &Choice, request: &Request<'_>) -> Result<Response, Problem> {
+    if choice.way == Way::Torrent {
+        server.media.torrents()?;
+    }
+    let source = StreamSource::new(&server.media, place, choice, server.player.client());
+    server.player.show(&choice.key()?, source, Some(&choice.name), request).await
+}
+
+fn redirect(link: &Link) -> Result<Response, Problem> {
+    let location = HeaderValue::try_from(link.url.as_str());
+    let location =
+        location.map_err(|_| Problem::new(StatusCode::BAD_GATEWAY, "the link is none that a header holds"))?;
+    Ok((StatusCode::FOUND, [(header::LOCATION, location)]).into_response())
+}
+
+fn is_gone(error: &cache_core::Error) -> bool {
+    Failure::of(error).is_some_and(|failure| failure.reason() == Reason::NotFound)
+}
+
+/// A playlist of `streams` as this server plays them, by the name that it was asked by.
+fn playlist(title: &Title, streams: &Streams, headers: &HeaderMap) -> Result<Response, Problem> {
+    if streams.links.is_empty() {
+        return Err(Problem::new(StatusCode::NOT_FOUND, "no add-on has a stream of it"));
+    }
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let mut text = String::from("#EXTM3U\n");
+    for (index, link) in streams.links.iter().enumerate() {
+        let label: String = link.quality.label.chars().filter(|c| !c.is_control()).collect();
+        // Writing into a String does not fail.
+        _ = write!(text, "#EXTINF:-1,{title} {label}\nhttp://{host}{}\n", title.path(index));
+    }
+    let name = format!("{title}.m3u");
+    let mut response = text.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("audio/x-mpegurl"));
+    if let Some(disposition) = naming::disposition(Some(&name), false) {
+        headers.insert(header::CONTENT_DISPOSITION, disposition);
+    }
+    Ok(response)
+}
