@@ -18,6 +18,8 @@ use address::Address;
 const MAX_TEXT: usize = 200;
 /// The longest address, in bytes.
 const MAX_URL: usize = 16 << 10;
+/// The longest name of a host, with its port.
+const MAX_HOST: usize = 260;
 /// Extensions of media files and playlists.
 const MEDIA: &[&str] = &[
     "aac", "avi", "flac", "flv", "m3u8", "m4a", "m4v", "mka", "mkv", "mov", "mp3", "mp4", "mpd", "mpeg", "mpg", "oga",
@@ -28,12 +30,13 @@ const MEDIA: &[&str] = &[
 /// others. It is for keys only, never to be fetched.
 ///
 /// * Sites that are known are reduced to their identifiers: `youtu.be/X`, `youtube.com/watch?v=X`, `…/shorts/X`,
-///   `…/embed/X`, `music.youtube.com` and `youtube-nocookie.com` are one.
+///   `…/embed/X`, `music.youtube.com` and `youtube-nocookie.com` are one. What of them is not understood in full is like
+///   other addresses: one thing under two names costs a second load, two under one name would be mixed up.
 /// * Of others, the case of scheme and host, default ports, dot segments, fragments, percent-encoding and tracking
 ///   parameters make no difference, nor does the order of parameters that are name and value.
 /// * A signed address keeps every byte. As a secret, it is filed under its hash; so is one with a password, and one too
 ///   long for a key, and one with a token, a key to an API or a session in its query or path.
-/// * A magnet link is its info hash.
+/// * A magnet link is its info hash and the files that it selects.
 ///
 /// ```
 /// # use providers::{Canonical, SourceType};
@@ -82,7 +85,8 @@ impl Canonical {
             let source_type = sites::by_host(address).unwrap_or_else(by_extension);
             return Self { source_type, id: hashed(route.as_deref().unwrap_or(address.whole)) };
         }
-        if let Some((source_type, id)) = sites::identity(address) {
+        // A route is a page of its own.
+        if let Some((source_type, id)) = sites::identity(address).filter(|_| route(address.fragment).is_none()) {
             return Self { source_type, id: short(id) };
         }
         let source_type = sites::by_host(address).unwrap_or_else(by_extension);
@@ -123,21 +127,18 @@ pub(crate) fn shown(url: &str) -> String {
     if let Some((start, _)) = url.split_once(['?', '#']) {
         return format!("{}?…", shown(start));
     }
-    match url.split_once("://") {
-        Some((scheme, rest)) => {
-            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-            let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-            // Some sign in the path: a segment that long names nothing that people read.
-            let mut before = "";
-            let part = |part| match std::mem::replace(&mut before, part) {
-                before if part.len() > 64 || validity::is_secret_segment(before, part) => "…",
-                _ => part,
-            };
-            let path: Vec<&str> = path.split('/').map(part).collect();
-            format!("{scheme}://{host}{}", path.join("/"))
-        }
-        None => url.chars().take(64).collect(),
-    }
+    let (scheme, rest) = url.split_at(url.find("://").map_or(0, |at| at + 3));
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host: String = authority.rsplit('@').next().unwrap_or_default().chars().take(MAX_HOST).collect();
+    let name = host.split(':').next().unwrap_or_default().to_ascii_lowercase();
+    // Some sign in the path: a segment that long names nothing that people read.
+    let is_secret = |before, part: &str| {
+        part.len() > 64 || validity::is_secret_segment(before, part) || sites::is_token(&name, part)
+    };
+    let mut before = "";
+    let part = |part| if is_secret(std::mem::replace(&mut before, part), part) { "…" } else { part };
+    let path: Vec<&str> = path.split('/').map(part).collect();
+    format!("{scheme}{host}{}", path.join("/"))
 }
 
 /// The canonical address of a page of a site that is not known.
@@ -163,7 +164,8 @@ fn generic(address: &Address<'_>) -> String {
 fn is_secret(address: &Address<'_>) -> bool {
     let is = |path: &str, query: &str| validity::is_signed(query) || validity::is_signed_path(path);
     let (path, query) = route(address.fragment).map_or(("", ""), |route| route.split_once('?').unwrap_or((route, "")));
-    is(&address.path, &address.query) || is(path, query)
+    let has_token = address.path.split('/').any(|segment| sites::is_token(address.host, segment));
+    has_token || is(&address.path, &address.query) || is(path, query)
 }
 
 /// What applications that run in a page understand of its fragment.
@@ -195,5 +197,7 @@ fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::Invalid, message)
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::LinkKind;
 
+/// The most results of one page.
+const MAX_RESULTS: usize = 10_000;
+
 /// One page of what a search found, the best first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -21,9 +24,9 @@ pub struct SearchPage {
 }
 
 impl SearchPage {
-    /// A page of `results`, the last one.
+    /// A page of `results`, the last one: of ten thousand at most, because a place that has more on one page means no good.
     pub fn of(results: impl IntoIterator<Item = SearchResult>) -> Self {
-        Self { results: results.into_iter().collect(), ..Self::default() }
+        Self { results: results.into_iter().take(MAX_RESULTS).collect(), ..Self::default() }
     }
 }
 

@@ -57,7 +57,7 @@ impl<'a> Address<'a> {
             whole: &url[..Position::AfterQuery],
             scheme: url.scheme(),
             has_password: !url.username().is_empty() || url.password().is_some(),
-            host: url.host_str().unwrap_or_default().trim_end_matches('.'),
+            host: url.host_str().map_or("", |host| host.strip_suffix('.').unwrap_or(host)),
             port: url.port(),
             path: normal(url.path()),
             query: normal(url.query().unwrap_or_default()),

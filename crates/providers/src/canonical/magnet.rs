@@ -2,19 +2,27 @@
 
 use std::fmt::Write;
 
-use super::percent::decoded;
+use super::percent::{decoded, normal};
 
 /// The info hash of the magnet link whose part behind the scheme is `query`, in lower-case hexadecimal digits, with the
-/// files that it selects. Names, trackers and their passkeys are no part of it.
+/// files that it selects; several hashes, where it has several. Names, trackers and their passkeys are no part of it.
 pub(super) fn identity(query: &str) -> Option<String> {
-    let params = || query.trim_start_matches('?').split('&').filter_map(|pair| pair.split_once('='));
+    let query = normal(query.strip_prefix('?').unwrap_or(query));
+    let params = || query.split('&').filter_map(|pair| pair.split_once('='));
     // Several topics are numbered: xt.1, xt.2.
     let topics =
         || params().filter(|(name, _)| *name == "xt" || name.starts_with("xt.")).map(|(_, topic)| decoded(topic));
-    // The hash of the first version, if there is one: links of hybrid torrents may lack the other.
-    let hash = topics().find_map(|topic| btih(&topic)).or_else(|| topics().find_map(|topic| btmh(&topic)))?;
-    let mut files = params().filter(|(name, _)| *name == "so");
-    Some(files.next().map_or_else(|| hash.clone(), |(_, files)| format!("{hash}/{}", decoded(files))))
+    let all = |hash: fn(&str) -> Option<String>| {
+        let mut all: Vec<String> = topics().filter_map(|topic| hash(&topic)).collect();
+        all.dedup();
+        all
+    };
+    // That of the first version, if there is one: links of hybrid torrents may lack the other.
+    let hashes = Some(all(btih)).filter(|hashes| !hashes.is_empty()).unwrap_or_else(|| all(btmh));
+    // What selects files, as it is written: one link may have several.
+    let files: Vec<&str> = query.split('&').filter(|pair| pair.starts_with("so=") || pair.starts_with("so.")).collect();
+    let files = if files.is_empty() { String::new() } else { format!("/{}", files.join("&")) };
+    (!hashes.is_empty()).then(|| hashes.join("+") + &files)
 }
 
 fn btih(topic: &str) -> Option<String> {

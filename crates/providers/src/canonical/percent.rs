@@ -4,23 +4,20 @@ use std::borrow::Cow;
 
 const HEX: &[u8; 16] = b"0123456789ABCDEF";
 
-/// `text` without percent-encoding; what is no UTF-8 then is replaced.
+/// `text` without percent-encoding; what is no UTF-8 then is replaced, so that several texts read as one.
 pub(crate) fn decoded(text: &str) -> Cow<'_, str> {
     if !text.contains('%') {
         return Cow::Borrowed(text);
     }
-    let (bytes, mut at) = (text.as_bytes(), 0);
-    let mut plain = Vec::with_capacity(bytes.len());
-    while at < bytes.len() {
-        if let Some(byte) = escape(&bytes[at..]) {
-            plain.push(byte);
-            at += 3;
-        } else {
-            plain.push(bytes[at]);
-            at += 1;
-        }
+    Cow::Owned(String::from_utf8_lossy(&bytes(text)).into_owned())
+}
+
+/// `text` without percent-encoding, if that is UTF-8.
+pub(super) fn exactly_decoded(text: &str) -> Option<Cow<'_, str>> {
+    if !text.contains('%') {
+        return Some(Cow::Borrowed(text));
     }
-    Cow::Owned(String::from_utf8_lossy(&plain).into_owned())
+    String::from_utf8(bytes(text)).ok().map(Cow::Owned)
 }
 
 /// `text` in normal form (RFC 3986, 6.2.2): unreserved characters plain, other escapes with capital digits, and what needs
@@ -61,6 +58,22 @@ fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
+/// The bytes that `text` is without percent-encoding.
+fn bytes(text: &str) -> Vec<u8> {
+    let (bytes, mut at) = (text.as_bytes(), 0);
+    let mut plain = Vec::with_capacity(bytes.len());
+    while at < bytes.len() {
+        if let Some(byte) = escape(&bytes[at..]) {
+            plain.push(byte);
+            at += 3;
+        } else {
+            plain.push(bytes[at]);
+            at += 1;
+        }
+    }
+    plain
+}
+
 /// The byte that the escape at the start of `bytes` stands for.
 fn escape(bytes: &[u8]) -> Option<u8> {
     let [b'%', high, low, ..] = bytes else { return None };
@@ -87,6 +100,7 @@ mod tests {
     fn decoding_undoes_it() {
         assert_eq!(decoded(&normal("é\" %")), "é\" %");
         assert_eq!(decoded("%ff%4"), "\u{fffd}%4");
+        assert_eq!((exactly_decoded("%c3%a9").as_deref(), exactly_decoded("%ff")), (Some("é"), None));
         assert!(matches!(decoded("plain"), Cow::Borrowed(_)));
     }
 }

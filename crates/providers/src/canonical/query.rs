@@ -45,10 +45,23 @@ pub(super) fn push_canonical(to: &mut String, query: &str) {
     }
 }
 
-/// The first value of the parameter `wanted`, not empty.
+/// The value of the parameter `wanted`, not empty; none where there are several, of which one counts.
 pub(super) fn value<'a>(query: &'a str, wanted: &str) -> Option<&'a str> {
-    let mut values = query.split('&').filter_map(|pair| pair.split_once('='));
-    values.find(|(name, value)| *name == wanted && !value.is_empty()).map(|(_, value)| value)
+    let mut values = values(query, wanted);
+    let value = values.next().filter(|value| !value.is_empty())?;
+    values.next().is_none().then_some(value)
+}
+
+/// All values of the parameter `wanted`.
+pub(super) fn values<'a>(query: &'a str, wanted: &str) -> impl Iterator<Item = &'a str> {
+    let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs.filter(move |(name, _)| *name == wanted).map(|(_, value)| value)
+}
+
+/// Whether `query` has nothing but tracking and the parameters `known`.
+pub(super) fn has_only(query: &str, known: &[&str]) -> bool {
+    let mut names = query.split('&').filter(|pair| !pair.is_empty()).map(name);
+    names.all(|name| is_tracking(name) || known.contains(&name))
 }
 
 fn name(pair: &str) -> &str {

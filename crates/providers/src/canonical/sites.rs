@@ -1,35 +1,45 @@
 //! Sites whose addresses are known: which identifier they name.
 
 use super::address::Address;
-use super::percent::decoded;
-use super::query::value;
+use super::percent::exactly_decoded;
+use super::query::{has_only, value, values};
 use crate::SourceType;
 
 type Identity = Option<(SourceType, String)>;
 
-/// The source and identifier of an address, if its site and form are known.
+/// The source and identifier of an address, if its site and form are known. What may be anything else is none.
 pub(super) fn identity(address: &Address<'_>) -> Identity {
-    let host = address.host.strip_prefix("www.").unwrap_or(address.host);
-    let (path, query) = (address.path.trim_matches('/'), &*address.query);
+    if address.port.is_some() {
+        return None;
+    }
+    let path = address.path.strip_prefix('/')?;
+    let path = path.strip_suffix('/').unwrap_or(path);
+    if path.split('/').any(str::is_empty) {
+        return None;
+    }
+    let query = &*address.query;
     let of = |source: SourceType, id: Option<String>| id.map(|id| (source, id));
-    match host {
-        "youtube.com" | "m.youtube.com" | "music.youtube.com" | "youtube-nocookie.com" => {
+    match address.host.strip_prefix("www.").unwrap_or(address.host) {
+        "youtube.com" | "m.youtube.com" | "music.youtube.com" | "gaming.youtube.com" | "youtube-nocookie.com" => {
             of(SourceType::YouTube, youtube(path, query))
         }
         "youtu.be" => of(SourceType::YouTube, youtube_id(path).map(str::to_owned)),
         "open.spotify.com" | "play.spotify.com" => of(SourceType::Spotify, spotify(path)),
         "soundcloud.com" | "m.soundcloud.com" => of(SourceType::SoundCloud, soundcloud(path, query)),
-        "vimeo.com" | "player.vimeo.com" => of(SourceType::Vimeo, vimeo(path, query)),
-        "archive.org" => of(SourceType::Archive, archive(path)),
-        "commons.wikimedia.org" | "commons.m.wikimedia.org" => of(SourceType::Commons, commons(path)),
-        _ => of(SourceType::PeerTube, peertube(address, path)),
+        "vimeo.com" => of(SourceType::Vimeo, vimeo(path, query)),
+        "player.vimeo.com" => of(SourceType::Vimeo, path.strip_prefix("video/").and_then(|path| vimeo(path, query))),
+        "archive.org" => of(SourceType::Archive, archive(path, query)),
+        "commons.wikimedia.org" | "commons.m.wikimedia.org" => of(SourceType::Commons, commons(path, query)),
+        _ => None,
     }
 }
 
 /// The source of an address whose site is known, although its form is not.
 pub(super) fn by_host(address: &Address<'_>) -> Option<SourceType> {
-    let is =
-        |domain: &str| address.host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    let is = |domain: &str| {
+        let rest = address.host.strip_suffix(domain).filter(|_| address.port.is_none());
+        rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    };
     let sites = [
         ("youtube.com", SourceType::YouTube),
         ("youtu.be", SourceType::YouTube),
@@ -40,7 +50,15 @@ pub(super) fn by_host(address: &Address<'_>) -> Option<SourceType> {
         ("archive.org", SourceType::Archive),
         ("commons.wikimedia.org", SourceType::Commons),
     ];
-    sites.into_iter().find(|(domain, _)| is(domain)).map(|(_, source)| source)
+    let site = sites.into_iter().find(|(domain, _)| is(domain)).map(|(_, source)| source);
+    // Anybody may run an instance, so its paths tell, and they tell no more than this.
+    site.or_else(|| is_peertube(&address.path).then_some(SourceType::PeerTube))
+}
+
+/// Whether `segment` of a path on `host` opens what its owner keeps private.
+pub(super) fn is_token(host: &str, segment: &str) -> bool {
+    let is_soundcloud = host.strip_suffix("soundcloud.com").is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    is_soundcloud && segment.len() > 2 && segment.starts_with("s-")
 }
 
 /// The identifier in `spotify:track:X`, whose part behind the scheme is `name`.
@@ -53,9 +71,11 @@ fn youtube(path: &str, query: &str) -> Option<String> {
     let list = || value(query, "list").filter(|list| is_word(list)).map(|list| format!("list={list}"));
     match path.split_once('/') {
         None if path == "watch" => value(query, "v").and_then(youtube_id).map(str::to_owned),
+        // What is named twice may be either.
+        _ if values(query, "v").next().is_some() => None,
         None if path == "playlist" => list(),
         Some(("embed", "videoseries")) => list(),
-        Some(("embed" | "shorts" | "live" | "v" | "e", id)) => youtube_id(id).map(str::to_owned),
+        Some(("watch" | "embed" | "shorts" | "live" | "v" | "e", id)) => youtube_id(id).map(str::to_owned),
         _ => None,
     }
 }
@@ -71,7 +91,9 @@ fn is_word(text: &str) -> bool {
 }
 
 fn spotify(path: &str) -> Option<String> {
-    let mut segments = path.split('/').skip_while(|segment| segment.starts_with("intl-") || *segment == "embed");
+    let mut segments = path.split('/').peekable();
+    segments.next_if(|segment| segment.starts_with("intl-"));
+    segments.next_if(|segment| *segment == "embed");
     let (kind, id) = (segments.next()?, segments.next()?);
     if segments.next().is_some() { None } else { spotify_id(kind, id) }
 }
@@ -81,63 +103,56 @@ fn spotify_id(kind: &str, id: &str) -> Option<String> {
     (is_kind && id.len() == 22 && is_word(id)).then(|| format!("{kind}/{id}"))
 }
 
-/// `artist/track`, `artist/sets/name`, and either with the secret of a private one behind it, which is part of the path.
+/// `artist/track` and `artist/sets/name`. Searches and charts look the same and are known by their parameters.
 fn soundcloud(path: &str, query: &str) -> Option<String> {
-    let segments = path.split('/').count();
+    let is_form = matches!(path.split('/').collect::<Vec<_>>()[..], [_, _] | [_, "sets", _]);
     let is_plain = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'/'));
-    let has_token = value(query, "secret_token").is_some();
-    ((2..=3).contains(&segments) && is_plain && !has_token).then(|| path.to_owned())
+    (is_form && is_plain && has_only(query, &["in", "si"])).then(|| path.to_owned())
 }
 
+/// `ID`, `ID/HASH` of those that are not listed, and `channels/NAME/ID`.
 fn vimeo(path: &str, query: &str) -> Option<String> {
-    let path = path.strip_prefix("video/").unwrap_or(path);
-    let (id, hash) = path.split_once('/').unwrap_or((path, ""));
-    let hash = if hash.is_empty() { value(query, "h").unwrap_or_default() } else { hash };
-    let is_id = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
-    let is_hash = hash.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    (is_id && is_hash).then(|| if hash.is_empty() { id.to_owned() } else { format!("{id}/{hash}") })
+    let (id, hash) = match path.split('/').collect::<Vec<_>>()[..] {
+        [id] | ["channels", _, id] => (id, None),
+        [id, hash] => (id, Some(hash)),
+        _ => return None,
+    };
+    let mut hashes = hash.into_iter().chain(values(query, "h"));
+    let hash = hashes.next();
+    let is_one = hashes.all(|other| Some(other) == hash);
+    let is_hash = |hash: &str| hash.len() >= 8 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_known = id.bytes().all(|byte| byte.is_ascii_digit()) && is_one && hash.is_none_or(is_hash);
+    is_known.then(|| hash.map_or_else(|| id.to_owned(), |hash| format!("{id}/{hash}")))
 }
 
-fn archive(path: &str) -> Option<String> {
+/// Of collections, parameters say what of them is shown.
+fn archive(path: &str, query: &str) -> Option<String> {
     let (kind, rest) = path.split_once('/')?;
-    if rest.is_empty() || !matches!(kind, "details" | "embed" | "download" | "metadata") {
-        return None;
-    }
-    Some(rest.to_owned())
+    let known: &[&str] = if kind == "download" { &[] } else { &["autoplay", "start"] };
+    (matches!(kind, "details" | "embed" | "download") && has_only(query, known)).then(|| rest.to_owned())
 }
 
-fn commons(path: &str) -> Option<String> {
-    let title = path.strip_prefix("wiki/")?;
-    let name = decoded(title).replace(' ', "_");
-    name.starts_with("File:").then_some(name)
+/// Titles are written with spaces or underscores, and with a capital or not.
+fn commons(path: &str, query: &str) -> Option<String> {
+    let title = exactly_decoded(path.strip_prefix("wiki/")?)?.replace(' ', "_");
+    let (namespace, name) = title.split_once(':')?;
+    let mut rest = name.chars();
+    let first = rest.next()?.to_ascii_uppercase();
+    let is_file = namespace.eq_ignore_ascii_case("file") && has_only(query, &["uselang"]);
+    is_file.then(|| format!("File:{first}{}", rest.as_str()))
 }
 
-/// The instance and the identifier, which may be written in two ways.
-fn peertube(address: &Address<'_>, path: &str) -> Option<String> {
-    let rest = ["w/", "videos/watch/", "videos/embed/"].iter().find_map(|start| path.strip_prefix(start))?;
-    let list = rest.strip_prefix("p/").or_else(|| rest.strip_prefix("playlist/"));
-    let (kind, id) = list.map_or(("", rest), |id| ("list=", id));
-    let id = uuid(id)?;
-    let port = address.port.map_or_else(String::new, |port| format!(":{port}"));
-    Some(format!("{}{port}/{kind}{id:032x}", address.host))
-}
-
-/// The number that a UUID is, written with dashes or in the 58 digits of `short-uuid`.
-fn uuid(text: &str) -> Option<u128> {
-    const DIGITS: &[u8; 58] = b"123456789abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ";
-    match text.len() {
-        36 => {
-            let dashes = [8, 13, 18, 23];
-            let is_dashed = text
-                .bytes()
-                .enumerate()
-                .all(|(at, byte)| if dashes.contains(&at) { byte == b'-' } else { byte.is_ascii_hexdigit() });
-            is_dashed.then(|| u128::from_str_radix(&text.replace('-', ""), 16).ok()).flatten()
-        }
-        22 => text.bytes().try_fold(0_u128, |number, byte| {
-            let digit = DIGITS.iter().position(|digit| *digit == byte)?;
-            number.checked_mul(58)?.checked_add(digit as u128)
+fn is_peertube(path: &str) -> bool {
+    let mut ids = ["/w/", "/w/p/", "/videos/watch/", "/videos/watch/playlist/", "/videos/embed/"]
+        .into_iter()
+        .filter_map(|start| path.strip_prefix(start));
+    ids.any(|id| match id.len() {
+        36 => id.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
         }),
-        _ => None,
-    }
+        // The same in 58 digits.
+        22 => id.bytes().all(|byte| byte.is_ascii_alphanumeric()),
+        _ => false,
+    })
 }

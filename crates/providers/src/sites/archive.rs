@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::media::{best_first, is_played, kind_of, span};
-use super::site::{encoded, unsupported};
+use super::site::{encoded, limited, unsupported};
 use super::{Base, Page, Site, lenient};
 use crate::http::Fetch;
 use crate::{Failure, Link, LinkKind, LinkRequest, Links, Provider, Reason, SearchPage, SearchQuery, SearchResult};
@@ -131,7 +131,7 @@ impl InternetArchive {
         let files = item.files.iter().filter(|file| wanted.as_ref().is_none_or(|wanted| file.belongs_to(wanted)));
         let files: Vec<(&File, LinkKind)> = files.filter_map(|file| Some((file, file.kind()?))).collect();
         let open = files.iter().filter(|(file, _)| !file.private);
-        let mut links = Links::of(open.flat_map(|(file, kind)| self.file(&id, file, *kind)));
+        let mut links = limited(open.flat_map(|(file, kind)| self.file(&id, file, *kind)));
         if links.is_empty() && !files.is_empty() {
             return Err(Failure::new(Reason::Forbidden, "the files of the item are kept back"));
         }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::media::{best_first, kind_of, span_of};
-use super::site::{Address, unsupported};
+use super::site::{Address, limited, unsupported};
 use super::{Base, Page, Site, lenient};
 use crate::http::Fetch;
 use crate::{Failure, Link, LinkKind, LinkRequest, Links, Provider, Reason, SearchPage, SearchQuery, SearchResult};
@@ -89,7 +89,7 @@ impl Commons {
         }
         let title = name(&page.title).to_owned();
         let Some(info) = page.videoinfo.into_iter().next() else { return Ok(Links::default()) };
-        let mut links = Links::of(self.links_of(&info));
+        let mut links = limited(self.links_of(&info));
         best_first(&mut links.links);
         links.title = Some(title);
         links.creator = info.user;
@@ -99,42 +99,38 @@ impl Commons {
         Ok(links)
     }
 
-    fn links_of(&self, info: &Info) -> Vec<Link> {
-        let mut links: Vec<Link> = Vec::with_capacity(1 + info.derivatives.len() + info.timedtext.len());
-        let mut add = |link: Link| {
-            if links.iter().all(|other| other.url != link.url) {
-                links.push(link);
-            }
-        };
-        // The file itself comes twice; as a derivative it has its codecs and its bit rate.
-        for derivative in &info.derivatives {
-            let content_type = derivative.content_type.as_deref();
-            let mut link = self.0.link(&derivative.src, kind_of(content_type, &derivative.src), None);
-            let is_original = info.url.as_ref() == Some(&derivative.src);
-            link.bytes = info.size.filter(|_| is_original);
-            link.content_type.clone_from(&derivative.content_type);
-            link.quality.label = derivative.transcodekey.clone().unwrap_or_else(|| ORIGINAL.to_owned());
-            link.quality.width = derivative.width.filter(|width| *width > 0);
-            link.quality.height = derivative.height.filter(|height| *height > 0);
-            link.quality.bit_rate = derivative.bandwidth;
-            add(link);
-        }
-        if let Some(url) = &info.url {
+    /// The file itself comes twice; as a derivative it has its codecs and its bit rate.
+    fn links_of<'a>(&'a self, info: &'a Info) -> impl Iterator<Item = Link> + 'a {
+        let derivatives = info.derivatives.iter().map(|derivative| self.derivative(derivative, info));
+        let original = info.url.iter().map(|url| {
             let mut link = self.0.link(url, kind_of(info.mime.as_deref(), url), None);
             link.bytes = info.size;
             link.content_type.clone_from(&info.mime);
             ORIGINAL.clone_into(&mut link.quality.label);
             link.quality.width = info.width.filter(|width| *width > 0);
             link.quality.height = info.height.filter(|height| *height > 0);
-            add(link);
-        }
-        for text in &info.timedtext {
+            link
+        });
+        let texts = info.timedtext.iter().map(|text| {
             let mut link = self.0.link(&text.src, LinkKind::Subtitles, None);
             link.language.clone_from(&text.srclang);
             link.content_type.clone_from(&text.content_type);
-            add(link);
-        }
-        links
+            link
+        });
+        derivatives.chain(original).chain(texts)
+    }
+
+    fn derivative(&self, derivative: &Derivative, info: &Info) -> Link {
+        let content_type = derivative.content_type.as_deref();
+        let mut link = self.0.link(&derivative.src, kind_of(content_type, &derivative.src), None);
+        let is_original = info.url.as_ref() == Some(&derivative.src);
+        link.bytes = info.size.filter(|_| is_original);
+        link.content_type.clone_from(&derivative.content_type);
+        link.quality.label = derivative.transcodekey.clone().unwrap_or_else(|| ORIGINAL.to_owned());
+        link.quality.width = derivative.width.filter(|width| *width > 0);
+        link.quality.height = derivative.height.filter(|height| *height > 0);
+        link.quality.bit_rate = derivative.bandwidth;
+        link
     }
 
     /// The title of the file that `request` names.
@@ -147,8 +143,9 @@ impl Commons {
                 name.join("/")
             }
         };
+        let is_file = title.get(..5).is_some_and(|namespace| namespace.eq_ignore_ascii_case("file:"));
         // A bar would name several.
-        (title.starts_with("File:") && !title.contains('|')).then_some(title)
+        (is_file && !title.contains('|')).then_some(title)
     }
 }
 

@@ -2,12 +2,15 @@
 
 mod document;
 mod field;
+mod limit;
 mod rules;
 mod table;
 mod text;
+mod tree;
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use cache_core::{Error, Result};
@@ -24,10 +27,13 @@ use crate::http::{Ask, Expected, Fetch};
 use crate::sites::Base;
 use crate::{Failure, Link, LinkRequest, Links, Provider, Reason, SearchPage, SearchQuery};
 use document::{Document, Found};
+use limit::Limit;
 use rules::{Paging, Rules};
 
 /// How many pages are asked for at once; each host has limits of its own besides.
 const AT_ONCE: usize = 4;
+/// The longest that a page is read, once it is here.
+const READING: Duration = Duration::from_secs(5);
 /// The most links of an answer.
 const MAX_LINKS: usize = 1000;
 
@@ -40,6 +46,7 @@ const MAX_LINKS: usize = 1000;
 ///   redirect may lead elsewhere, within [`FetchOptions::admit`](crate::http::FetchOptions::admit).
 /// * **A page of another shape** is an error where that can be told: it lacks the `landmark`, or its results lack
 ///   their addresses. A page on which nothing matches has nothing otherwise.
+/// * **A page that is written to take long** is given up: it is read for five seconds at most.
 /// * **The version** is a hash of the table: links of another description are not found again.
 #[derive(Debug, Clone)]
 pub struct HtmlSite {
@@ -131,8 +138,11 @@ impl HtmlSite {
     ) -> Result<T, Failure> {
         let rules = self.rules.clone();
         let reply = self.site.fetch.fetch(&Ask::get(url).expect(Expected::Html)).await?;
-        // However short a page is, it may be written to take long.
-        let read = spawn_blocking(move || look(&Document::of(&reply, &rules)?, &rules)).await;
+        // However short a page is, it may be written to take long. What nobody waits for any more ends by itself.
+        let waiting = Arc::new(());
+        let limit = Limit::new(READING, &waiting);
+        let read = spawn_blocking(move || look(&Document::of(&reply, &rules, limit)?, &rules)).await;
+        drop(waiting);
         read.unwrap_or_else(|_| Err(Failure::new(Reason::Unavailable, "a page could not be read")))
     }
 

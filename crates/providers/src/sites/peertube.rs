@@ -10,7 +10,7 @@ use cache_core::Result;
 use serde::Deserialize;
 
 use super::media::{best_first, span_of};
-use super::site::unsupported;
+use super::site::{MAX_LINKS, limited, unsupported};
 use super::{Base, Page, Site, lenient};
 use crate::http::{Ask, Fetch};
 use crate::validity::iso_date;
@@ -143,17 +143,16 @@ impl PeerTube {
         let captions = self.site.json::<Captions>(of(base.at(&["api", "v1", "videos", &id, "captions"]).ask()));
         let (captions, pass) = tokio::join!(captions, self.pass(&base, &id, &video, access));
         let pass = pass?;
-        let mut links = Links::of(self.links_of(&base, &video, pass.as_ref()));
-        match captions {
-            Ok(captions) => links.links.extend(captions.links(&base).map(|(url, language)| {
-                let mut link = self.passed(&base, url, LinkKind::Subtitles, pass.as_ref());
-                link.language = language;
-                link
-            })),
-            Err(failure) => {
-                tracing::debug!(provider = %self.site.name, %failure, "the subtitles of a video are missing");
-                links = links.partial();
-            }
+        let texts = captions.as_ref().ok().into_iter().flat_map(|captions| captions.links(&base));
+        let texts = texts.map(|(url, language)| {
+            let mut link = self.passed(&base, url, LinkKind::Subtitles, pass.as_ref());
+            link.language = language;
+            link
+        });
+        let mut links = limited(self.links_of(&base, &video, pass.as_ref()).into_iter().chain(texts));
+        if let Err(failure) = &captions {
+            tracing::debug!(provider = %self.site.name, %failure, "the subtitles of a video are missing");
+            links = links.partial();
         }
         best_first(&mut links.links);
         links.image_url = video.image(&base);
@@ -177,10 +176,13 @@ impl PeerTube {
     fn links_of(&self, base: &Base, video: &Video, pass: Option<&Pass>) -> Vec<Link> {
         let mut links = Vec::new();
         let lists = &video.streaming_playlists;
-        for list in lists.iter().filter_map(|list| list.playlist_url.as_ref()) {
+        for list in lists.iter().filter_map(|list| list.playlist_url.as_ref()).take(MAX_LINKS) {
             links.push(self.passed(base, list.clone(), LinkKind::Hls, pass));
         }
         for file in video.files.iter().chain(lists.iter().flat_map(|list| &list.files)) {
+            if links.len() > MAX_LINKS {
+                break;
+            }
             if let Some(url) = &file.url {
                 let mut link = self.passed(base, url.clone(), file.kind(), pass);
                 file.describe(&mut link);

@@ -99,10 +99,10 @@ impl Podcast {
         let (url, content_type) = (fetchable(&source.url)?, source.content_type.as_deref());
         let kind = kind_of(content_type, &url);
         let mut link = self.0.link(url, kind, None);
-        link.content_type.clone_from(&source.content_type);
+        link.content_type = source.content_type.as_deref().map(str::to_owned);
         link.bytes = source.bytes;
-        link.language.clone_from(&source.language);
-        link.quality.label = source.title.clone().unwrap_or_default();
+        link.language = source.language.as_deref().map(str::to_owned);
+        link.quality.label = source.title.as_deref().map(str::to_owned).unwrap_or_default();
         (link.quality.bit_rate, link.quality.height) = (source.bit_rate, source.height);
         Some(link)
     }

@@ -1,5 +1,6 @@
 //! `Site`: what the providers of particular sites have in common.
 
+use std::collections::HashSet;
 use std::fmt::{self, Write};
 
 use cache_core::{Error, ErrorKind, Result, Timestamp};
@@ -8,7 +9,10 @@ use url::Url;
 
 use crate::canonical::percent::decoded;
 use crate::http::{Ask, Expected, Fetch, Reply};
-use crate::{Binding, Failure, Link, LinkKind, LinkRequest, Reason, SourceType, bound_address, link_validity};
+use crate::{Binding, Failure, Link, LinkKind, LinkRequest, Links, Reason, SourceType, bound_address, link_validity};
+
+/// The most links of an answer: whoever answers with more means no good.
+pub(super) const MAX_LINKS: usize = 10_000;
 
 /// A site: its name as a provider, where it is, and what it is asked with.
 #[derive(Debug, Clone)]
@@ -35,6 +39,7 @@ pub(super) enum Page {
     Web {
         /// Scheme, host and port.
         origin: String,
+        /// With its port, if that is not the scheme's own.
         host: String,
         /// Decoded.
         segments: Vec<String>,
@@ -123,8 +128,9 @@ impl Base {
         format!("{:.16}", blake3::hash(self.0.as_bytes()).to_hex())
     }
 
-    pub(super) fn host(&self) -> Option<String> {
-        Url::parse(&self.0).ok()?.host_str().map(str::to_owned)
+    /// With its port, if that is not the scheme's own.
+    fn host(&self) -> Option<String> {
+        authority(&Url::parse(&self.0).ok()?)
     }
 
     /// Whether `url` is on the same host, port and scheme.
@@ -165,7 +171,7 @@ impl Page {
         let segments = url.path().split('/').filter(|segment| !segment.is_empty());
         Some(Self::Web {
             origin: url.origin().ascii_serialization(),
-            host: url.host_str()?.to_owned(),
+            host: authority(&url)?,
             segments: segments.map(|segment| decoded(segment).into_owned()).collect(),
             fragment: url.fragment().unwrap_or_default().to_owned(),
         })
@@ -176,6 +182,11 @@ impl fmt::Debug for Base {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Base({})", self.host().unwrap_or_default())
     }
+}
+
+fn authority(url: &Url) -> Option<String> {
+    let host = url.host_str()?;
+    Some(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
 }
 
 /// `text` as a segment of a path, or as a name or value of a query.
@@ -197,6 +208,13 @@ pub(super) fn fetchable(url: &str) -> Option<String> {
     let is = |url: &String| Link::new(url.as_str(), LinkKind::Other).is_fetchable();
     let written = Some(url.trim().to_owned()).filter(is);
     written.or_else(|| Url::parse(url).ok().map(String::from).filter(is))
+}
+
+/// `links`, each address once; partial, if there are too many.
+pub(super) fn limited(links: impl IntoIterator<Item = Link>) -> Links {
+    let (mut links, mut seen) = (links.into_iter(), HashSet::new());
+    let kept = Links::of(links.by_ref().take(MAX_LINKS).filter(|link| seen.insert(link.url.clone())));
+    if links.next().is_some() { kept.partial() } else { kept }
 }
 
 /// The failure of a request that names nothing on this site.

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use super::site::{encoded, unsupported};
+use super::site::{MAX_LINKS, encoded, limited, unsupported};
 use super::{Base, Page, Site, lenient};
 use crate::canonical::percent::decoded;
 use crate::http::{Ask, Fetch, Reply};
@@ -146,13 +146,11 @@ impl Stremio {
         }
         let (found, reply): (Streams, _) = self.resource(&["stream", &wanted.kind], encoded(id)).await?;
         let validity = self.validity(found.max_age, &reply);
-        let mut links = Links::default();
-        for link in found.streams.into_iter().flat_map(|stream| stream.links(&self.site)) {
-            if !links.contains(&link.url) {
-                let shorter = link.validity.and(validity);
-                links.links.push(link.with_validity(shorter));
-            }
-        }
+        let told = found.streams.into_iter().flat_map(|stream| stream.links(&self.site));
+        let mut links = limited(told.map(|link| {
+            let shorter = link.validity.and(validity);
+            link.with_validity(shorter)
+        }));
         links.page_url = Some(wanted.page());
         Ok(links)
     }
@@ -166,13 +164,15 @@ impl Stremio {
             entry.title = video.title.or(video.name);
             entry
         };
-        Ok(Links {
+        let is_cut = meta.videos.len() > MAX_LINKS;
+        let links = Links {
             title: meta.name,
             image_url: meta.poster,
             page_url: Some(wanted.page()),
-            entries: meta.videos.into_iter().map(entry).collect(),
+            entries: meta.videos.into_iter().take(MAX_LINKS).map(entry).collect(),
             ..Links::default()
-        })
+        };
+        Ok(if is_cut { links.partial() } else { links })
     }
 
     /// Until when an answer is good that is not known to end.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use cache_core::ManualClock;
 use cache_testkit::servers::program;
+use futures_util::future::join_all;
 use providers::http::HttpCheck;
 use providers::{
     Failure, LinkCheck, LinkKind, Provider, ProviderSongs, Reason, SongCache, Verdict, YtDlp, YtDlpOptions,
@@ -46,6 +47,10 @@ async fn site() -> Upstream {
         "/page" => html("<video src=\"film.mp4?token=secret\" poster=\"film.jpg\"></video>"),
         "/two" => html("<video src=\"film.mp4\"></video><video src=\"other.mp4\"></video>"),
         "/plain" => html("<p>nothing to see</p>"),
+        "/busy" => Canned::status(429).header("retry-after", "7"),
+        "/broken" => Canned::status(500),
+        "/around" => Canned::redirect("/around"),
+        "/cut" => Canned::bytes("text/html", "<html><video src=").promises(1 << 20),
         _ => Canned::status(404),
     })
     .await
@@ -94,8 +99,21 @@ async fn videos_without_pages_of_their_own_are_entries_that_can_be_resolved() {
 async fn what_it_complains_about_has_its_reason() {
     let (upstream, provider) = (site().await, yt_dlp().await);
     assert!(provider.version().starts_with("20"), "{}", provider.version());
-    for (path, expected) in [("missing", Reason::NotFound), ("plain?token=SECRET", Reason::Unsupported)] {
-        let error = provider.links(&request(&format!("{}/{path}", upstream.url))).await.unwrap_err();
+    let (upstream, provider) = (&upstream, &provider);
+    let faults = [
+        ("missing", Reason::NotFound),
+        ("plain?token=SECRET", Reason::Unsupported),
+        ("busy", Reason::RateLimited),
+        ("broken", Reason::Unavailable),
+        ("around", Reason::Unavailable),
+        ("cut", Reason::Unavailable),
+    ];
+    let asked = faults.map(|(path, expected)| async move {
+        (path, expected, provider.links(&request(&format!("{}/{path}", upstream.url))).await)
+    });
+    for (path, expected, answer) in join_all(asked).await {
+        assert!(answer.is_err(), "{path}: {answer:?}");
+        let error = answer.unwrap_err();
         assert_eq!(Failure::of(&error).unwrap().reason(), expected, "{error}");
         assert!(!format!("{error:?}").contains("SECRET"), "{error:?}");
     }

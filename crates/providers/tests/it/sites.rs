@@ -3,6 +3,7 @@
 mod archive;
 mod cached;
 mod commons;
+mod faults;
 mod html;
 mod peertube;
 mod podcast;

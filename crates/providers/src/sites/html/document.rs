@@ -1,15 +1,13 @@
 //! `Document`: a page of HTML, and what rules find on it.
 
-use std::time::{Duration, Instant};
-
-use html5ever::driver::{ParseOpts, parse_document};
-use html5ever::tendril::TendrilSink;
-use scraper::{Html, HtmlTreeSink, Selector};
+use scraper::Selector;
 use url::Url;
 
 use super::field::Field;
+use super::limit::Limit;
 use super::rules::Rules;
 use super::text::decoded;
+use super::tree::Tree;
 use crate::http::Reply;
 use crate::sites::media::span;
 use crate::sites::site::fetchable;
@@ -17,18 +15,11 @@ use crate::{Failure, Links, Reason, SearchPage, SearchResult};
 
 /// The most rows that are looked at on a page.
 const MAX_ROWS: usize = 1000;
-/// Deeper than any page nests; matching a selector takes longer the deeper an element is.
-const MAX_DEPTH: usize = 512;
-const TOO_DEEP: &str = "nests deeper than any page does";
-/// The longest that a page is read.
-const MAX_TIME: Duration = Duration::from_secs(10);
-/// So many bytes are read before it is looked how that goes.
-const PIECE: usize = 4 << 10;
 
 /// A page of HTML.
 #[derive(Debug)]
 pub(super) struct Document {
-    html: Html,
+    tree: Tree,
     /// What relative addresses are relative to.
     base: Url,
     host: String,
@@ -54,71 +45,80 @@ pub(super) struct Source {
 
 impl Document {
     /// # Errors
-    /// [`Reason::Malformed`] when it lacks the landmark of `rules`, or nests too deep.
-    pub(super) fn of(reply: &Reply, rules: &Rules) -> Result<Self, Failure> {
+    /// [`Reason::Malformed`] when it lacks the landmark of `rules`, or cannot be read within limits.
+    pub(super) fn of(reply: &Reply, rules: &Rules, limit: Limit) -> Result<Self, Failure> {
         let host = reply.host();
-        let html = parsed(&decoded(reply))
-            .map_err(|why| Failure::new(Reason::Malformed, format!("a page of {host} {why}")))?;
-        if rules.landmark.as_ref().is_some_and(|landmark| html.select(landmark).next().is_none()) {
+        let base = Url::parse(reply.url()).map_err(|_| Failure::new(Reason::Malformed, "a page has no address"))?;
+        let tree = Tree::of(&decoded(reply), limit).map_err(|why| unreadable(&host, why))?;
+        let mut document = Self { tree, base, host };
+        if rules.landmark.as_ref().is_some_and(|landmark| document.tree.select(None, landmark).next().is_none()) {
+            document.checked()?;
+            let host = document.host;
             let message = format!("a page of {host} lacks the landmark: is it a login, or has the site changed?");
             return Err(Failure::new(Reason::Malformed, message));
         }
-        let own = Url::parse(reply.url()).map_err(|_| Failure::new(Reason::Malformed, "a page has no address"))?;
-        let told =
-            Selector::parse("base[href]").ok().and_then(|base| own.join(html.select(&base).next()?.attr("href")?).ok());
-        Ok(Self { html, base: told.unwrap_or(own), host })
+        if let Some(told) = document.told_base() {
+            document.base = told;
+        }
+        Ok(document)
     }
 
     /// What a search has found.
     ///
     /// # Errors
-    /// [`Reason::Malformed`] when there are results and none has an address.
+    /// [`Reason::Malformed`] when there are results and none has an address, or when they cannot be read within limits.
     pub(super) fn results(&self, rules: &Rules) -> Result<SearchPage, Failure> {
         let Some(search) = &rules.search else { return Ok(SearchPage::default()) };
         let mut has_rows = false;
-        let rows = self.html.select(&search.row).take(MAX_ROWS).inspect(|_| has_rows = true);
+        let rows = self.tree.select(None, &search.row).take(MAX_ROWS).inspect(|_| has_rows = true);
         let results: Vec<SearchResult> = rows
             .filter_map(|row| {
-                let url = self.address(&search.link.in_row(row)?)?;
-                let mut result = SearchResult::new(search.title.in_row(row)?, url);
-                let field = |field: &Option<Field>| field.as_ref()?.in_row(row);
+                let url = self.address(&search.link.in_row(&self.tree, row)?)?;
+                let mut result = SearchResult::new(search.title.in_row(&self.tree, row)?, url);
+                let field = |field: &Option<Field>| field.as_ref()?.in_row(&self.tree, row);
                 result.image_url = field(&search.image).and_then(|image| self.address(&image));
                 result.duration = field(&search.duration).and_then(|text| span(&text));
                 result.creator = field(&search.creator);
                 Some(result)
             })
             .collect();
+        self.checked()?;
         if has_rows && results.is_empty() {
             let message = format!("no result of {} has a title and an address: has the site changed?", self.host);
             return Err(Failure::new(Reason::Malformed, message));
         }
         let mut page = SearchPage::of(results);
-        page.next = search.next.as_ref().and_then(|next| self.address(&next.in_page(&self.html)?));
+        page.next = search.next.as_ref().and_then(|next| self.address(&next.in_page(&self.tree)?));
+        self.checked()?;
         Ok(page)
     }
 
     /// What is on a page.
     ///
     /// # Errors
-    /// [`Reason::Malformed`] when there are rows and none has an address.
+    /// [`Reason::Malformed`] when there are rows and none has an address, or when they cannot be read within limits.
     pub(super) fn found(&self, rules: &Rules) -> Result<Found, Failure> {
         let mut has_rows = false;
-        let rows = self.html.select(&rules.row).take(MAX_ROWS).inspect(|_| has_rows = true);
+        let rows = self.tree.select(None, &rules.row).take(MAX_ROWS).inspect(|_| has_rows = true);
         let sources: Vec<Source> = rows
             .filter_map(|row| {
-                let url = self.address(&rules.link.in_row(row)?)?;
-                let resolution = rules.resolution.as_ref().and_then(|field| field.in_row(row));
+                let url = self.address(&rules.link.in_row(&self.tree, row)?)?;
+                let resolution = rules.resolution.as_ref().and_then(|field| field.in_row(&self.tree, row));
                 Some(Source { url, content_type: row.attr("type").map(str::to_owned), resolution })
             })
             .collect();
+        self.checked()?;
         if has_rows && sources.is_empty() {
             let message = format!("no link of {} has an address: has the site changed?", self.host);
             return Err(Failure::new(Reason::Malformed, message));
         }
-        let follow = rules.follow.iter().flat_map(|follow| follow.link.all_in_page(&self.html));
-        let follow =
-            follow.take(MAX_ROWS).filter_map(|reference| self.base.join(&reference).ok()).map(without_fragment);
-        let field = |field: &Option<Field>| field.as_ref()?.in_page(&self.html);
+        let follow = rules.follow.iter().flat_map(|follow| follow.link.all_in_page(&self.tree));
+        let follow = follow
+            .take(MAX_ROWS)
+            .filter_map(|reference| self.base.join(&reference).ok())
+            .map(without_fragment)
+            .collect();
+        let field = |field: &Option<Field>| field.as_ref()?.in_page(&self.tree);
         let about = Links {
             title: field(&rules.title),
             image_url: field(&rules.image).and_then(|image| self.address(&image)),
@@ -126,7 +126,21 @@ impl Document {
             creator: field(&rules.creator),
             ..Links::default()
         };
-        Ok(Found { sources, follow: follow.collect(), about })
+        self.checked()?;
+        Ok(Found { sources, follow, about })
+    }
+
+    /// What the page itself says that relative addresses are relative to.
+    fn told_base(&self) -> Option<Url> {
+        let selector = Selector::parse("base[href]").ok()?;
+        let base = self.tree.select(None, &selector).next()?;
+        self.base.join(base.attr("href")?).ok()
+    }
+
+    /// # Errors
+    /// When something has been left out because it took too long.
+    fn checked(&self) -> Result<(), Failure> {
+        self.tree.checked().map_err(|why| unreadable(&self.host, why))
     }
 
     /// `reference` as an address that may be handed out.
@@ -135,50 +149,8 @@ impl Document {
     }
 }
 
-/// The tree of `text`, or what keeps it from being one.
-///
-/// Parsing takes time that grows with the square of how deep elements nest and of how many attributes one has: what is
-/// written for that is given up early, which takes looking between pieces.
-fn parsed(text: &str) -> Result<Html, &'static str> {
-    let mut parser = parse_document(HtmlTreeSink::new(Html::new_document()), ParseOpts::default());
-    let (begun, mut rest) = (Instant::now(), text);
-    while !rest.is_empty() {
-        let (piece, behind) = rest.split_at(rest.floor_char_boundary(PIECE));
-        parser.process(piece.into());
-        rest = behind;
-        let html = parser.tokenizer.sink.sink.0.borrow();
-        if html.tree.nodes().next_back().is_some_and(|latest| latest.ancestors().count() > MAX_DEPTH) {
-            return Err(TOO_DEEP);
-        }
-        if begun.elapsed() > MAX_TIME {
-            return Err("takes too long to read");
-        }
-    }
-    let html = parser.finish();
-    if is_deep(&html) { Err(TOO_DEEP) } else { Ok(html) }
-}
-
-fn is_deep(html: &Html) -> bool {
-    let (mut at, mut depth) = (html.tree.root(), 0);
-    loop {
-        if let Some(child) = at.first_child() {
-            at = child;
-            depth += 1;
-            if depth > MAX_DEPTH {
-                return true;
-            }
-            continue;
-        }
-        // Up to the first that has a sibling.
-        at = loop {
-            if let Some(sibling) = at.next_sibling() {
-                break sibling;
-            }
-            let Some(parent) = at.parent() else { return false };
-            at = parent;
-            depth -= 1;
-        };
-    }
+fn unreadable(host: &str, why: &str) -> Failure {
+    Failure::new(Reason::Malformed, format!("a page of {host} {why}"))
 }
 
 fn without_fragment(mut url: Url) -> Url {

@@ -30,7 +30,15 @@ pub(super) struct Rules {
     pub(super) creator: Option<Field>,
     pub(super) follow: Option<Follow>,
     pub(super) landmark: Option<Selector>,
-    hosts: Vec<String>,
+    hosts: Vec<Host>,
+}
+
+/// A host whose pages are asked for.
+#[derive(Debug)]
+struct Host {
+    name: String,
+    /// None for that of the scheme.
+    port: Option<u16>,
 }
 
 #[derive(Debug)]
@@ -86,8 +94,7 @@ impl Rules {
 
     /// Whether `url` is a page of the site's hosts.
     pub(super) fn is_own(&self, url: &Url) -> bool {
-        let is = |host: &str| self.hosts.iter().any(|own| own == host);
-        matches!(url.scheme(), "http" | "https") && (url.host_str().is_some_and(is) || is(&authority(url)))
+        matches!(url.scheme(), "http" | "https") && self.hosts.iter().any(|host| host.is_of(url))
     }
 }
 
@@ -125,6 +132,26 @@ impl Search {
     }
 }
 
+impl Host {
+    /// What `text` says: `HOST` or `HOST:PORT`.
+    fn told(text: &str) -> Option<Self> {
+        let [http, https] = ["http", "https"].map(|scheme| Url::parse(&format!("{scheme}://{text}/")).ok());
+        let url = http.filter(|url| url.path() == "/" && url.username().is_empty() && url.password().is_none())?;
+        let is_bare = url.query().is_none() && url.fragment().is_none();
+        // Each scheme hides its own port, even if it is told.
+        let port = url.port().or(https?.port());
+        is_bare.then_some(Self { name: url.host_str()?.to_owned(), port })
+    }
+
+    fn is_of(&self, url: &Url) -> bool {
+        let is_port = match self.port {
+            Some(port) => url.port_or_known_default() == Some(port),
+            None => url.port().is_none(),
+        };
+        is_port && url.host_str() == Some(&self.name)
+    }
+}
+
 impl Follow {
     fn of(table: &HtmlFollow) -> Result<Self, HtmlError> {
         if !(1..=MAX_PAGES).contains(&table.pages) {
@@ -157,19 +184,10 @@ fn filled(template: &str, query: &str, page: u32) -> String {
     template.replace("{page}", &page.to_string()).replace("{query}", &encoded(query))
 }
 
-fn all_hosts(hosts: &[String], search: Option<&Search>) -> Result<Vec<String>, HtmlError> {
-    let mut all = Vec::with_capacity(hosts.len() + 1);
-    for host in hosts {
-        let url =
-            Url::parse(&format!("http://{host}/")).ok().filter(|url| url.path() == "/" && url.username().is_empty());
-        let url = url.filter(|url| url.query().is_none() && url.fragment().is_none());
-        all.push(authority(&url.ok_or(HtmlError { field: "hosts", expected: HOST })?));
-    }
-    all.extend(search.and_then(|search| template(&search.template)).as_ref().map(authority));
+fn all_hosts(hosts: &[String], search: Option<&Search>) -> Result<Vec<Host>, HtmlError> {
+    let told = hosts.iter().map(|host| Host::told(host).ok_or(HtmlError { field: "hosts", expected: HOST }));
+    let mut all = told.collect::<Result<Vec<Host>, HtmlError>>()?;
+    let searched = search.and_then(|search| template(&search.template));
+    all.extend(searched.and_then(|url| Some(Host { name: url.host_str()?.to_owned(), port: url.port() })));
     if all.is_empty() { Err(HtmlError { field: "hosts", expected: SOME_HOST }) } else { Ok(all) }
-}
-
-fn authority(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }

@@ -14,6 +14,10 @@ use crate::LinkKind;
 /// `SELECTOR@ATTRIBUTE` or `SELECTOR` for its text: the first element that matches inside the row; without a selector,
 /// as in `@href`, the row itself. Fields of a page are looked for in all of it. Addresses may be relative.
 ///
+/// Pages may be written to take long, so a selector has 1000 bytes at most, and of what looks at many elements for each one
+/// it has a single kind: `~`, once; or `:has()`; or `:nth-child()` and its like. Parentheses inside others, as in
+/// `:not(:has(a))`, have no white space.
+///
 /// ```
 /// # use providers::HtmlTable;
 /// let table: HtmlTable = serde_json::from_str(r##"{
@@ -36,7 +40,8 @@ pub struct HtmlTable {
     /// Which further pages belong to a page.
     #[serde(default)]
     pub follow: Option<HtmlFollow>,
-    /// The hosts whose pages are asked for, besides that of the search: `films.example`, `films.example:8080`.
+    /// The hosts whose pages are asked for, besides that of the search: `films.example` for the ports of HTTP, or
+    /// `films.example:8080` for that one.
     #[serde(default)]
     pub hosts: Vec<String>,
     /// A selector of what every page of the site has. A page without it is an error: a login, for instance.

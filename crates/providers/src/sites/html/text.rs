@@ -8,6 +8,8 @@ use crate::http::Reply;
 const DECLARED_WITHIN: usize = 1024;
 /// The longest text that is kept, in characters.
 const MAX_TEXT: usize = 500;
+/// How far into a text that is looked for, in characters: what is before it may be all white space.
+const MAX_READ: usize = 100_000;
 /// Higher than any picture.
 const MAX_HEIGHT: u32 = 20_000;
 
@@ -26,7 +28,7 @@ pub(super) fn squeezed<'a>(parts: impl Iterator<Item = &'a str>) -> String {
     let mut all = String::new();
     let mut left = MAX_TEXT;
     let mut is_apart = false;
-    for c in parts.flat_map(str::chars) {
+    for c in parts.flat_map(str::chars).take(MAX_READ) {
         if left == 0 {
             break;
         }

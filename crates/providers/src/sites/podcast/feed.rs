@@ -1,5 +1,6 @@
 //! Feeds of RSS, as podcasts have them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use quick_xml::Reader;
@@ -39,16 +40,16 @@ pub(super) struct Episode {
     pub(super) sources: Vec<Source>,
 }
 
-/// An address of an episode.
+/// An address of an episode. Texts are shared: of many sources they are said once.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Source {
     pub(super) url: String,
-    pub(super) content_type: Option<String>,
+    pub(super) content_type: Option<Arc<str>>,
     pub(super) bytes: Option<u64>,
     pub(super) bit_rate: Option<u64>,
     pub(super) height: Option<u32>,
-    pub(super) title: Option<String>,
-    pub(super) language: Option<String>,
+    pub(super) title: Option<Arc<str>>,
+    pub(super) language: Option<Arc<str>>,
 }
 
 /// What has been read so far.
@@ -118,15 +119,14 @@ impl Reading {
             }
             ["rss", "channel", "item", "podcast:alternateEnclosure"] => self.alternative = source(&get),
             ["rss", "channel", "item", "podcast:alternateEnclosure", "podcast:source"] => {
-                let Some(url) = get("uri") else { return Ok(()) };
-                let source = match get("contentType") {
+                let url = get("uri").filter(|_| self.episode.sources.len() < MAX_SOURCES);
+                let Some(url) = url else { return Ok(()) };
+                let mut source = Source { url, ..self.alternative.clone() };
+                if let Some(other) = get("contentType") {
                     // Another thing than the enclosure: a torrent, say, with another length.
-                    Some(other) => Source { url, content_type: Some(other), bytes: None, ..self.alternative.clone() },
-                    None => Source { url, ..self.alternative.clone() },
-                };
-                if self.episode.sources.len() < MAX_SOURCES {
-                    self.episode.sources.push(source);
+                    (source.content_type, source.bytes) = (Some(other.into()), None);
                 }
+                self.episode.sources.push(source);
             }
             _ => {}
         }
@@ -164,13 +164,13 @@ fn source(get: &impl Fn(&str) -> Option<String>) -> Source {
     let number = |name: &str| get(name)?.trim().parse::<f64>().ok().filter(|number| *number >= 1.0);
     Source {
         url: String::new(),
-        content_type: get("type"),
+        content_type: get("type").map(Arc::from),
         // Some write 0 for what they do not know.
         bytes: get("length").and_then(|bytes| bytes.trim().parse().ok()).filter(|bytes| *bytes > 0),
         bit_rate: number("bitrate").and_then(|rate| format!("{rate:.0}").parse().ok()),
         height: get("height").and_then(|height| height.trim().parse().ok()),
-        title: get("title"),
-        language: get("lang"),
+        title: get("title").map(Arc::from),
+        language: get("lang").map(Arc::from),
     }
 }
 

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use serde::Deserialize;
 
 use super::super::media::kind_of;
-use super::super::site::{encoded, fetchable};
+use super::super::site::{MAX_LINKS, encoded, fetchable};
 use super::super::{Site, lenient};
 use crate::http::is_sendable;
 use crate::{Link, LinkKind};
@@ -88,7 +88,7 @@ impl Stream {
             let sent = headers.filter(|(name, value)| is_sendable(name, value));
             link.headers = sent.map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect();
         }
-        let subtitles = self.subtitles.into_iter().filter_map(|subtitle| {
+        let subtitles = self.subtitles.into_iter().take(MAX_LINKS).filter_map(|subtitle| {
             let mut link = site.link(fetchable(&subtitle.url)?, LinkKind::Subtitles, None);
             link.language = subtitle.lang;
             Some(link)

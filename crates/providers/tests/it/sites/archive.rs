@@ -102,6 +102,7 @@ async fn an_item_that_is_not_there_or_was_taken_down_or_is_kept_back_says_so() {
     for page in [
         "https://example.org/details/x",
         "https://archive.org/about",
+        "https://archive.org:8443/details/demo-moon-1969",
         "https://archive.org/details/a%3Fb",
         "https://soundcloud.com/id/demo-moon-1969",
     ] {

@@ -48,13 +48,18 @@ async fn links_are_the_file_its_transcodes_and_its_subtitles() {
     assert_eq!(found.validity(), Validity::FOREVER);
     assert_eq!(upstream.seen()[0].param("titles").as_deref(), Some("File:Demo_climate.webm"));
     links_of(&commons, "File:Demo climate.webm").await.unwrap();
+    links(&commons, "https://commons.wikimedia.org/wiki/file:demo_climate.webm").await.unwrap();
 }
 
 #[tokio::test]
 async fn a_file_that_is_not_there_and_a_page_of_another_kind_say_so() {
     let (upstream, commons) = site("commons_missing.json").await;
     assert_eq!(reason(&links(&commons, PAGE).await.unwrap_err()), Reason::NotFound);
-    for page in ["https://commons.wikimedia.org/wiki/Main_Page", "https://example.org/wiki/File:a.webm"] {
+    for page in [
+        "https://commons.wikimedia.org/wiki/Main_Page",
+        "https://example.org/wiki/File:a.webm",
+        "https://commons.wikimedia.org:8443/wiki/File:a.webm",
+    ] {
         assert_eq!(reason(&links(&commons, page).await.unwrap_err()), Reason::Unsupported, "{page}");
     }
     assert_eq!(reason(&links_of(&commons, "File:a|File:b").await.unwrap_err()), Reason::Unsupported);

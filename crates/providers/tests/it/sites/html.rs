@@ -8,9 +8,10 @@ use providers::{
     Extent, HtmlError, HtmlFollow, HtmlSearch, HtmlSite, HtmlTable, LinkKind, Links, Provider, Reason, SearchQuery,
 };
 use serde_json::json;
+use tokio::time::timeout;
 
 use super::{links, links_of, reason, urls};
-use crate::kit::{fast, fetch};
+use crate::kit::{LONG, fast, fetch};
 use crate::upstream::{Canned, Upstream};
 
 const RESULTS: &str = r#"<!doctype html><html><head><title>Search</title></head><body id="films">
@@ -168,6 +169,40 @@ async fn only_its_own_hosts_are_asked() {
 }
 
 #[tokio::test]
+async fn a_host_is_asked_at_the_ports_that_the_table_names_and_at_no_other() {
+    let upstream = Upstream::new(|_| html(FILM)).await;
+    let (other, port) = (Upstream::new(|_| html(FILM)).await, upstream.url.rsplit(':').next().unwrap());
+    let of = |host: String| {
+        let page = json!({"page": {"row": "video source", "link": "@src"}, "hosts": [host]});
+        HtmlSite::new(&fetch(), &serde_json::from_value(page).unwrap()).unwrap()
+    };
+    let named = of(format!("127.0.0.1:{port}"));
+    assert_eq!(links(&named, &format!("{}/film", upstream.url)).await.unwrap().links.len(), 2);
+    for (site, page) in [
+        (of("127.0.0.1".into()), format!("{}/film", upstream.url)),
+        (of("127.0.0.1:80".into()), format!("{}/film", upstream.url)),
+        (named, format!("{}/film", other.url)),
+    ] {
+        assert_eq!(reason(&links(&site, &page).await.unwrap_err()), Reason::Unsupported, "{page}");
+    }
+    assert_eq!((upstream.asked(), other.asked()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_page_that_is_written_to_take_long_is_given_up_in_time() {
+    // A thousand rows would each look for it at all before each of so many.
+    let (upstream, provider) = site(|table| {
+        table.page.row = "div, i".into();
+        table.page.link = "x ~ p@href".into();
+    })
+    .await;
+    let body = format!("<body id=films>{}{}", "<div>".repeat(400), "<p>".repeat(60_000));
+    upstream.answers(move |_| html(body.clone()));
+    let answer = timeout(LONG, links(&provider, &format!("{}/film", upstream.url))).await.unwrap();
+    assert_eq!(reason(&answer.unwrap_err()), Reason::Malformed);
+}
+
+#[tokio::test]
 async fn a_page_without_a_match_is_empty_and_one_of_another_shape_is_an_error() {
     assert!(film("<body id=films><p>no film</p>").await.unwrap().is_empty());
     for (body, what) in [
@@ -247,6 +282,11 @@ fn what_is_wrong_in_a_table_is_named() {
         (search(|search| search.title = String::new()), "search.title"),
         (search(|search| search.link = "a@".into()), "search.link"),
         (search(|search| search.next = Some(">>@href".into())), "search.next"),
+        (wrong(|table| table.page.row = format!("div{}", " div".repeat(1000))), "page.row"),
+        (wrong(|table| table.page.row = "a ~ b ~ c".into()), "page.row"),
+        (wrong(|table| table.page.row = ":is(:is(a b) c) d".into()), "page.row"),
+        (wrong(|table| table.page.row = "a:has(b:nth-child(2))".into()), "page.row"),
+        (wrong(|table| table.page.link = "a ~ b:NTH-child(2)@href".into()), "page.link"),
         (wrong(|table| table.page.row = "::".into()), "page.row"),
         (wrong(|table| table.page.link = "a@href b".into()), "page.link"),
         (wrong(|table| table.page.resolution = Some("[".into())), "page.resolution"),
@@ -259,6 +299,22 @@ fn what_is_wrong_in_a_table_is_named() {
         assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
         assert_eq!(HtmlError::of(&error).map(|error| error.field), Some(field), "{error}");
         assert!(error.to_string().contains(field), "{error}");
+    }
+}
+
+#[test]
+fn selectors_as_people_write_them_are_taken() {
+    for row in [
+        "body > div:nth-child(3) > ul > li:nth-of-type(2) a",
+        "tr:not(:has(th)) td",
+        "h2 ~ p",
+        "a[rel~=next][href*=\"/~user\"]",
+        ":is(article, section) a.play",
+        "table tr:nth-child(2n + 1)",
+    ] {
+        let mut table = table("https://films.example");
+        table.page.row = row.into();
+        assert!(HtmlSite::new(&fetch(), &table).is_ok(), "{row}");
     }
 }
 

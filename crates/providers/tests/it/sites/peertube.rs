@@ -66,7 +66,7 @@ async fn links_are_files_playlists_magnets_and_subtitles() {
     assert_eq!(urls(&found, LinkKind::Hls), [at(&format!("{hls}/master.m3u8"))]);
     assert_eq!(urls(&found, LinkKind::Audio), [at("/static/web-videos/a-0.mp4")], "resolution 0 is sound");
     assert_eq!(urls(&found, LinkKind::Subtitles), [at("/lazy-static/video-captions/a-en.vtt")]);
-    assert_eq!(urls(&found, LinkKind::Torrent).len(), 3);
+    assert_eq!(urls(&found, LinkKind::Torrent).len(), 1, "each address once");
     assert_eq!((found.links[0].bytes, found.links[0].quality.height), (Some(10_485_760), Some(720)));
     assert_eq!((found.extent, found.validity()), (Extent::Complete, Validity::FOREVER));
     assert_eq!((found.title.as_deref(), found.duration), (Some("What is Demo?"), Some(Duration::from_secs(113))));
@@ -130,6 +130,25 @@ async fn a_token_without_an_end_that_can_be_read_is_for_the_moment() {
     let provider = PeerTube::instance(&fetch(), &upstream.url).unwrap();
     let found = links_of(&provider, ID).await.unwrap();
     assert_eq!(found.validity(), Validity::once(crate::kit::START));
+}
+
+#[tokio::test]
+async fn a_token_that_cannot_be_had_is_a_failure() {
+    let upstream = instance(private).await;
+    let url = upstream.url.clone();
+    for (told, expected) in [
+        (Canned::status(500), Reason::Unavailable),
+        (Canned::json(r#"{"files":{"token":5}}"#), Reason::Malformed),
+        (Canned::bytes("text/html", "<html>log in</html>"), Reason::Malformed),
+    ] {
+        let url = url.clone();
+        upstream.answers(move |seen| match seen.method.as_str() {
+            "POST" => told.clone(),
+            _ => answer(seen, &url, private),
+        });
+        let provider = PeerTube::instance(&fetch(), &upstream.url).unwrap();
+        assert_eq!(reason(&links_of(&provider, ID).await.unwrap_err()), expected);
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use cache_testkit::{MemoryRise, alone};
 use providers::{Extent, LinkKind, Podcast, Provider, Reason, SearchQuery};
+use tokio::task::spawn_blocking;
 
 use super::{links, links_of, reason};
 use crate::kit::{fetch, fixture};
@@ -128,4 +130,23 @@ async fn what_is_no_feed_is_an_error() {
 async fn a_feed_that_is_too_long_is_cut_and_says_so() {
     let found = feed(&"<item><enclosure url='https://x.org/a.mp3'/></item>".repeat(10_001)).await.unwrap();
     assert_eq!((found.entries.len(), found.extent), (10_000, Extent::Partial));
+}
+
+#[tokio::test]
+async fn a_feed_takes_memory_as_its_length_whatever_is_said_of_many_sources_at_once() {
+    let test = "sites::podcast::a_feed_takes_memory_as_its_length_whatever_is_said_of_many_sources_at_once";
+    if let Some(run) = spawn_blocking(|| alone(test)).await.unwrap().unwrap() {
+        assert!(run.status.success(), "{run:?}");
+        return;
+    }
+    let item = |title: usize, sources: usize| {
+        let (title, sources) = ("t".repeat(title), "<podcast:source uri='a:b'/>".repeat(sources));
+        format!("<item><podcast:alternateEnclosure title='{title}'>{sources}</podcast:alternateEnclosure></item>")
+    };
+    let (long, many) = (item(2 << 20, 30_000), item(4096, 64).repeat(1000));
+    let memory = MemoryRise::from_here().unwrap();
+    for xml in [long, many] {
+        feed(&xml).await.unwrap();
+    }
+    assert!(memory.bytes().unwrap() < 100 << 20, "{memory:?}");
 }
