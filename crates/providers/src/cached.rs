@@ -114,7 +114,7 @@ impl<P: Provider> CachedProvider<P> {
         let inner = &self.0;
         let (provider, at_once) = (inner.provider.name(), inner.options.at_once);
         let batch = Batch { provider, namespace: &inner.namespace, requests, at_once };
-        inner.store.get_many(&batch, |_, request| self.loader(request)).await
+        inner.store.get_many(&batch, |request| self.loader(request)).await
     }
 
     /// Asks the provider although there may be fresh links, or joins who does.
@@ -140,7 +140,7 @@ impl<P: Provider> CachedProvider<P> {
         let key = request.key_in(&inner.namespace)?;
         let (gap, is_bad) = (inner.options.report_gap, |links: &Links| links.contains(url));
         let replace = || inner.store.replace(&key, gap, is_bad, self.loader(request));
-        inner.reports.once(&key, replace).await
+        inner.reports.once(&key, url, is_bad, replace).await
     }
 
     /// Says with which status of HTTP the link `url` was answered: for 401, 403, 404 and 410 as

@@ -56,8 +56,10 @@ impl LinkRequest {
     pub fn new(url: impl Into<String>) -> Result<Self> {
         let url: String = url.into();
         let canonical = Canonical::of(&url)?;
+        let trimmed = url.trim();
+        let url = if trimmed.len() == url.len() { url.into() } else { trimmed.into() };
         let (scope, params) = (Box::default(), BTreeMap::new());
-        Ok(Self(Arc::new(Inner { url: url.trim().into(), canonical, scope, params, key: OnceLock::new() })))
+        Ok(Self(Arc::new(Inner { url, canonical, scope, params, key: OnceLock::new() })))
     }
 
     /// A request for what has no address: an identifier in the provider's own terms.
@@ -80,6 +82,14 @@ impl LinkRequest {
     #[must_use]
     pub fn param(self, name: &str, value: &str) -> Self {
         self.changed(|inner| _ = inner.params.insert(name.into(), value.into()))
+    }
+
+    /// A request for the page `url`, for the same account and with the same parameters.
+    pub(crate) fn elsewhere(&self, url: &str) -> Result<Self> {
+        Ok(Self::new(url)?.changed(|inner| {
+            inner.scope.clone_from(&self.0.scope);
+            inner.params.clone_from(&self.0.params);
+        }))
     }
 
     /// The page, as it was given, or the identifier.

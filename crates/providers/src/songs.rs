@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use cache_core::{Error, ErrorKind, Key, Result, Swept};
+use cache_core::{Error, ErrorKind, Result, Swept};
 use cache_tiered::{CacheStats, Invalidation, Load, Popularity, PopularityStats, Warmer, Warming};
 use futures_util::future::BoxFuture;
 use serde::Serialize;
@@ -26,13 +26,14 @@ pub use song::Song;
 use crate::reports::Reports;
 use crate::request::Namespace;
 use crate::store::{Batch, Store};
-use crate::{Answer, CacheOptions, LinkRequest, terms};
+use crate::{Answer, CacheOptions, LinkRequest, Verdict, terms};
 use pages::Pages;
 
 /// Songs, each resolved once, for all who ask. Cloning shares it.
 ///
 /// A song is kept for two hours unless the [options](CacheOptions) say otherwise, and never beyond the
-/// [validity](crate::Validity) of its stream less its own duration, so that it can be played to its end. Failures are not kept.
+/// [validity](crate::Validity) of its stream less its own duration, so that it can be played to its end. Songs and
+/// playlists that say that they are [partial](crate::Extent::Partial) are kept shortly, failures not at all.
 /// What it does as [`CachedProvider`](crate::CachedProvider), it does in the same way.
 ///
 /// # Popularity
@@ -114,7 +115,9 @@ impl<R: SongResolver> SongCache<R> {
     /// [`Cache::get_or_load`](cache_tiered::Cache::get_or_load) otherwise.
     pub async fn get(&self, page: &LinkRequest) -> Result<(Arc<Song>, bool)> {
         let key = page.key_in(&self.0.namespace)?;
-        self.0.songs.get(&key, self.loader(&key, page)).await.map(pair)
+        let answer = self.0.songs.get(&key, self.loader(page)).await?;
+        self.0.pages.note(&key, page);
+        Ok(pair(answer))
     }
 
     /// The songs of all `pages`, one answer for each, in their order: what is there in one read of each tier, the rest
@@ -123,7 +126,11 @@ impl<R: SongResolver> SongCache<R> {
         let inner = &self.0;
         let (provider, at_once) = (inner.resolver.name(), inner.options.at_once);
         let batch = Batch { provider, namespace: &inner.namespace, requests: pages, at_once };
-        let answers = inner.songs.get_many(&batch, |key, page| self.loader(key, page)).await;
+        let answers = inner.songs.get_many(&batch, |page| self.loader(page)).await;
+        for (page, _) in pages.iter().zip(&answers).filter(|(_, answer)| answer.is_ok()) {
+            // Without a key there is no answer.
+            _ = page.key_in(&inner.namespace).map(|key| inner.pages.note(&key, page));
+        }
         answers.into_iter().map(|answer| answer.map(pair)).collect()
     }
 
@@ -136,20 +143,24 @@ impl<R: SongResolver> SongCache<R> {
         let (inner, page) = (self.0.clone(), page.clone());
         let loader = move |load: Load| async move {
             let playlist = inner.resolver.playlist(&page).await?;
-            if playlist.entries.is_empty() {
-                load.set_empty();
-            }
+            terms::weigh(&load, playlist.entries.is_empty(), playlist.extent);
             Ok(playlist)
         };
         self.0.playlists.get(&key, loader).await.map(|answer| answer.value)
     }
 
-    /// The songs of the entries in `range` of `playlist`, as far as it goes, as [`get_many`](Self::get_many). Entries
-    /// whose address is none are errors.
-    pub async fn resolve(&self, playlist: &Playlist, range: Range<usize>) -> Vec<Result<(Arc<Song>, bool)>> {
+    /// The songs of the entries in `range` of `playlist`, the one of `page`, as far as it goes, as
+    /// [`get_many`](Self::get_many): for the account and with the parameters of `page`. Entries whose address is none
+    /// are errors.
+    pub async fn resolve(
+        &self,
+        page: &LinkRequest,
+        playlist: &Playlist,
+        range: Range<usize>,
+    ) -> Vec<Result<(Arc<Song>, bool)>> {
         let end = range.end.min(playlist.entries.len());
         let entries = playlist.entries.get(range.start.min(end)..end).unwrap_or_default();
-        let pages: Vec<Result<LinkRequest>> = entries.iter().map(|entry| LinkRequest::new(&*entry.url)).collect();
+        let pages: Vec<Result<LinkRequest>> = entries.iter().map(|entry| page.elsewhere(&entry.url)).collect();
         let good: Vec<LinkRequest> = pages.iter().flatten().cloned().collect();
         let mut songs = self.get_many(&good).await.into_iter();
         let missing = || Err(Error::new(ErrorKind::Internal, "a song of the batch has no answer"));
@@ -165,16 +176,26 @@ impl<R: SongResolver> SongCache<R> {
         let inner = &self.0;
         inner.reported.fetch_add(1, Ordering::Relaxed);
         let key = page.key_in(&inner.namespace)?;
-        let replace = || {
-            inner.songs.replace(&key, inner.options.report_gap, |song| song.stream.url == url, self.loader(&key, page))
-        };
-        inner.reports.once(&key, replace).await.map(|answer| answer.value)
+        let (gap, is_bad) = (inner.options.report_gap, |song: &Song| song.stream.url == url);
+        let replace = || inner.songs.replace(&key, gap, is_bad, self.loader(page));
+        inner.reports.once(&key, url, is_bad, replace).await.map(|answer| answer.value)
+    }
+
+    /// Says with which status of HTTP the stream `url` was answered. As
+    /// [`CachedProvider::report_status`](crate::CachedProvider::report_status).
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn report_status(&self, page: &LinkRequest, url: &str, status: u16) -> Result<Option<Arc<Song>>> {
+        match Verdict::of_status(status) {
+            Verdict::Bad => self.report_bad(page, url).await.map(Some),
+            _ => Ok(None),
+        }
     }
 
     /// The `n` songs asked for most, the most popular first, with their scores.
     pub fn popular(&self, n: usize) -> Vec<(LinkRequest, f64)> {
-        let top = self.0.popularity.top(n).into_iter();
-        top.filter_map(|(key, score)| Some((self.0.pages.get(&key)?, score))).collect()
+        self.0.pages.top(n).into_iter().map(|(_, page, score)| (page, score)).collect()
     }
 
     /// Brings the `n` most popular songs up to date, the most popular first, at the pace of `warmer`; fresh ones are left
@@ -184,8 +205,7 @@ impl<R: SongResolver> SongCache<R> {
     /// As [`Warmer::start`].
     pub fn warm(&self, warmer: &Warmer, n: usize) -> Result<Warming> {
         let inner = self.0.clone();
-        let keys: Vec<Key> = inner.popularity.top(n).into_iter().map(|(key, _)| key).collect();
-        let keys = keys.into_iter().filter(|key| self.0.pages.get(key).is_some());
+        let keys = inner.pages.top(n).into_iter().map(|(key, ..)| key);
         warmer.start_cache(self.0.songs.cache(), keys, move |load| {
             let inner = inner.clone();
             async move {
@@ -201,8 +221,7 @@ impl<R: SongResolver> SongCache<R> {
     /// Those of the tiers.
     pub async fn save(&self) -> Result<()> {
         let inner = &self.0;
-        let top = inner.popularity.top(inner.popularity.stats().keys as usize);
-        inner.pages.save(inner.songs.tiers(), inner.namespace.root(), top).await?;
+        inner.pages.save(inner.songs.tiers(), inner.namespace.root()).await?;
         let key = pages::popularity_key(inner.namespace.root())?;
         inner.popularity.store(inner.songs.tiers(), &key).await
     }
@@ -211,9 +230,11 @@ impl<R: SongResolver> SongCache<R> {
     /// cannot be read adds nothing.
     pub async fn restore(&self) -> usize {
         let inner = &self.0;
-        inner.pages.restore(inner.songs.tiers(), inner.namespace.root(), &inner.namespace).await;
         let Ok(key) = pages::popularity_key(inner.namespace.root()) else { return 0 };
-        inner.popularity.load(inner.songs.tiers(), &key).await
+        let restored = inner.popularity.load(inner.songs.tiers(), &key).await;
+        // After it, so that the pages of what is popular find room.
+        inner.pages.restore(inner.songs.tiers(), &inner.namespace).await;
+        restored
     }
 
     /// Makes all songs and playlists of this resolver out of date; how many were there, songs first.
@@ -259,16 +280,10 @@ impl<R: SongResolver> SongCache<R> {
 
     fn loader(
         &self,
-        key: &Key,
         page: &LinkRequest,
     ) -> impl FnOnce(Load) -> BoxFuture<'static, Result<Song>> + Send + 'static + use<R> {
-        let (inner, key, page) = (self.0.clone(), key.clone(), page.clone());
-        move |load| {
-            Box::pin(async move {
-                inner.pages.note(&key, &page);
-                inner.load(&load, &page).await
-            })
-        }
+        let (inner, page) = (self.0.clone(), page.clone());
+        move |load| Box::pin(async move { inner.load(&load, &page).await })
     }
 }
 
@@ -277,6 +292,7 @@ impl<R: SongResolver> Inner<R> {
         let song = self.resolver.song(page).await?;
         let now = self.songs.clock().now();
         terms::usable(&song.stream, now).map_err(|failure| failure.into_error(self.resolver.name(), "song"))?;
+        terms::weigh(load, false, song.extent);
         terms::keep_within(load, song.playable(), now);
         Ok(song)
     }

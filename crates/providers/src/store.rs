@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cache_core::{Backend, Clock, Error, ErrorKind, Freshness, Key, KeyPrefix, Result, Selector, Swept};
-use cache_tiered::{Cache, CacheBuilder, Class, Invalidation, Load, Popularity, Tiered};
+use cache_tiered::{Cache, CacheBuilder, Class, Hit, Invalidation, Load, Popularity, Tiered};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -97,8 +97,10 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Store<V> {
         L: FnOnce(Load) -> F + Send + 'static,
         F: Future<Output = Result<V>> + Send + 'static,
     {
+        // What a clock far ahead has loaded may be of any age.
+        let is_new = |hit: &Hit<V>| hit.age < gap && hit.created.since(self.clock().now()) < gap;
         match self.cache.get(key).await {
-            Ok(Some(hit)) if !is_bad(&hit.value) || hit.age < gap => return Ok(hit.into()),
+            Ok(Some(hit)) if !is_bad(&hit.value) || is_new(&hit) => return Ok(hit.into()),
             // A load that is under way began after the value had gone: it counts.
             Ok(None) => {}
             // Even when a tier fails to remove it, this process does not serve it any more.

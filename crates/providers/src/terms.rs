@@ -42,13 +42,18 @@ pub(crate) fn settle(load: &Load, provider: &str, mut links: Links, now: Timesta
         }
         links.extent = Extent::Partial;
     }
-    if links.is_empty() {
-        load.set_empty();
-    } else if links.extent == Extent::Partial {
-        load.set_partial();
-    }
+    weigh(load, links.is_empty(), links.extent);
     keep_within(load, links.validity(), now);
     Ok(links)
+}
+
+/// Tells `load` how much there is of its value.
+pub(crate) fn weigh(load: &Load, is_empty: bool, extent: Extent) {
+    if is_empty {
+        load.set_empty();
+    } else if extent == Extent::Partial {
+        load.set_partial();
+    }
 }
 
 /// Whether `link` may be handed out at `now`.

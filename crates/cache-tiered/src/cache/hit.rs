@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cache_core::Freshness;
+use cache_core::{Freshness, Timestamp};
 
 /// A value served. Cloning shares it.
 #[derive(Debug)]
@@ -14,7 +14,9 @@ pub struct Hit<V> {
     pub value: Arc<V>,
     /// Where it came from.
     pub origin: Origin,
-    /// How long ago it was complete, to within a quarter of a second.
+    /// When it was complete, by the clock of whoever loaded it.
+    pub created: Timestamp,
+    /// How long ago that is, to within a quarter of a second; zero while the clock is behind it.
     pub age: Duration,
     /// What the value once took to load, less the time that this answer took; zero for the caller that loaded it.
     pub saved: Duration,

@@ -88,9 +88,9 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Inner<V> {
         self.near.get_with(key, |kept, now| {
             kept.is_current(now, epoch).then(|| {
                 kept.hit();
-                let (age, saved) = (now.since(kept.created()), kept.cost());
-                let value = kept.value().clone();
-                (Hit { value, origin: Origin::Near, age, saved, freshness: Freshness::Fresh }, now)
+                let (created, saved) = (kept.created(), kept.cost());
+                let (value, age) = (kept.value().clone(), now.since(created));
+                (Hit { value, origin: Origin::Near, created, age, saved, freshness: Freshness::Fresh }, now)
             })
         })
     }
@@ -233,8 +233,8 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Inner<V> {
             Origin::Joined => count(&self.counters.joins),
             Origin::Loaded | Origin::Revalidated => {}
         }
-        let age = now.since(held.meta.created);
-        Hit { value: held.value.clone(), origin, age, saved, freshness }
+        let (value, created) = (held.value.clone(), held.meta.created);
+        Hit { value, origin, created, age: now.since(created), saved, freshness }
     }
 
     /// Stores `entry`; false when it is out of date already. An entry that is not kept, because it has expired or is too

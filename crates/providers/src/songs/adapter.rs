@@ -33,7 +33,7 @@ impl<P: Provider> SongResolver for ProviderSongs<P> {
     }
 
     async fn song(&self, page: &LinkRequest) -> Result<Song> {
-        let Links { links, title, creator, duration, image_url, .. } = self.0.links(page).await?;
+        let Links { links, extent, title, creator, duration, image_url, .. } = self.0.links(page).await?;
         let Some(stream) = links.into_iter().rev().max_by_key(fitness).filter(|link| fitness(link).is_some()) else {
             let message = "the page has nothing to listen to";
             return Err(Failure::new(Reason::NotFound, message).into_error(self.name(), "song"));
@@ -43,6 +43,7 @@ impl<P: Provider> SongResolver for ProviderSongs<P> {
         song.duration = duration;
         song.thumbnail = image_url;
         song.source_type = page.source_type();
+        song.extent = extent;
         Ok(song)
     }
 
@@ -50,12 +51,16 @@ impl<P: Provider> SongResolver for ProviderSongs<P> {
         let links = self.0.links(page).await?;
         let mut playlist = Playlist::of(links.entries);
         playlist.title = links.title;
+        playlist.extent = links.extent;
         Ok(playlist)
     }
 }
 
-/// How well a link serves for listening; `None` if not at all. Of equals, the first in the provider's order is taken.
+/// How well a link serves for listening; `None` if not at all, or if nobody may be sent there. Of equals, the first in the provider's order is taken.
 fn fitness(link: &Link) -> Option<(u8, u64)> {
+    if !link.is_fetchable() {
+        return None;
+    }
     let smallest = || u64::MAX - u64::from(link.quality.height.unwrap_or(u32::MAX));
     match link.kind {
         LinkKind::Audio => Some((3, link.quality.bit_rate.unwrap_or(0))),

@@ -75,15 +75,14 @@ impl<R: SongResolver> SongCacheBuilder<R> {
         let listed = options.clone().lifetime(playlists);
         let songs = Store::open(SONGS, resolver.name(), tiers.clone(), &options, Some(popularity.clone()))?;
         let playlists = Store::open(PLAYLISTS, resolver.name(), tiers, &listed, None)?;
-        let most = usize::try_from(popularity.stats().max_keys).unwrap_or(usize::MAX).saturating_mul(2);
         Ok(SongCache(Arc::new(Inner {
             resolver,
             namespace,
             songs,
             playlists,
             options,
+            pages: Pages::new(popularity.clone()),
             popularity,
-            pages: Pages::new(most),
             reports: Reports::new(),
             reported: AtomicU64::new(0),
         })))

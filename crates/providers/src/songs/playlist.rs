@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::PlaylistEntry;
+use crate::{Extent, PlaylistEntry};
 
 /// Songs that belong together, before they are resolved: it holds no links that end.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,11 +13,14 @@ pub struct Playlist {
     pub title: Option<String>,
     /// What is in it, in its order.
     pub entries: Vec<PlaylistEntry>,
+    /// Whether that is all.
+    #[serde(default)]
+    pub extent: Extent,
 }
 
 impl Playlist {
     /// A playlist of `entries`.
     pub fn of(entries: impl IntoIterator<Item = PlaylistEntry>) -> Self {
-        Self { title: None, entries: entries.into_iter().collect() }
+        Self { entries: entries.into_iter().collect(), ..Self::default() }
     }
 }

@@ -8,7 +8,8 @@ use cache_core::Result;
 use super::{Playlist, Song};
 use crate::LinkRequest;
 
-/// What turns the page of a song into a stream. The rules of a [`Provider`](crate::Provider) are its rules.
+/// What turns the page of a song into a stream. The rules of a [`Provider`](crate::Provider) are its rules; what lacks
+/// something says so by its [`extent`](Song::extent).
 ///
 /// [`ProviderSongs`](crate::ProviderSongs) makes one of any provider.
 #[async_trait]

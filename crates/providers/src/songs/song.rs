@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Link, SourceType, Validity};
+use crate::{Extent, Link, SourceType, Validity};
 
 /// Something to listen to, ready to be played.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,14 +28,26 @@ pub struct Song {
     /// Where it comes from.
     #[serde(default)]
     pub source_type: SourceType,
+    /// Whether the answer that it was made of was all that there is: of one that was not, a better stream may be had
+    /// later.
+    #[serde(default)]
+    pub extent: Extent,
 }
 
 impl Song {
     /// The song of the page `url` that `stream` plays.
     pub fn new(url: impl Into<String>, title: impl Into<String>, stream: Link) -> Self {
         let url = url.into();
-        let source_type = SourceType::of(&url);
-        Self { url, stream, title: title.into(), creator: None, duration: None, thumbnail: None, source_type }
+        Self {
+            source_type: SourceType::of(&url),
+            url,
+            stream,
+            title: title.into(),
+            creator: None,
+            duration: None,
+            thumbnail: None,
+            extent: Extent::Complete,
+        }
     }
 
     /// The address that is played.

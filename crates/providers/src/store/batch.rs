@@ -26,7 +26,7 @@ impl<V: Lasting + Serialize + DeserializeOwned + Send + Sync + 'static> Store<V>
     pub(crate) async fn get_many<L, F>(
         &self,
         batch: &Batch<'_>,
-        loader: impl Fn(&Key, &LinkRequest) -> L,
+        loader: impl Fn(&LinkRequest) -> L,
     ) -> Vec<Result<Answer<V>>>
     where
         L: FnOnce(Load) -> F + Send + 'static,
@@ -39,7 +39,7 @@ impl<V: Lasting + Serialize + DeserializeOwned + Send + Sync + 'static> Store<V>
             let key = request.key_in(batch.namespace)?;
             match found.get(&key) {
                 Some(answer) => Ok(answer.clone()),
-                None => self.get(&key, loader(&key, request)).await,
+                None => self.get(&key, loader(request)).await,
             }
         });
         let mut answers: Vec<Result<Answer<V>>> = stream::iter(answers).buffered(at_once).collect().await;
@@ -47,7 +47,7 @@ impl<V: Lasting + Serialize + DeserializeOwned + Send + Sync + 'static> Store<V>
             let anew = requests.iter().zip(answers).map(async |(request, answer)| match answer {
                 Ok(answer) if self.is_over(&answer) => {
                     let key = request.key_in(batch.namespace)?;
-                    self.get(&key, loader(&key, request)).await
+                    self.get(&key, loader(request)).await
                 }
                 answer => answer,
             });

@@ -110,6 +110,7 @@ fn of_params(params: &[Param<'_>], now: Timestamp) -> Vec<Timestamp> {
     let is_signed = params.iter().any(|(name, _)| is_signature(name));
     let mut ends: Vec<Timestamp> = params.iter().filter_map(|(_, value)| tokens::end_of(value)).collect();
     for (name, value) in params.iter().filter(|_| is_signed) {
+        ends.extend(tokens::numbered(value).filter(|_| is_signature(name)));
         ends.extend(match name.as_str() {
             "policy" => tokens::policy(value),
             "ex" if has("hm") => dates::hex_epoch(value),

@@ -81,6 +81,10 @@ fn what_names_no_end_lasts() {
         "https://cdn.example/f.mp4?sig=x&expires=12",
         "https://cdn.example/expire/1784003600/f.mp4",
         "https://cdn.example/f.mp4?token=a.b.c&policy=*",
+        "https://cdn.example/uploads/1783996400_funnycatvideo/film.mp4",
+        "https://cdn.example/1784003600-0-0-b1d5781111d84f7b3fe45a0852e59758/film.mp4",
+        "https://cdn.example/film.mp4?v=1783996400-deadbeef",
+        "https://cdn.example/film.mp4?v=1783996400-deadbeef&sig=x",
         "not an address at all",
     ] {
         assert_eq!(ends(url), Timestamp::NEVER, "{url}");

@@ -4,9 +4,9 @@ use cache_core::Timestamp;
 
 use super::dates;
 
-/// The end inside a value that may be a token of its own: JSON web tokens, Akamai's fields, and numbers before a hash.
+/// The end inside a value that is signed by itself: JSON web tokens and Akamai's fields.
 pub(super) fn end_of(value: &str) -> Option<Timestamp> {
-    jwt(value).or_else(|| fields(value)).or_else(|| numbered(value))
+    jwt(value).or_else(|| fields(value))
 }
 
 /// Whether `value` is a token by its shape: a JSON web token, or signed fields.
@@ -47,8 +47,9 @@ fn pairs(value: &str) -> impl Iterator<Item = (&str, &str)> {
     value.split(['~', '&', ',']).filter_map(|field| field.split_once('='))
 }
 
-/// The seconds of `1784003600_b1d5781`, or `1784003600-0-0-b1d5781`.
-fn numbered(value: &str) -> Option<Timestamp> {
+/// The seconds of a signature such as `1784003600_b1d57811` or `1784003600-0-0-b1d57811`. Others than signatures begin
+/// with the time of an upload like that.
+pub(super) fn numbered(value: &str) -> Option<Timestamp> {
     let (number, hash) = value.split_once(['_', '-'])?;
     let is_hash = hash.len() >= 8 && hash.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if number.len() == 10 && is_hash { dates::epoch(number) } else { None }
@@ -99,10 +100,13 @@ mod tests {
             "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjE3ODQwMDM2MDB9.c2ln",
             "st=1784000000~exp=1784003600~acl=/*~hmac=00",
             "bcdn_token=abc&expires=1784003600&token_path=%2F",
-            "1784003600_b1d5781111d84f7b3fe45a0852e59758cd7a87e5",
-            "1784003600-0-0-b1d5781111d84f7b3fe45a0852e59758",
         ] {
             assert_eq!(end_of(token), END, "{token}");
+        }
+        for signature in
+            ["1784003600_b1d5781111d84f7b3fe45a0852e59758cd7a87e5", "1784003600-0-0-b1d5781111d84f7b3fe45a0852e59758"]
+        {
+            assert_eq!((numbered(signature), end_of(signature)), (END, None), "{signature}");
         }
     }
 
@@ -111,7 +115,7 @@ mod tests {
         for text in
             ["", "a.b.c", "eyJ.eyJ.x", "exp=1784003600", "1784003600-1080p", "1_2", "eyJhbGciOiJIUzI1NiJ9.e30.s"]
         {
-            assert_eq!(end_of(text), None, "{text}");
+            assert_eq!((end_of(text), numbered(text)), (None, None), "{text}");
         }
     }
 

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use cache_core::{ErrorKind, MINUTE};
+use cache_core::{Clock, DAY, ErrorKind, HOUR, MINUTE, ttl};
+use cache_testkit::eventually;
 use providers::{CacheOptions, Failure, LinkRequest, Links, ProviderSongs, Reason, SongCache, Validity};
 
-use crate::kit::{Bed, Fake, START, first, link, request};
+use crate::kit::{Bed, Fake, LONG, START, first, link, request};
 
 fn pages(n: usize) -> Vec<LinkRequest> {
     (0..n).map(|page| request(&format!("https://example.org/{page}"))).collect()
@@ -82,6 +83,25 @@ async fn answers_keep_the_order_and_one_failure_leaves_the_others_alone() {
 }
 
 #[tokio::test]
+async fn what_is_stale_is_refreshed_by_a_batch_as_by_a_single_request() {
+    let (bed, fake) = (Bed::new(), Fake::new("a"));
+    let provider = bed.provider_with(&fake, CacheOptions::default().lifetime(ttl(HOUR).stale(DAY)));
+    let pages = pages(3);
+    provider.get_many(&pages).await;
+    bed.settle().await;
+    bed.clock.advance(2 * HOUR);
+    for answer in provider.get_many(&pages).await {
+        answer.unwrap();
+    }
+    assert!(eventually(LONG, || async { fake.loads() == 6 }).await, "{}", fake.loads());
+    let newest = async || {
+        let answers = provider.get_many(&pages).await;
+        answers.iter().all(|answer| first(&answer.as_ref().unwrap().value).ends_with("take=2"))
+    };
+    assert!(eventually(LONG, newest).await);
+}
+
+#[tokio::test]
 async fn an_empty_batch_asks_nobody() {
     let (bed, fake) = (Bed::new(), Fake::new("a"));
     assert!(bed.provider(&fake).get_many(&[]).await.is_empty());
@@ -142,4 +162,22 @@ async fn what_has_ended_for_good_is_an_error_of_its_own() {
     let error = answers[0].as_ref().unwrap_err();
     assert_eq!(Failure::of(error).map(Failure::reason), Some(Reason::Expired));
     assert!(answers[1].is_ok());
+}
+
+#[tokio::test]
+async fn what_ends_while_others_are_asked_for_anew_is_not_handed_out() {
+    let (bed, fake) = (Bed::new(), Fake::new("a"));
+    let clock = bed.clock.clone();
+    // Each load takes longer than the links work that were there before.
+    fake.answers(move |time, request| {
+        clock.advance(2 * MINUTE);
+        let ends = Validity::ending(clock.now().after(MINUTE), clock.now());
+        Ok(Links::of([link(request.url(), time).with_validity(ends)]))
+    });
+    let (provider, pages) = (bed.provider(&fake), pages(2));
+    provider.get(&pages[0]).await.unwrap();
+    let answers = provider.get_many(&pages).await;
+    assert_eq!((answers[0].is_ok(), fake.loads()), (true, 3));
+    let error = answers[1].as_ref().unwrap_err();
+    assert_eq!(Failure::of(error).map(Failure::reason), Some(Reason::Expired));
 }

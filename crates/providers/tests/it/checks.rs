@@ -9,6 +9,7 @@ use cache_core::{Error, ErrorKind, MINUTE, ManualClock, Result};
 use futures_util::future::join_all;
 use parking_lot::Mutex;
 use providers::{CachedProvider, Link, LinkCheck, Links, Validity, Verdict};
+use tokio::time::{Instant, timeout};
 
 use crate::kit::{Bed, Fake, START, first, link, request};
 
@@ -74,9 +75,26 @@ async fn a_check_that_fails_or_hangs_keeps_nobody_from_the_link() {
         let provider = guarded(&bed, &fake, &doorman);
         let page = request("https://example.org/a");
         provider.get(&page).await.unwrap();
-        assert_eq!(first(&provider.get(&page).await.unwrap().value), "https://example.org/a?take=1");
+        let answer = timeout(Duration::from_secs(10), provider.get(&page)).await.unwrap();
+        assert_eq!(first(&answer.unwrap().value), "https://example.org/a?take=1");
         assert_eq!((doorman.asked.load(Ordering::SeqCst), fake.loads()), (1, 1));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_are_checked_at_once_than_eight_and_the_others_do_not_wait() {
+    let doorman = Arc::new(Doorman { hangs: true, ..Doorman::default() });
+    let (bed, fake) = (Bed::new(), Fake::new("a"));
+    let provider = guarded(&bed, &fake, &doorman);
+    let pages: Vec<_> = (0..20).map(|page| request(&format!("https://example.org/{page}"))).collect();
+    provider.get_many(&pages).await;
+    let began = Instant::now();
+    let waits = pages.iter().map(async |page| {
+        provider.get(page).await.unwrap();
+        began.elapsed().as_secs()
+    });
+    let waits = join_all(waits).await;
+    assert_eq!((doorman.asked.load(Ordering::SeqCst), waits), (8, [[5].repeat(8), [0].repeat(12)].concat()));
 }
 
 /// Takes its time, and finds everything good.

@@ -6,6 +6,7 @@ mod batches;
 mod cached;
 mod checks;
 mod crowd;
+mod hosts;
 mod http;
 mod kit;
 mod link_checks;

@@ -1,17 +1,18 @@
 //! What is popular: counted by hits, kept over restarts, warmed.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
-use cache_core::HOUR;
+use cache_core::{HOUR, Key};
 use cache_file::{FileBackend, FileConfig};
 use cache_mem::MemBackend;
-use cache_tiered::{Tiered, WarmEnd, Warmer};
-use providers::{ProviderSongs, SongCache};
+use cache_tiered::{Popularity, Tiered, WarmEnd, Warmer};
+use providers::{LinkRequest, Links, ProviderSongs, SongCache};
 
-use crate::kit::{Bed, Fake, request};
+use crate::kit::{Bed, Fake, link, request};
 use crate::songs::songs;
 
-fn page(n: u64) -> providers::LinkRequest {
+fn page(n: u64) -> LinkRequest {
     request(&format!("https://example.org/{n}"))
 }
 
@@ -71,6 +72,72 @@ async fn songs_and_what_is_popular_outlive_a_restart() {
     assert_eq!(fake.loads(), 3);
     cache.close().await.unwrap();
     cache_core::Backend::close(&tiers).await.unwrap();
+}
+
+#[tokio::test]
+async fn songs_found_in_a_tier_after_a_restart_are_popular_and_warmed() {
+    let (bed, fake) = (Bed::new(), Fake::new("a"));
+    songs(&bed, &fake).get_many(&[page(1), page(2)]).await;
+    bed.settle().await;
+    let bed = bed.restarted();
+    let cache = songs(&bed, &fake);
+    for _ in 0..3 {
+        assert!(cache.get(&page(1)).await.unwrap().1);
+    }
+    cache.get_many(&[page(2)]).await;
+    let popular: Vec<String> = cache.popular(5).iter().map(|(page, _)| page.url().to_owned()).collect();
+    assert_eq!(popular, ["https://example.org/1", "https://example.org/2"]);
+    assert_eq!(fake.loads(), 2);
+    bed.clock.advance(3 * HOUR);
+    let report = cache.warm(&fast(), 5).unwrap().report().await;
+    assert_eq!((report.refreshed, report.skipped, fake.loads()), (2, 0, 4));
+}
+
+#[tokio::test]
+async fn an_identifier_that_reads_as_an_address_is_restored_as_an_identifier() {
+    let (bed, fake) = (Bed::new(), Fake::new("a"));
+    fake.answers(|time, _| Ok(Links::of([link("https://example.org/a", time)])));
+    let pages = ["show.s01/e01", "https://example.org/a"].map(|id| LinkRequest::of_id(id).unwrap());
+    let cache = songs(&bed, &fake);
+    cache.get_many(&pages).await;
+    cache.save().await.unwrap();
+    bed.settle().await;
+    let cache = songs(&bed.restarted(), &fake);
+    assert_eq!(cache.restore().await, 2);
+    let mut restored: Vec<_> = cache.popular(5).into_iter().map(|(page, _)| page.canonical().clone()).collect();
+    restored.sort();
+    let mut saved = pages.map(|page| page.canonical().clone());
+    saved.sort();
+    assert_eq!(restored, saved);
+}
+
+#[tokio::test]
+async fn what_others_count_in_the_same_popularity_takes_no_place_of_a_song() {
+    let (bed, fake) = (Bed::new(), Fake::new("a"));
+    let popularity = Popularity::builder().clock(bed.clock.clone()).build();
+    let other = Key::of("other").build().unwrap();
+    (0..9).for_each(|_| popularity.hit(&other));
+    let builder = SongCache::builder(ProviderSongs::new(fake.clone())).tiers(bed.tiers.clone());
+    let cache = builder.popularity(popularity).build().unwrap();
+    cache.get(&page(1)).await.unwrap();
+    assert_eq!(cache.popular(1).len(), 1);
+    bed.clock.advance(2 * HOUR);
+    assert_eq!(cache.warm(&fast(), 1).unwrap().report().await.refreshed, 1);
+}
+
+#[tokio::test]
+async fn the_pages_of_popular_songs_are_known_however_many_others_are_asked_for() {
+    let (bed, fake) = (Bed::new(), Fake::new("a"));
+    let popularity = Popularity::builder().keys(8).clock(bed.clock.clone()).build();
+    let builder = SongCache::builder(ProviderSongs::new(fake.clone())).tiers(bed.tiers.clone());
+    let cache = builder.popularity(popularity).build().unwrap();
+    let hot = [page(1000), page(1001), page(1002)];
+    for n in 0..500 {
+        cache.get_many(&hot).await;
+        cache.get(&page(n)).await.unwrap();
+    }
+    let popular: HashSet<_> = cache.popular(3).into_iter().map(|(page, _)| page.url().to_owned()).collect();
+    assert_eq!(popular, hot.iter().map(|page| page.url().to_owned()).collect());
 }
 
 #[tokio::test]
