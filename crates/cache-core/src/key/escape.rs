@@ -17,18 +17,20 @@ pub(super) struct Escaping<'a>(pub(super) &'a mut String);
 
 impl Write for Escaping<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        for c in text.chars() {
-            if must_escape(c) {
-                let mut utf8 = [0; 4];
-                for byte in c.encode_utf8(&mut utf8).bytes() {
-                    self.0.push('%');
-                    self.0.push(char::from(HEX[usize::from(byte >> 4)]));
-                    self.0.push(char::from(HEX[usize::from(byte & 15)]));
-                }
-            } else {
-                self.0.push(c);
+        // What needs no escape is copied in runs: most texts are one.
+        let mut rest = text;
+        while let Some((at, c)) = rest.char_indices().find(|(_, c)| must_escape(*c)) {
+            let (plain, tail) = rest.split_at(at);
+            self.0.push_str(plain);
+            let (escaped, tail) = tail.split_at(c.len_utf8());
+            for byte in escaped.bytes() {
+                self.0.push('%');
+                self.0.push(char::from(HEX[usize::from(byte >> 4)]));
+                self.0.push(char::from(HEX[usize::from(byte & 15)]));
             }
+            rest = tail;
         }
+        self.0.push_str(rest);
         Ok(())
     }
 }
