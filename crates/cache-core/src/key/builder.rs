@@ -5,6 +5,9 @@ use std::fmt::{Display, Write};
 use super::{Key, KeyPrefix, escape::Escaping, too_long};
 use crate::{Error, ErrorKind, Result};
 
+/// Room for what most keys add, in bytes.
+const USUAL: usize = 96;
+
 /// Gathers the parts and parameters of a [`Key`].
 ///
 /// Parameters are sorted by name and follow the parts, whatever the order of the calls. Text beyond
@@ -19,11 +22,13 @@ pub struct KeyBuilder {
 
 impl KeyBuilder {
     pub(super) fn new() -> Self {
-        Self { text: String::new(), segments: 0, params: Vec::new() }
+        Self { text: String::with_capacity(USUAL), segments: 0, params: Vec::new() }
     }
 
     pub(super) fn below(parent: &Key) -> Self {
-        Self { text: parent.as_str().to_owned(), segments: 1, params: Vec::new() }
+        let mut text = String::with_capacity(parent.as_str().len() + USUAL);
+        text.push_str(parent.as_str());
+        Self { text, segments: 1, params: Vec::new() }
     }
 
     /// Adds a part.

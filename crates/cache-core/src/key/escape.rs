@@ -12,6 +12,11 @@ fn must_escape(c: char) -> bool {
     matches!(c, ':' | '=' | '*' | '?' | '%') || c.is_control()
 }
 
+/// Whether it is a character by itself, and stands for itself.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii() && !must_escape(char::from(byte))
+}
+
 /// A writer that escapes what passes through it.
 pub(super) struct Escaping<'a>(pub(super) &'a mut String);
 
@@ -19,18 +24,23 @@ impl Write for Escaping<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         // What needs no escape is copied in runs: most texts are one.
         let mut rest = text;
-        while let Some((at, c)) = rest.char_indices().find(|(_, c)| must_escape(*c)) {
-            let (plain, tail) = rest.split_at(at);
+        loop {
+            let run = rest.bytes().position(|byte| !is_plain(byte)).unwrap_or(rest.len());
+            let (plain, tail) = rest.split_at(run);
             self.0.push_str(plain);
-            let (escaped, tail) = tail.split_at(c.len_utf8());
-            for byte in escaped.bytes() {
-                self.0.push('%');
-                self.0.push(char::from(HEX[usize::from(byte >> 4)]));
-                self.0.push(char::from(HEX[usize::from(byte & 15)]));
+            let mut chars = tail.chars();
+            let Some(c) = chars.next() else { break };
+            rest = chars.as_str();
+            if must_escape(c) {
+                for byte in &tail.as_bytes()[..c.len_utf8()] {
+                    self.0.push('%');
+                    self.0.push(char::from(HEX[usize::from(byte >> 4)]));
+                    self.0.push(char::from(HEX[usize::from(byte & 15)]));
+                }
+            } else {
+                self.0.push(c);
             }
-            rest = tail;
         }
-        self.0.push_str(rest);
         Ok(())
     }
 }
