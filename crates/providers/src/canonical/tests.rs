@@ -158,7 +158,7 @@ fn addresses_of_one_page_are_one() {
     same(&[
         "http://example.org/a?x=1&y=2",
         "HTTP://EXAMPLE.ORG:80/a?y=2&x=1",
-        "http://example.org/b/../a?x=1&y=2#top",
+        "http://example.org/b/../a?x=1&y=2#t=9",
         "http://example.org/%61?x=1&y=2&utm_source=n&UTM_Medium=m&fbclid=f&gclid=g",
         "http://example.org./a?&x=1&&y=2",
     ]);
@@ -205,7 +205,11 @@ fn what_may_differ_stays_apart() {
         "https://example.org/a?x=&y=2",
         "https://example.org/a%2Fb",
         "https://example.org/a/b",
+        "https://example.org/",
         "https://example.org/#!/a",
+        "https://example.org/#v=1",
+        "https://example.org/#v=2",
+        "https://example.org/#t=all",
         "https://example.org/#/b",
         "https://user@example.org/a",
         "https://other@example.org/a",
@@ -218,6 +222,34 @@ fn routes_in_a_signed_page_are_told_apart() {
     assert!(of(feed).id().starts_with("blake3-"));
     all_differ(&[feed, &format!("{feed}#/episode/1"), &format!("{feed}#/episode/2")]);
     assert_eq!(of(feed), of(&format!("{feed}#t=9")));
+}
+
+#[test]
+fn a_fragment_that_may_name_or_open_something_counts_and_is_not_shown() {
+    all_differ(&[
+        "https://mega.nz/file/AbCdEfGh",
+        "https://mega.nz/file/AbCdEfGh#one-key",
+        "https://mega.nz/file/AbCdEfGh#other-key",
+    ]);
+    assert!(!of("https://mega.nz/file/AbCdEfGh#one-key").id().contains("one-key"));
+    same(&[
+        "https://tube.example/p",
+        "https://tube.example/p#",
+        "https://tube.example/p#t=npt:10,20",
+        "https://tube.example/p#t=1m30s",
+    ]);
+    same(&["https://tube.example/p?a=1&b=2#v=%61", "https://tube.example/p?b=2&a=1#v=a"]);
+}
+
+#[test]
+fn what_looks_like_a_hash_is_not_what_was_hashed() {
+    let secret = of("https://archive.org/download/mine/film.mp4?token=SECRETSECRETSECRET");
+    let long = of(&format!("https://archive.org/details/{}", "a".repeat(2000)));
+    for hashed in [secret, long] {
+        assert!(hashed.id().starts_with(HASH));
+        assert_ne!(hashed, of(&format!("https://archive.org/details/{}", hashed.id())));
+        assert_ne!(hashed.id(), Canonical::of_id(hashed.id()).unwrap().id());
+    }
 }
 
 #[test]
@@ -245,10 +277,13 @@ fn no_identity_shows_a_secret() {
         "https://soundcloud.com/artist/track?secret_token=s3cret",
         "https://soundcloud.com/artist/track/s-s3cret",
         "https://m.soundcloud.com/artist/sets/name/s-s3cret?in=a",
+        "https://x.org/app#access_token=s3cret",
     ] {
         let (one, other) = (of(url), of(&url.replace("s3cret", "s4cret")));
         assert!(one.id().starts_with("blake3-") && one != other, "{one}");
     }
+    assert!(!of("https://vimeo.com/76979871/0123abcdef").id().contains("0123abcdef"));
+    assert_eq!(shown("https://vimeo.com/76979871/0123abcdef"), "https://vimeo.com/76979871/…");
 }
 
 #[test]
