@@ -18,7 +18,7 @@ use address::Address;
 /// key, where some characters take three bytes.
 const MAX_TEXT: usize = 200;
 /// The longest address, in bytes.
-const MAX_URL: usize = 16 << 10;
+pub(crate) const MAX_URL: usize = 16 << 10;
 /// The longest name of a host, with its port.
 const MAX_HOST: usize = 260;
 /// Extensions of media files and playlists.

@@ -19,6 +19,7 @@ use url::Url;
 pub use options::YtDlpOptions;
 
 use super::Page;
+use super::settled::{checked, checked_page};
 use super::site::unsupported;
 use crate::canonical::percent::decoded;
 use crate::{Canonical, Failure, LinkRequest, Links, Provider, Reason, SearchPage, SearchQuery};
@@ -152,11 +153,11 @@ impl Provider for YtDlp {
     }
 
     async fn search(&self, query: &SearchQuery) -> Result<SearchPage> {
-        self.find(query).await.map_err(|failure| failure.into_error(self.name(), "search"))
+        self.find(query).await.map(checked_page).map_err(|failure| failure.into_error(self.name(), "search"))
     }
 
     async fn links(&self, request: &LinkRequest) -> Result<Links> {
-        self.resolve(request).await.map_err(|failure| failure.into_error(self.name(), "links"))
+        self.resolve(request).await.map(checked).map_err(|failure| failure.into_error(self.name(), "links"))
     }
 }
 

@@ -10,6 +10,7 @@ use super::{ENTRIES, ROUTE};
 use crate::http::is_sendable;
 use crate::sites::lenient;
 use crate::sites::media::{best_first, kind_of, span_of};
+use crate::sites::settled::listed;
 use crate::sites::site::fetchable;
 use crate::{
     Binding, Failure, Link, LinkKind, Links, PlaylistEntry, Quality, Reason, SearchPage, SearchResult, bound_address,
@@ -144,6 +145,7 @@ impl Told {
         let entries = self.entries.unwrap_or_default();
         let is_cut = entries.len() >= ENTRIES && self.playlist_count.is_none_or(|count| count > entries.len());
         let entries = entries.into_iter().zip(1..).filter_map(|(entry, position)| entry.identity(page, position));
+        let listed = listed(entries);
         let links = Links {
             links,
             title: self.title,
@@ -151,8 +153,7 @@ impl Told {
             duration: self.duration.and_then(span_of),
             image_url,
             page_url: self.webpage_url.and_then(|url| fetchable(&url)),
-            entries: entries.collect(),
-            ..Links::default()
+            ..listed
         };
         if is_cut { links.partial() } else { links }
     }
