@@ -224,4 +224,6 @@ fn invalid(message: impl Into<Cow<'static, str>>) -> Error {
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod tests;

@@ -81,7 +81,7 @@ impl Document {
     /// [`Reason::Malformed`] when there are results and none has an address, or when they cannot be read within limits.
     pub(super) fn results(&self, rules: &Rules) -> Result<SearchPage, Failure> {
         let Some(search) = &rules.search else { return Ok(SearchPage::default()) };
-        let mut has_rows = false;
+        let (mut has_rows, mut room) = (false, Room::of(MAX_BYTES));
         let rows = self.tree.select(None, &search.row).take(MAX_ROWS).inspect(|_| has_rows = true);
         let results: Vec<SearchResult> = rows
             .filter_map(|row| {
@@ -93,6 +93,7 @@ impl Document {
                 result.creator = field(&search.creator);
                 Some(result)
             })
+            .take_while(|result| room.take(result.url.len() + result.image_url.as_ref().map_or(0, String::len)))
             .collect();
         self.checked()?;
         if has_rows && results.is_empty() {
