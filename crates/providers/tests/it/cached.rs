@@ -298,3 +298,14 @@ async fn nothing_shows_the_secrets_of_a_link() {
     let shown = format!("{error} {error:?}");
     assert!(!shown.contains("topsecret") && !shown.contains("hunter2"), "{shown}");
 }
+
+#[tokio::test]
+async fn who_sees_a_key_does_not_get_the_links_behind_it() {
+    let (bed, fake) = (Bed::new(), Fake::new("a"));
+    let provider = bed.provider(&fake);
+    let mine = request("https://archive.org/download/mine/film.mp4?token=SECRETSECRETSECRET");
+    provider.get(&mine).await.unwrap();
+    let other = request(&format!("https://archive.org/details/{}", mine.canonical().id()));
+    let answer = provider.get(&other).await.unwrap();
+    assert!(!first(&answer.value).contains("SECRET"), "{}", first(&answer.value));
+}

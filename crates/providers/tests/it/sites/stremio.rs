@@ -151,3 +151,17 @@ async fn the_address_of_an_add_on_is_shown_nowhere() {
     let addon = Stremio::new(&fetch(), &format!("{}/secret", fresh.url)).unwrap();
     check_nonsense(&fresh, &addon, PAGE).await;
 }
+
+#[tokio::test]
+async fn a_page_of_any_number_has_none_behind_it() {
+    let (upstream, addon) = site().await;
+    upstream.answers(|seen| match seen.path() {
+        "/secret/manifest.json" => Canned::json(
+            r#"{"resources":["catalog"],"types":["movie"],
+                "catalogs":[{"type":"movie","id":"a","extra":[{"name":"search"},{"name":"skip"}]}]}"#,
+        ),
+        _ => Canned::json(r#"{"metas":[{"id":"a","type":"movie"}]}"#),
+    });
+    let found = addon.search(&SearchQuery::new("a").page(u64::MAX.to_string())).await.unwrap();
+    assert_eq!(found.results.len(), 1);
+}
