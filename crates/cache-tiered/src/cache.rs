@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use cache_core::{Entry, Error, ErrorKind, Key, Result, Selector};
+use cache_core::{Entry, Error, ErrorKind, Freshness, Key, Result, Selector};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
@@ -176,6 +176,12 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Cache<V> {
     pub async fn get(&self, key: &Key) -> Result<Option<Hit<V>>> {
         self.0.check_open("get")?;
         self.0.find(key).await
+    }
+
+    /// How fresh the value of `key` is, as [`get`](Self::get) would say, but for the statistics.
+    pub(crate) async fn freshness(&self, key: &Key) -> Result<Option<Freshness>> {
+        self.0.check_open("freshness")?;
+        self.0.freshness(key).await
     }
 
     /// The values of `keys`, in their order, each as [`get`](Self::get) answers. Each tier is asked once for all that

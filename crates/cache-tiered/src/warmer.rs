@@ -201,9 +201,7 @@ where
     E: Into<Box<dyn StdError + Send + Sync>>,
 {
     // Tiers that cannot be read are no reason not to load.
-    if let Ok(Some(hit)) = cache.get(key).await
-        && hit.freshness == Freshness::Fresh
-    {
+    if let Ok(Some(Freshness::Fresh)) = cache.freshness(key).await {
         return Ok(Warmed::Fresh);
     }
     let hit = cache.request(key).refresh().behind().load(loader).await?;

@@ -6,6 +6,7 @@ pub(crate) mod percent;
 mod query;
 mod sites;
 
+use std::borrow::Cow;
 use std::fmt::{self, Write};
 
 use cache_core::{Error, ErrorKind, Result};
@@ -17,7 +18,7 @@ use address::Address;
 /// key, where some characters take three bytes.
 const MAX_TEXT: usize = 200;
 /// The longest address, in bytes.
-const MAX_URL: usize = 16 << 10;
+pub(crate) const MAX_URL: usize = 16 << 10;
 /// The longest name of a host, with its port.
 const MAX_HOST: usize = 260;
 /// Extensions of media files and playlists.
@@ -25,6 +26,8 @@ const MEDIA: &[&str] = &[
     "aac", "avi", "flac", "flv", "m3u8", "m4a", "m4v", "mka", "mkv", "mov", "mp3", "mp4", "mpd", "mpeg", "mpg", "oga",
     "ogg", "ogv", "opus", "ts", "wav", "webm", "wmv",
 ];
+/// What identities begin with that are hashes, and no others.
+const HASH: &str = "blake3-";
 
 /// What media is filed under: the same for all addresses that are known to name the same media, and different for all
 /// others. It is for keys only, never to be fetched.
@@ -32,8 +35,10 @@ const MEDIA: &[&str] = &[
 /// * Sites that are known are reduced to their identifiers: `youtu.be/X`, `youtube.com/watch?v=X`, `…/shorts/X`,
 ///   `…/embed/X`, `music.youtube.com` and `youtube-nocookie.com` are one. What of them is not understood in full is like
 ///   other addresses: one thing under two names costs a second load, two under one name would be mixed up.
-/// * Of others, the case of scheme and host, default ports, dot segments, fragments, percent-encoding and tracking
-///   parameters make no difference, nor does the order of parameters that are name and value.
+/// * Of others, the case of scheme and host, default ports, dot segments, percent-encoding and tracking parameters make
+///   no difference, nor does the order of parameters that are name and value, nor a fragment that says when to begin.
+///   Other fragments may name a thing of their own, or be a key to it: an address with one is filed under its hash, but
+///   for the routes of applications, `#/` and `#!`, which are kept.
 /// * A signed address keeps every byte. As a secret, it is filed under its hash; so is one with a password, and one too
 ///   long for a key, and one with a token, a key to an API or a session in its query or path.
 /// * A magnet link is its info hash and the files that it selects.
@@ -44,7 +49,7 @@ const MEDIA: &[&str] = &[
 /// assert_eq!(video, Canonical::of("HTTPS://m.YouTube.com:443/watch?utm_source=x&v=dQw4w9WgXcQ#t=9")?);
 /// assert_eq!((video.source_type(), video.id()), (SourceType::YouTube, "dQw4w9WgXcQ"));
 ///
-/// let page = Canonical::of("http://Example.org:80/a/../%7Eb?y=2&x=1&fbclid=z#top")?;
+/// let page = Canonical::of("http://Example.org:80/a/../%7Eb?y=2&x=1&fbclid=z#t=9")?;
 /// assert_eq!(page.id(), "http://example.org/~b?x=1&y=2");
 /// # Ok::<(), cache_core::Error>(())
 /// ```
@@ -81,16 +86,19 @@ impl Canonical {
     fn of_address(address: &Address<'_>) -> Self {
         let by_extension = || by_extension(&address.path);
         if address.has_password || is_secret(address) {
-            let route = route(address.fragment).map(|route| format!("{}#{route}", address.whole));
+            let part = fragment(address).map(|fragment| format!("{}#{fragment}", address.whole));
             let source_type = sites::by_host(address).unwrap_or_else(by_extension);
-            return Self { source_type, id: hashed(route.as_deref().unwrap_or(address.whole)) };
+            return Self { source_type, id: hashed(part.as_deref().unwrap_or(address.whole)) };
         }
         // A route is a page of its own.
         if let Some((source_type, id)) = sites::identity(address).filter(|_| route(address.fragment).is_none()) {
-            return Self { source_type, id: short(id) };
+            let id = if sites::is_secret(source_type, &id) { hashed(&id) } else { short(id) };
+            return Self { source_type, id };
         }
         let source_type = sites::by_host(address).unwrap_or_else(by_extension);
-        Self { source_type, id: short(generic(address)) }
+        let is_shown = fragment(address).is_none() || route(address.fragment).is_some();
+        let id = generic(address);
+        Self { source_type, id: if is_shown { short(id) } else { hashed(&id) } }
     }
 
     /// Of something that has no address: an identifier in the provider's own terms, kept as it is.
@@ -132,8 +140,9 @@ pub(crate) fn shown(url: &str) -> String {
     let host: String = authority.rsplit('@').next().unwrap_or_default().chars().take(MAX_HOST).collect();
     let name = host.split(':').next().unwrap_or_default().to_ascii_lowercase();
     // Some sign in the path: a segment that long names nothing that people read.
-    let is_secret = |before, part: &str| {
-        part.len() > 64 || validity::is_secret_segment(before, part) || sites::is_token(&name, part)
+    let is_secret = |before: &str, part: &str| {
+        let is_named = sites::is_token(&name, part) || sites::is_vimeo_hash(&name, before, part);
+        part.len() > 64 || is_named || validity::is_secret_segment(before, part)
     };
     let mut before = "";
     let part = |part| if is_secret(std::mem::replace(&mut before, part), part) { "…" } else { part };
@@ -153,9 +162,9 @@ fn generic(address: &Address<'_>) -> String {
     }
     text.push_str(&address.path);
     query::push_canonical(&mut text, &address.query);
-    if let Some(route) = route(address.fragment) {
+    if let Some(fragment) = fragment(address) {
         text.push('#');
-        text.push_str(&percent::normal(route));
+        text.push_str(&fragment);
     }
     text
 }
@@ -173,6 +182,19 @@ fn route(fragment: &str) -> Option<&str> {
     fragment.starts_with(['!', '/']).then_some(fragment)
 }
 
+/// The fragment of `address`, in normal form, where it may name something else than the address does without it.
+fn fragment<'a>(address: &Address<'a>) -> Option<Cow<'a, str>> {
+    let fragment = address.fragment;
+    (!fragment.is_empty() && !is_instant(fragment)).then(|| percent::normal(fragment))
+}
+
+/// Whether `fragment` says when to begin, as media fragments do: `t=90`, `t=1m30s`, `t=npt:10,20`.
+fn is_instant(fragment: &str) -> bool {
+    let time = fragment.strip_prefix("t=").map(|time| time.strip_prefix("npt:").unwrap_or(time));
+    let is_part = |byte: u8| byte.is_ascii_digit() || matches!(byte, b':' | b'.' | b',' | b'h' | b'm' | b's');
+    time.is_some_and(|time| time.bytes().any(|byte| byte.is_ascii_digit()) && time.bytes().all(is_part))
+}
+
 fn by_extension(path: &str) -> SourceType {
     let extension = path.rsplit('/').next().and_then(|name| name.rsplit_once('.')).map(|(_, extension)| extension);
     let is_media = |extension: &str| MEDIA.iter().any(|media| extension.eq_ignore_ascii_case(media));
@@ -180,12 +202,14 @@ fn by_extension(path: &str) -> SourceType {
 }
 
 fn short(id: String) -> Box<str> {
-    if id.len() <= MAX_TEXT { id.into() } else { hashed(&id) }
+    // What only looks like a hash has another one.
+    if id.len() <= MAX_TEXT && !id.starts_with(HASH) { id.into() } else { hashed(&id) }
 }
 
-/// What stands for a text that is too long or secret: nobody finds two with the same.
+/// What stands for a text that is too long or secret: nobody finds two with the same, and who sees it cannot write an
+/// address that has it.
 fn hashed(text: &str) -> Box<str> {
-    format!("blake3-{}", blake3::hash(text.as_bytes()).to_hex()).into()
+    format!("{HASH}{}", blake3::hash(text.as_bytes()).to_hex()).into()
 }
 
 fn strip_scheme<'a>(url: &'a str, scheme: &str) -> Option<&'a str> {
@@ -193,11 +217,13 @@ fn strip_scheme<'a>(url: &'a str, scheme: &str) -> Option<&'a str> {
     start.eq_ignore_ascii_case(scheme).then_some(rest)
 }
 
-fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+fn invalid(message: impl Into<Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::Invalid, message)
 }
 
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod secrets;
 #[cfg(test)]
 mod tests;

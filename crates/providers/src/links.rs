@@ -1,13 +1,15 @@
 //! `Links`: what a provider knows of one page.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::canonical::shown;
 use crate::{Link, Validity};
 
 /// What a provider knows of one page: its links, the best first, and what they are links of.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Links {
     /// The links, the best first.
@@ -48,7 +50,7 @@ pub enum Extent {
 }
 
 /// What is known of an entry of a playlist before it is resolved.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PlaylistEntry {
     /// Its page.
@@ -94,5 +96,50 @@ impl PlaylistEntry {
     /// An entry of which only the page is known.
     pub fn new(url: impl Into<String>) -> Self {
         Self { url: url.into(), ..Self::default() }
+    }
+}
+
+/// Without what may be secret in addresses.
+impl fmt::Debug for Links {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Links")
+            .field("links", &self.links)
+            .field("extent", &self.extent)
+            .field("title", &self.title)
+            .field("creator", &self.creator)
+            .field("duration", &self.duration)
+            .field("image_url", &self.image_url.as_deref().map(shown))
+            .field("page_url", &self.page_url.as_deref().map(shown))
+            .field("entries", &self.entries)
+            .finish()
+    }
+}
+
+/// Without what may be secret in addresses.
+impl fmt::Debug for PlaylistEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PlaylistEntry")
+            .field("url", &shown(&self.url))
+            .field("title", &self.title)
+            .field("duration", &self.duration)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{LinkKind, SearchResult, Song};
+
+    #[test]
+    fn what_is_shown_of_an_answer_has_no_secrets() {
+        let url = "https://example.org/a?access_token=SECRET";
+        let links = Links { image_url: Some(url.into()), page_url: Some(url.into()), ..Links::default() };
+        let mut song = Song::new(url, "a", Link::new(url, LinkKind::Audio));
+        song.thumbnail = Some(url.into());
+        let result = SearchResult { image_url: Some(url.into()), ..SearchResult::new("a", url) };
+        for shown in [format!("{links:?}{song:?}"), format!("{:?}{result:?}", PlaylistEntry::new(url))] {
+            assert!(shown.contains("example.org") && !shown.contains("SECRET"), "{shown}");
+        }
     }
 }

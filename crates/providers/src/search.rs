@@ -1,10 +1,12 @@
 //! `SearchPage`: what a search found.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::LinkKind;
+use crate::canonical::shown;
 
 /// The most results of one page.
 const MAX_RESULTS: usize = 10_000;
@@ -31,7 +33,7 @@ impl SearchPage {
 }
 
 /// One thing that a search found.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SearchResult {
     /// Its title.
@@ -56,5 +58,19 @@ impl SearchResult {
     /// A result of which only title and page are known.
     pub fn new(title: impl Into<String>, url: impl Into<String>) -> Self {
         Self { title: title.into(), url: url.into(), ..Self::default() }
+    }
+}
+
+/// Without what may be secret in addresses.
+impl fmt::Debug for SearchResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SearchResult")
+            .field("title", &self.title)
+            .field("url", &shown(&self.url))
+            .field("image_url", &self.image_url.as_deref().map(shown))
+            .field("kind", &self.kind)
+            .field("duration", &self.duration)
+            .field("creator", &self.creator)
+            .finish()
     }
 }

@@ -8,6 +8,7 @@ mod lenient;
 mod media;
 mod peertube;
 mod podcast;
+mod settled;
 mod site;
 mod stremio;
 #[cfg(feature = "yt-dlp")]

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cache_core::{Backend, Clock, Error, ErrorKind, Freshness, Key, KeyPrefix, Result, Selector, Swept};
+use cache_core::{Backend, Clock, Error, ErrorKind, Freshness, Key, KeyPrefix, Lifetime, Result, Selector, Swept, ttl};
 use cache_tiered::{Cache, CacheBuilder, Class, Hit, Invalidation, Load, Popularity, Tiered};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -38,11 +38,16 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Store<V> {
         options: &CacheOptions,
         popularity: Option<Popularity>,
     ) -> Result<Self> {
+        // Of a part, or of nothing, no more is expected than of all.
+        let brief = |lifetime: Lifetime| {
+            let all = options.lifetime;
+            ttl(lifetime.fresh_for().min(all.fresh_for())).stale(lifetime.stale_for().min(all.stale_for()))
+        };
         let class = Class::new(group, options.at_once.max(1));
         let mut builder: CacheBuilder<V> = Cache::builder(name)
             .lifetime(options.lifetime)
-            .empty(options.empty)
-            .partial(options.partial)
+            .empty(brief(options.empty))
+            .partial(brief(options.partial))
             .near(options.near)
             .deadline(options.deadline)
             .class(&class)

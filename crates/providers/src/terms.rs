@@ -49,10 +49,10 @@ pub(crate) fn settle(load: &Load, provider: &str, mut links: Links, now: Timesta
 
 /// Tells `load` how much there is of its value.
 pub(crate) fn weigh(load: &Load, is_empty: bool, extent: Extent) {
-    if is_empty {
-        load.set_empty();
-    } else if extent == Extent::Partial {
+    if extent == Extent::Partial {
         load.set_partial();
+    } else if is_empty {
+        load.set_empty();
     }
 }
 

@@ -5,6 +5,9 @@ use std::fmt::{Display, Write};
 use super::{Key, KeyPrefix, escape::Escaping, too_long};
 use crate::{Error, ErrorKind, Result};
 
+/// Room for what most keys add, in bytes.
+const USUAL: usize = 96;
+
 /// Gathers the parts and parameters of a [`Key`].
 ///
 /// Parameters are sorted by name and follow the parts, whatever the order of the calls. Text beyond
@@ -19,17 +22,19 @@ pub struct KeyBuilder {
 
 impl KeyBuilder {
     pub(super) fn new() -> Self {
-        Self { text: String::new(), segments: 0, params: Vec::new() }
+        Self { text: String::with_capacity(USUAL), segments: 0, params: Vec::new() }
     }
 
     pub(super) fn below(parent: &Key) -> Self {
-        Self { text: parent.as_str().to_owned(), segments: 1, params: Vec::new() }
+        let mut text = String::with_capacity(parent.as_str().len() + USUAL);
+        text.push_str(parent.as_str());
+        Self { text, segments: 1, params: Vec::new() }
     }
 
     /// Adds a part.
     pub fn part(mut self, part: impl Display) -> Self {
-        let part = escaped(part);
-        self.push_segment(&part);
+        self.begin_segment();
+        escape_into(&mut self.text, part);
         self
     }
 
@@ -51,7 +56,8 @@ impl KeyBuilder {
             return Err(Error::new(ErrorKind::Invalid, format!("the key parameter {name} was given twice")));
         }
         for (name, value) in std::mem::take(&mut self.params) {
-            self.push_segment(&name);
+            self.begin_segment();
+            self.text.push_str(&name);
             self.text.push('=');
             self.text.push_str(&value);
         }
@@ -72,18 +78,21 @@ impl KeyBuilder {
         self.build().map(|key| KeyPrefix::below(&key))
     }
 
-    fn push_segment(&mut self, segment: &str) {
+    fn begin_segment(&mut self) {
         if self.segments > 0 {
             self.text.push(':');
         }
         self.segments += 1;
-        self.text.push_str(segment);
     }
 }
 
 fn escaped(value: impl Display) -> String {
     let mut text = String::new();
-    // Writing into a String fails only when the value's own Display does; what it wrote so far then stands.
-    let _ = write!(Escaping(&mut text), "{value}");
+    escape_into(&mut text, value);
     text
+}
+
+fn escape_into(text: &mut String, value: impl Display) {
+    // Writing into a String fails only when the value's own Display does; what it wrote so far then stands.
+    let _ = write!(Escaping(text), "{value}");
 }

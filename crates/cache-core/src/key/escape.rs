@@ -12,15 +12,27 @@ fn must_escape(c: char) -> bool {
     matches!(c, ':' | '=' | '*' | '?' | '%') || c.is_control()
 }
 
+/// Whether it is a character by itself, and stands for itself.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii() && !must_escape(char::from(byte))
+}
+
 /// A writer that escapes what passes through it.
 pub(super) struct Escaping<'a>(pub(super) &'a mut String);
 
 impl Write for Escaping<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        for c in text.chars() {
+        // What needs no escape is copied in runs: most texts are one.
+        let mut rest = text;
+        loop {
+            let run = rest.bytes().position(|byte| !is_plain(byte)).unwrap_or(rest.len());
+            let (plain, tail) = rest.split_at(run);
+            self.0.push_str(plain);
+            let mut chars = tail.chars();
+            let Some(c) = chars.next() else { break };
+            rest = chars.as_str();
             if must_escape(c) {
-                let mut utf8 = [0; 4];
-                for byte in c.encode_utf8(&mut utf8).bytes() {
+                for byte in &tail.as_bytes()[..c.len_utf8()] {
                     self.0.push('%');
                     self.0.push(char::from(HEX[usize::from(byte >> 4)]));
                     self.0.push(char::from(HEX[usize::from(byte & 15)]));

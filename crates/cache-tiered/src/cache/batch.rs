@@ -9,6 +9,7 @@ use tokio::task::consume_budget;
 use tokio::time::Instant;
 
 use super::inner::{Inner, Looked, Seen};
+use super::near::Held;
 use super::stats::count;
 use super::{Hit, Origin};
 use crate::fence::Watch;
@@ -35,6 +36,22 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Inner<V> {
         let sought = self.seek(key, stored, began);
         let looked = self.look(&sought.stored, &self.expecting(&self.wants)).await;
         self.answer(&sought, looked)
+    }
+
+    /// How fresh the value of `key` is, if there is one. Who looks after values asks it: it is no hit and no miss.
+    pub(super) async fn freshness(&self, key: &Key) -> Result<Option<Freshness>> {
+        let of = |held: &Held<V>| held.freshness(self.clock.now());
+        let near = self.near_valid(key);
+        if near.as_ref().is_some_and(|held| of(held) == Freshness::Fresh) {
+            return Ok(Some(Freshness::Fresh));
+        }
+        let stored = self.stored_key(key)?;
+        self.tiers.open().await;
+        let looked = self.look(&stored, &self.expecting(&self.wants)).await;
+        match self.better(near.map(|held| (held, Origin::Near)), looked.found) {
+            Some((held, _)) => Ok(Some(of(&held)).filter(|freshness| *freshness != Freshness::Expired)),
+            None => looked.error.map_or(Ok(None), Err),
+        }
     }
 
     /// As [`find`](Self::find), for each of `keys`.

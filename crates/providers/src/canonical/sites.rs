@@ -61,6 +61,18 @@ pub(super) fn is_token(host: &str, segment: &str) -> bool {
     is_soundcloud && segment.len() > 2 && segment.starts_with("s-")
 }
 
+/// Whether `hash`, which follows `before` in a path on `host`, opens a film of Vimeo that is not listed.
+pub(super) fn is_vimeo_hash(host: &str, before: &str, hash: &str) -> bool {
+    let is_vimeo = host.strip_suffix("vimeo.com").is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    let is_film = !before.is_empty() && before.bytes().all(|byte| byte.is_ascii_digit());
+    is_vimeo && is_film && is_hash(hash)
+}
+
+/// Whether an identifier that [`identity`] has found shows what its owner keeps private.
+pub(super) fn is_secret(source: SourceType, id: &str) -> bool {
+    source == SourceType::Vimeo && id.contains('/')
+}
+
 /// The identifier in `spotify:track:X`, whose part behind the scheme is `name`.
 pub(super) fn spotify_name(name: &str) -> Option<String> {
     let (kind, id) = name.split_once(':')?;
@@ -120,9 +132,12 @@ fn vimeo(path: &str, query: &str) -> Option<String> {
     let mut hashes = hash.into_iter().chain(values(query, "h"));
     let hash = hashes.next();
     let is_one = hashes.all(|other| Some(other) == hash);
-    let is_hash = |hash: &str| hash.len() >= 8 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
     let is_known = id.bytes().all(|byte| byte.is_ascii_digit()) && is_one && hash.is_none_or(is_hash);
     is_known.then(|| hash.map_or_else(|| id.to_owned(), |hash| format!("{id}/{hash}")))
+}
+
+fn is_hash(text: &str) -> bool {
+    text.len() >= 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Of collections, parameters say what of them is shown.

@@ -7,7 +7,8 @@ use super::{Ask, Fetch, is_sendable};
 use crate::{Link, LinkCheck, Verdict};
 
 /// Whether a link still works, asked over HTTP: for its head, and where that is refused for its first byte, because many
-/// a signed address is good for one method only. Its headers are sent along.
+/// a signed address is good for one method only. Its headers are sent along, but to no
+/// other origin that it redirects to.
 ///
 /// Nothing is asked about magnet links, nor of a host that wants to be left alone.
 #[derive(Debug, Clone)]
@@ -21,7 +22,7 @@ impl HttpCheck {
 
     async fn status(&self, ask: Ask, link: &Link) -> Result<u16> {
         let headers = link.headers.iter().filter(|(name, value)| is_sendable(name, value));
-        let ask = headers.fold(ask, |ask, (name, value)| ask.header(name, value));
+        let ask = headers.fold(ask, |ask, (name, value)| ask.secret(name, value));
         self.0.status(&ask).await.map_err(|failure| failure.into_error("http", "check"))
     }
 }

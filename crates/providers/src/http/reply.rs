@@ -161,6 +161,8 @@ pub(super) fn pause(response: &Response, now: Timestamp, max: Duration) -> Optio
     let sent = || text(headers, &DATE).and_then(validity::http_date).unwrap_or(now);
     let told = text(headers, &RETRY_AFTER).and_then(|value| match value.parse() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
+        // More than any number can say.
+        Err(_) if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) => Some(Duration::MAX),
         Err(_) => validity::http_date(value).map(|until| until.since(sent())),
     });
     let pause = told.or((status == 429).then_some(UNTOLD))?.min(max);

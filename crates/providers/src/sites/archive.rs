@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::media::{best_first, is_played, kind_of, span};
-use super::site::{encoded, limited, unsupported};
+use super::settled::{checked, checked_page, limited};
+use super::site::{encoded, unsupported};
 use super::{Base, Page, Site, lenient};
 use crate::http::Fetch;
 use crate::{Failure, Link, LinkKind, LinkRequest, Links, Provider, Reason, SearchPage, SearchQuery, SearchResult};
@@ -187,11 +188,11 @@ impl Provider for InternetArchive {
     }
 
     async fn search(&self, query: &SearchQuery) -> Result<SearchPage> {
-        self.find(query).await.map_err(|failure| failure.into_error(self.name(), "search"))
+        self.find(query).await.map(checked_page).map_err(|failure| failure.into_error(self.name(), "search"))
     }
 
     async fn links(&self, request: &LinkRequest) -> Result<Links> {
-        self.resolve(request).await.map_err(|failure| failure.into_error(self.name(), "links"))
+        self.resolve(request).await.map(checked).map_err(|failure| failure.into_error(self.name(), "links"))
     }
 }
 

@@ -22,6 +22,7 @@ pub use table::{HtmlError, HtmlFollow, HtmlPage, HtmlSearch, HtmlTable};
 
 use super::Page;
 use super::media::{best_first, kind_of};
+use super::settled::{checked, checked_page, limited};
 use super::site::{Site, unsupported};
 use crate::http::{Ask, Expected, Fetch};
 use crate::sites::Base;
@@ -99,10 +100,10 @@ impl HtmlSite {
         let is_complete = self.follow(&mut first, &mut seen).await;
         let mut known = HashSet::new();
         first.sources.retain(|source| known.insert(source.url.clone()));
-        let is_complete = is_complete && first.sources.len() <= MAX_LINKS;
-        let mut links: Vec<Link> = first.sources.into_iter().take(MAX_LINKS).map(|source| self.link(source)).collect();
-        best_first(&mut links);
-        let links = Links { links, ..first.about };
+        let is_complete = is_complete && !first.is_cut && first.sources.len() <= MAX_LINKS;
+        let mut found = limited(first.sources.into_iter().take(MAX_LINKS).map(|source| self.link(source)));
+        best_first(&mut found.links);
+        let links = Links { links: found.links, extent: found.extent, ..first.about };
         Ok(if is_complete { links } else { links.partial() })
     }
 
@@ -123,6 +124,7 @@ impl HtmlSite {
                     is_complete = false;
                     continue;
                 };
+                is_complete &= !page.is_cut;
                 first.sources.extend(page.sources);
                 level.extend(page.follow);
             }
@@ -175,10 +177,10 @@ impl Provider for HtmlSite {
     }
 
     async fn search(&self, query: &SearchQuery) -> Result<SearchPage> {
-        self.find(query).await.map_err(|failure| failure.into_error(self.name(), "search"))
+        self.find(query).await.map(checked_page).map_err(|failure| failure.into_error(self.name(), "search"))
     }
 
     async fn links(&self, request: &LinkRequest) -> Result<Links> {
-        self.resolve(request).await.map_err(|failure| failure.into_error(self.name(), "links"))
+        self.resolve(request).await.map(checked).map_err(|failure| failure.into_error(self.name(), "links"))
     }
 }

@@ -10,18 +10,22 @@ use cache_core::Result;
 use serde::Deserialize;
 
 use super::media::{best_first, span_of};
-use super::site::{MAX_LINKS, limited, unsupported};
+use super::settled::{checked, checked_page, limited};
+use super::site::unsupported;
 use super::{Base, Page, Site, lenient};
 use crate::http::{Ask, Fetch};
 use crate::validity::iso_date;
 use crate::{
-    Binding, Failure, Link, LinkKind, LinkRequest, Links, Provider, SearchPage, SearchQuery, SearchResult, Validity,
+    Binding, Failure, Link, LinkKind, LinkRequest, Links, Provider, Reason, SearchPage, SearchQuery, SearchResult,
+    Validity,
 };
 use video::{Captions, Pass, Video};
 
 const INDEX: &str = "https://sepiasearch.org";
 /// How deep a search goes.
 const REACH: u64 = 10_000;
+/// The longest token of a video, in bytes: it is in each link.
+const MAX_TOKEN: usize = 2048;
 
 /// Films of an instance of `PeerTube`, or of all instances that an index such as `SepiaSearch` knows, by the API `v1`.
 ///
@@ -149,7 +153,7 @@ impl PeerTube {
             link.language = language;
             link
         });
-        let mut links = limited(self.links_of(&base, &video, pass.as_ref()).into_iter().chain(texts));
+        let mut links = limited(self.links_of(&base, &video, pass.as_ref()).chain(texts));
         if let Err(failure) = &captions {
             tracing::debug!(provider = %self.site.name, %failure, "the subtitles of a video are missing");
             links = links.partial();
@@ -170,32 +174,33 @@ impl PeerTube {
         }
         let address = base.at(&["api", "v1", "videos", id, "token"]).text();
         let token: Token = self.site.json(access.shown(Ask::post(address))).await?;
+        if token.files.token.len() > MAX_TOKEN {
+            return Err(Failure::new(Reason::Malformed, "the token of the video is longer than any should be"));
+        }
         Ok(Some(Pass { token: token.files.token, ends: iso_date(&token.files.expires) }))
     }
 
-    fn links_of(&self, base: &Base, video: &Video, pass: Option<&Pass>) -> Vec<Link> {
-        let mut links = Vec::new();
-        let lists = &video.streaming_playlists;
-        for list in lists.iter().filter_map(|list| list.playlist_url.as_ref()).take(MAX_LINKS) {
-            links.push(self.passed(base, list.clone(), LinkKind::Hls, pass));
-        }
-        for file in video.files.iter().chain(lists.iter().flat_map(|list| &list.files)) {
-            if links.len() > MAX_LINKS {
-                break;
-            }
-            if let Some(url) = &file.url {
-                let mut link = self.passed(base, url.clone(), file.kind(), pass);
-                file.describe(&mut link);
-                links.push(link);
-            }
+    fn links_of<'a>(
+        &'a self,
+        base: &'a Base,
+        video: &'a Video,
+        pass: Option<&'a Pass>,
+    ) -> impl Iterator<Item = Link> + 'a {
+        let lists = video.streaming_playlists.iter();
+        let playlists = lists.clone().filter_map(|list| list.playlist_url.clone());
+        let playlists = playlists.map(move |url| self.passed(base, url, LinkKind::Hls, pass));
+        let files = video.files.iter().chain(lists.flat_map(|list| &list.files));
+        let described = files.flat_map(move |file| {
+            let whole = file.url.clone().map(|url| self.passed(base, url, file.kind(), pass));
             // The swarm is for everybody, and its pieces for those whom the video is for.
-            if let (Some(magnet), None) = (&file.magnet_uri, pass) {
-                let mut link = self.site.link(magnet, LinkKind::Torrent, None);
+            let magnet = file.magnet_uri.as_ref().filter(|_| pass.is_none());
+            let magnet = magnet.map(|magnet| self.site.link(magnet, LinkKind::Torrent, None));
+            [whole, magnet].into_iter().flatten().map(|mut link| {
                 file.describe(&mut link);
-                links.push(link);
-            }
-        }
-        links
+                link
+            })
+        });
+        playlists.chain(described)
     }
 
     /// The link to `url`, with the token that it needs.
@@ -255,11 +260,11 @@ impl Provider for PeerTube {
     }
 
     async fn search(&self, query: &SearchQuery) -> Result<SearchPage> {
-        self.find(query).await.map_err(|failure| failure.into_error(self.name(), "search"))
+        self.find(query).await.map(checked_page).map_err(|failure| failure.into_error(self.name(), "search"))
     }
 
     async fn links(&self, request: &LinkRequest) -> Result<Links> {
-        self.resolve(request).await.map_err(|failure| failure.into_error(self.name(), "links"))
+        self.resolve(request).await.map(checked).map_err(|failure| failure.into_error(self.name(), "links"))
     }
 }
 

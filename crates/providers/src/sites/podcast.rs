@@ -7,6 +7,7 @@ use cache_core::Result;
 use serde::Deserialize;
 
 use super::media::kind_of;
+use super::settled::{checked, checked_page, limited, listed};
 use super::site::{encoded, fetchable, unsupported};
 use super::{Base, Page, Site, lenient};
 use crate::canonical::percent::decoded;
@@ -26,7 +27,7 @@ const ROUTE: &str = "/episode/";
 /// * **Links** of a feed are entries, one for each episode, in the feed's order: the first 10,000, with the answer partial if
 ///   there are more. Links of an entry are the enclosure of the episode and its alternatives. An entry's address is that
 ///   of the feed with `#/episode/ID`; each costs one request of the feed.
-/// * An episode is known by its `guid`, or else by the address of its enclosure.
+/// * An episode is known by its `guid`, if no other of the feed has the same, or else by the address of its enclosure.
 /// * Whatever feed a request names is asked for: see [`FetchOptions::admit`](crate::http::FetchOptions::admit).
 #[derive(Debug, Clone)]
 pub struct Podcast(Site);
@@ -86,7 +87,7 @@ impl Podcast {
         let episode = feed.episodes.iter().position(|episode| episode.id() == Some(&*id));
         let gone = || Failure::new(Reason::NotFound, "the feed has no such episode any more");
         let episode = feed.episodes.swap_remove(episode.ok_or_else(gone)?);
-        let mut links = Links::of(episode.sources.iter().filter_map(|source| self.link(source)));
+        let mut links = limited(episode.sources.iter().filter_map(|source| self.link(source)));
         links.creator = feed.title;
         links.image_url = episode.image.or(feed.image);
         links.page_url = episode.page;
@@ -115,11 +116,11 @@ impl Provider for Podcast {
     }
 
     async fn search(&self, query: &SearchQuery) -> Result<SearchPage> {
-        self.find(query).await.map_err(|failure| failure.into_error(self.name(), "search"))
+        self.find(query).await.map(checked_page).map_err(|failure| failure.into_error(self.name(), "search"))
     }
 
     async fn links(&self, request: &LinkRequest) -> Result<Links> {
-        self.resolve(request).await.map_err(|failure| failure.into_error(self.name(), "links"))
+        self.resolve(request).await.map(checked).map_err(|failure| failure.into_error(self.name(), "links"))
     }
 }
 
@@ -149,12 +150,7 @@ fn entries(url: &str, feed: Feed) -> Links {
         entry.duration = episode.duration;
         Some(entry)
     };
-    let links = Links {
-        entries: feed.episodes.into_iter().filter_map(entry).collect(),
-        title: feed.title,
-        image_url: feed.image,
-        page_url: feed.page,
-        ..Links::default()
-    };
+    let links = listed(feed.episodes.into_iter().filter_map(entry));
+    let links = Links { title: feed.title, image_url: feed.image, page_url: feed.page, ..links };
     if is_cut { links.partial() } else { links }
 }

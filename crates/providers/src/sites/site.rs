@@ -1,15 +1,15 @@
 //! `Site`: what the providers of particular sites have in common.
 
-use std::collections::HashSet;
 use std::fmt::{self, Write};
 
 use cache_core::{Error, ErrorKind, Result, Timestamp};
 use serde::de::DeserializeOwned;
 use url::Url;
 
+use crate::canonical::MAX_URL;
 use crate::canonical::percent::decoded;
 use crate::http::{Ask, Expected, Fetch, Reply};
-use crate::{Binding, Failure, Link, LinkKind, LinkRequest, Links, Reason, SourceType, bound_address, link_validity};
+use crate::{Binding, Failure, Link, LinkKind, LinkRequest, Reason, SourceType, bound_address, link_validity};
 
 /// The most links of an answer: whoever answers with more means no good.
 pub(super) const MAX_LINKS: usize = 10_000;
@@ -203,18 +203,12 @@ pub(super) fn encoded(text: &str) -> String {
     to
 }
 
-/// `url` as it is fetched, which some write with spaces in it; none where it is not of HTTP or a magnet link.
+/// `url` as it is fetched, which some write with spaces in it; none where it is not of HTTP or a magnet link, or
+/// longer than addresses are.
 pub(super) fn fetchable(url: &str) -> Option<String> {
-    let is = |url: &String| Link::new(url.as_str(), LinkKind::Other).is_fetchable();
+    let is = |url: &String| url.len() <= MAX_URL && Link::new(url.as_str(), LinkKind::Other).is_fetchable();
     let written = Some(url.trim().to_owned()).filter(is);
     written.or_else(|| Url::parse(url).ok().map(String::from).filter(is))
-}
-
-/// `links`, each address once; partial, if there are too many.
-pub(super) fn limited(links: impl IntoIterator<Item = Link>) -> Links {
-    let (mut links, mut seen) = (links.into_iter(), HashSet::new());
-    let kept = Links::of(links.by_ref().take(MAX_LINKS).filter(|link| seen.insert(link.url.clone())));
-    if links.next().is_some() { kept.partial() } else { kept }
 }
 
 /// The failure of a request that names nothing on this site.

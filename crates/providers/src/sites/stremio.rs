@@ -16,7 +16,8 @@ use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use super::site::{MAX_LINKS, encoded, limited, unsupported};
+use super::settled::{checked, checked_page, limited, listed};
+use super::site::{encoded, unsupported};
 use super::{Base, Page, Site, lenient};
 use crate::canonical::percent::decoded;
 use crate::http::{Ask, Fetch, Reply};
@@ -123,7 +124,7 @@ impl Stremio {
         let limit = query.limit.map_or(usize::MAX, |limit| limit as usize);
         let is_cut = seen > limit as u64;
         let mut page = SearchPage::of(found.into_iter().flatten().take(limit).map(Preview::result));
-        page.next = has_more.then(|| (skip + if is_cut { limit as u64 } else { seen }).to_string());
+        page.next = has_more.then(|| skip.saturating_add(if is_cut { limit as u64 } else { seen }).to_string());
         Ok(page)
     }
 
@@ -169,15 +170,8 @@ impl Stremio {
             entry.title = video.title.or(video.name);
             entry
         };
-        let is_cut = meta.videos.len() > MAX_LINKS;
-        let links = Links {
-            title: meta.name,
-            image_url: meta.poster,
-            page_url: Some(wanted.page()),
-            entries: meta.videos.into_iter().take(MAX_LINKS).map(entry).collect(),
-            ..Links::default()
-        };
-        Ok(if is_cut { links.partial() } else { links })
+        let links = listed(meta.videos.into_iter().map(entry));
+        Ok(Links { title: meta.name, image_url: meta.poster, page_url: Some(wanted.page()), ..links })
     }
 
     /// Until when an answer is good that is not known to end.
@@ -230,11 +224,11 @@ impl Provider for Stremio {
     }
 
     async fn search(&self, query: &SearchQuery) -> Result<SearchPage> {
-        self.find(query).await.map_err(|failure| failure.into_error(self.name(), "search"))
+        self.find(query).await.map(checked_page).map_err(|failure| failure.into_error(self.name(), "search"))
     }
 
     async fn links(&self, request: &LinkRequest) -> Result<Links> {
-        self.resolve(request).await.map_err(|failure| failure.into_error(self.name(), "links"))
+        self.resolve(request).await.map(checked).map_err(|failure| failure.into_error(self.name(), "links"))
     }
 }
 

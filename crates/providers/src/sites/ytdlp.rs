@@ -1,6 +1,7 @@
 //! `YtDlp`: links of whatever page the program yt-dlp understands.
 
 mod complaint;
+mod cookies;
 mod options;
 mod output;
 mod process;
@@ -19,6 +20,7 @@ use url::Url;
 pub use options::YtDlpOptions;
 
 use super::Page;
+use super::settled::{checked, checked_page};
 use super::site::unsupported;
 use crate::canonical::percent::decoded;
 use crate::{Canonical, Failure, LinkRequest, Links, Provider, Reason, SearchPage, SearchQuery};
@@ -42,7 +44,8 @@ const MAX_QUERY: usize = 1000;
 /// Links of whatever page the program [yt-dlp](https://github.com/yt-dlp/yt-dlp) understands, which is started for each
 /// answer and takes a second or more.
 ///
-/// * **Links** of a page are its formats, each with the headers that it needs, and its subtitles. Those of a playlist are
+/// * **Links** of a page are its formats, each with the headers that it needs, and its subtitles. A format that needs
+///   cookies has them as a header, and its link is bound to the session. Those of a playlist are
 ///   entries, the first 2000, with the answer partial if there are more; an address that names a video and a playlist means the
 ///   video. A video without a page of its own has the address of the page that it is on, with `#/item/N`. Formats that
 ///   only a particular player opens are left out.
@@ -152,11 +155,11 @@ impl Provider for YtDlp {
     }
 
     async fn search(&self, query: &SearchQuery) -> Result<SearchPage> {
-        self.find(query).await.map_err(|failure| failure.into_error(self.name(), "search"))
+        self.find(query).await.map(checked_page).map_err(|failure| failure.into_error(self.name(), "search"))
     }
 
     async fn links(&self, request: &LinkRequest) -> Result<Links> {
-        self.resolve(request).await.map_err(|failure| failure.into_error(self.name(), "links"))
+        self.resolve(request).await.map(checked).map_err(|failure| failure.into_error(self.name(), "links"))
     }
 }
 
@@ -205,11 +208,20 @@ fn page(request: &LinkRequest) -> Result<(Url, Option<u32>), Failure> {
     if url.fragment().is_some() && !is_known_by_fragment(request, &url) {
         url.set_fragment(None);
     }
-    let number = url.fragment().and_then(|fragment| fragment.strip_prefix(ROUTE)).and_then(|text| text.parse().ok());
-    if number.is_some() {
-        url.set_fragment(None);
+    let video = url.fragment().and_then(numbered);
+    if let Some((fragment, number)) = video.map(|(fragment, number)| (fragment.map(str::to_owned), number)) {
+        url.set_fragment(fragment.as_deref());
+        return Ok((url, Some(number).filter(|number| *number > 0)));
     }
-    Ok((url, number.filter(|number| *number > 0)))
+    Ok((url, None))
+}
+
+/// The fragment of a page and the number of a video on it, if `fragment` says one.
+fn numbered(fragment: &str) -> Option<(Option<&str>, u32)> {
+    let (of_page, number) = fragment.rsplit_once(ROUTE)?;
+    // That of the page, if it has one, is before it.
+    let of_page = if of_page.is_empty() { None } else { Some(of_page.strip_suffix('#')?) };
+    Some((of_page, number.parse().ok()?))
 }
 
 /// Whether the identity of `request` would be another one without the fragment of `url`.

@@ -1,13 +1,15 @@
 //! `Song`: something to listen to, ready to be played.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::canonical::shown;
 use crate::{Extent, Link, SourceType, Validity};
 
 /// Something to listen to, ready to be played.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Song {
     /// Its page.
@@ -58,5 +60,21 @@ impl Song {
     /// Until when it may be begun, so that it can be played to its end.
     pub fn playable(&self) -> Validity {
         self.stream.validity.with_margin(self.duration.unwrap_or_default())
+    }
+}
+
+/// Without what may be secret in addresses.
+impl fmt::Debug for Song {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Song")
+            .field("url", &shown(&self.url))
+            .field("stream", &self.stream)
+            .field("title", &self.title)
+            .field("creator", &self.creator)
+            .field("duration", &self.duration)
+            .field("thumbnail", &self.thumbnail.as_deref().map(shown))
+            .field("source_type", &self.source_type)
+            .field("extent", &self.extent)
+            .finish()
     }
 }

@@ -1,6 +1,8 @@
 //! Batches: many answers, none of which has ended when they are handed out.
 
-use cache_core::{Key, Result};
+use std::collections::{HashMap, HashSet};
+
+use cache_core::{Error, ErrorKind, Key, Result};
 use cache_tiered::Load;
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
@@ -22,7 +24,8 @@ pub(crate) struct Batch<'a> {
 
 impl<V: Lasting + Serialize + DeserializeOwned + Send + Sync + 'static> Store<V> {
     /// One answer for each request of `batch`, in their order: what is there in one read of each tier, the rest as
-    /// [`get`](Self::get). What ends while others are waited for is asked for anew, once.
+    /// [`get`](Self::get), each page once however often it is in the batch. What ends while others are waited for is
+    /// asked for anew, once.
     pub(crate) async fn get_many<L, F>(
         &self,
         batch: &Batch<'_>,
@@ -32,29 +35,30 @@ impl<V: Lasting + Serialize + DeserializeOwned + Send + Sync + 'static> Store<V>
         L: FnOnce(Load) -> F + Send + 'static,
         F: Future<Output = Result<V>> + Send + 'static,
     {
-        let (requests, at_once, loader) = (batch.requests, batch.at_once.max(1), &loader);
-        let keys: Vec<Key> = requests.iter().filter_map(|request| request.key_in(batch.namespace).ok()).collect();
-        let found = &self.find(&keys).await;
-        let answers = requests.iter().map(async |request| {
-            let key = request.key_in(batch.namespace)?;
-            match found.get(&key) {
-                Some(answer) => Ok(answer.clone()),
-                None => self.get(&key, loader(request)).await,
-            }
-        });
-        let mut answers: Vec<Result<Answer<V>>> = stream::iter(answers).buffered(at_once).collect().await;
-        if answers.iter().flatten().any(|answer| self.is_over(answer)) {
-            let anew = requests.iter().zip(answers).map(async |(request, answer)| match answer {
-                Ok(answer) if self.is_over(&answer) => {
-                    let key = request.key_in(batch.namespace)?;
-                    self.get(&key, loader(request)).await
-                }
-                answer => answer,
-            });
-            answers = stream::iter(anew).buffered(at_once).collect().await;
+        let mut seen = HashSet::new();
+        let keyed = batch.requests.iter().filter_map(|request| Some((request.key_in(batch.namespace).ok()?, request)));
+        let pages: Vec<(Key, &LinkRequest)> = keyed.filter(|(key, _)| seen.insert(key.clone())).collect();
+        let keys: Vec<Key> = pages.iter().map(|(key, _)| key.clone()).collect();
+        let found = self.find(&keys).await.into_iter();
+        let mut answers: HashMap<Key, Result<Answer<V>>> = found.map(|(key, answer)| (key, Ok(answer))).collect();
+        // What is missing; then what has ended while that was waited for.
+        for _ in 0..2 {
+            let is_due = |key: &Key| match answers.get(key) {
+                Some(Ok(answer)) => self.is_over(answer),
+                Some(Err(_)) => false,
+                None => true,
+            };
+            let due: Vec<_> = pages.iter().filter(|(key, _)| is_due(key)).collect();
+            let calls = due.into_iter().map(async |(key, request)| (key.clone(), self.get(key, loader(request)).await));
+            let came: Vec<_> = stream::iter(calls).buffered(batch.at_once.max(1)).collect().await;
+            answers.extend(came);
         }
-        let checked = answers.into_iter().map(|answer| self.unended(batch.provider, answer?));
-        checked.collect()
+        let answer = |request: &LinkRequest| {
+            let key = request.key_in(batch.namespace)?;
+            let missing = || Err(Error::new(ErrorKind::Internal, "a page of the batch has no answer").with_key(&key));
+            self.unended(batch.provider, answers.get(&key).cloned().unwrap_or_else(missing)?)
+        };
+        batch.requests.iter().map(answer).collect()
     }
 
     /// Whether `answer` is to be asked for anew before it is handed out.

@@ -1,6 +1,7 @@
 //! Ends that the text of a signed link carries.
 
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use cache_core::Timestamp;
@@ -32,6 +33,7 @@ const SIGNATURES: &[&str] = &[
     "ticket",
     "token",
     "txsecret",
+    "upsig",
     "verify",
     "wowzatokenhash",
     "x-signature",
@@ -106,18 +108,21 @@ pub(super) fn ends(name: &str, end: &str) -> bool {
 }
 
 fn of_params(params: &[Param<'_>], now: Timestamp) -> Vec<Timestamp> {
-    let has = |wanted: &str| params.iter().any(|(name, _)| name == wanted);
+    // A hostile link has as many parameters as fit: each is looked at a fixed number of times.
+    let names: HashSet<&str> = params.iter().map(|(name, _)| &**name).collect();
+    let dates = dates_of(params);
     let is_signed = params.iter().any(|(name, _)| is_signature(name));
     let mut ends: Vec<Timestamp> = params.iter().filter_map(|(_, value)| tokens::end_of(value)).collect();
     for (name, value) in params.iter().filter(|_| is_signed) {
         ends.extend(tokens::numbered(value).filter(|_| is_signature(name)));
         ends.extend(match name.as_str() {
             "policy" => tokens::policy(value),
-            "ex" if has("hm") => dates::hex_epoch(value),
-            "oe" if has("oh") => dates::hex_epoch(value),
-            "txtime" if has("txsecret") => dates::hex_epoch(value),
+            "token" => tokens::stated(value),
+            "ex" if names.contains("hm") => dates::hex_epoch(value),
+            "oe" if names.contains("oh") => dates::hex_epoch(value),
+            "txtime" if names.contains("txsecret") => dates::hex_epoch(value),
             "q-sign-time" => value.split_once(';').and_then(|(_, end)| dates::epoch(end)),
-            name if name.starts_with("x-") && name.ends_with("-expires") => relative(params, name, value, now),
+            name if name.starts_with("x-") && name.ends_with("-expires") => relative(&dates, name, value, now),
             name if ENDS.contains(&name) => dates::epoch(value).or_else(|| dates::iso(value)),
             _ => None,
         });
@@ -125,13 +130,23 @@ fn of_params(params: &[Param<'_>], now: Timestamp) -> Vec<Timestamp> {
     ends
 }
 
+/// The dates of signatures, by vendor: of two, the first.
+fn dates_of<'a>(params: &'a [Param<'_>]) -> HashMap<&'a str, &'a str> {
+    let mut dates = HashMap::new();
+    for (name, value) in params {
+        if let Some(vendor) = name.strip_suffix("-date") {
+            dates.entry(vendor).or_insert(&**value);
+        }
+    }
+    dates
+}
+
 /// The end of the fourth version of signatures: a date and the seconds from then on.
-fn relative(params: &[Param<'_>], name: &str, value: &str, now: Timestamp) -> Option<Timestamp> {
+fn relative(dates: &HashMap<&str, &str>, name: &str, value: &str, now: Timestamp) -> Option<Timestamp> {
     let vendor = name.strip_suffix("-expires")?;
     let seconds: u64 = value.parse().ok()?;
-    let date = params.iter().find(|(name, _)| name.strip_suffix("-date") == Some(vendor));
-    match date {
-        Some((_, date)) => Some(dates::iso(date)?.after(Duration::from_secs(seconds))),
+    match dates.get(vendor) {
+        Some(date) => Some(dates::iso(date)?.after(Duration::from_secs(seconds))),
         // Without a date, it is the seconds of now, or an instant.
         None if seconds < 100_000_000 => Some(now.after(Duration::from_secs(seconds))),
         None => dates::epoch(value),

@@ -1,5 +1,7 @@
 //! Ends of links, collected and made up.
 
+use std::time::Instant;
+
 use cache_core::HOUR;
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -64,9 +66,27 @@ fn links_of_other_schemes_end_when_they_should() {
         "https://a.example/f.mp4?expires=1784003600&sig=x&expire=1784009999#exp=1",
         "https://a.example/f.mp4?expires_at=2026-07-14T04%3A33%3A20Z&hmac=x",
         "https://a.example/eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjE3ODQwMDM2MDB9.c2ln/f.m3u8",
+        // The claims {"exp":"1784003600"} and {"typ":"exp","exp":1784003600}.
+        "https://a.example/f?t=eyJhbGciOiJIUzI1NiJ9.eyJleHAiOiIxNzg0MDAzNjAwIn0.c2lnbmF0dXJl",
+        "https://a.example/f?t=eyJhbGciOiJIUzI1NiJ9.eyJ0eXAiOiJleHAiLCJleHAiOjE3ODQwMDM2MDB9.c2lnbmF0dXJl",
+        "https://upos.example/3.m4s?e=ig8euxZM2rNcNbdlhoNv&deadline=1784003600&upsig=3f2a8c9d1b7e4f60&uparams=e,deadline",
+        "https://usher.example/a.m3u8?sig=9f8e7d6c5b4a&token=%7B%22channel%22%3A%22a%22%2C%22expires%22%3A1784003600%7D",
     ] {
         assert_eq!(ends(url), seconds(1_784_003_600), "{url}");
     }
+}
+
+#[test]
+fn a_link_of_many_parameters_takes_time_that_grows_with_them() {
+    let took = |many: usize| {
+        let url = format!("https://x.org/a?sig=0123456789abcdef{}", "&ex=1&x-a-expires=1".repeat(many));
+        let begun = Instant::now();
+        ends(&url);
+        begun.elapsed()
+    };
+    let (few, many) = (took(2_500), took(40_000));
+    // Sixteen times as many; each looking at each would take 256 times as long.
+    assert!(many < few * 64 + Duration::from_millis(200), "{few:?}, then {many:?}");
 }
 
 #[test]

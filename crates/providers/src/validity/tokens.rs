@@ -55,12 +55,19 @@ pub(super) fn numbered(value: &str) -> Option<Timestamp> {
     if number.len() == 10 && is_hash { dates::epoch(number) } else { None }
 }
 
-/// The number that follows `name` and a colon in JSON.
+/// The end that a token in plain JSON states, such as `{"channel":"a","expires":1784003600}`.
+pub(super) fn stated(value: &str) -> Option<Timestamp> {
+    if value.starts_with('{') { number_after(value, "\"expires\"") } else { None }
+}
+
+/// The first number that follows `name` and a colon in JSON, which may be written as a text.
 fn number_after(json: &str, name: &str) -> Option<Timestamp> {
-    let rest = &json[json.find(name)? + name.len()..];
-    let rest = rest.trim_start_matches(['"', ' ', '\t', '\n', '\r']).strip_prefix(':')?.trim_start();
-    let digits = rest.find(|c: char| !c.is_ascii_digit()).map_or(rest, |end| &rest[..end]);
-    dates::epoch(digits)
+    json.match_indices(name).find_map(|(at, _)| {
+        let rest = json[at + name.len()..].trim_start_matches(['"', ' ', '\t', '\n', '\r']);
+        let number = rest.strip_prefix(':')?.trim_start().trim_start_matches('"');
+        let digits = number.find(|c: char| !c.is_ascii_digit()).map_or(number, |end| &number[..end]);
+        dates::epoch(digits)
+    })
 }
 
 /// The text that is encoded in either alphabet, or in that of `CloudFront`, with or without padding.

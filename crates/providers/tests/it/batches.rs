@@ -102,6 +102,20 @@ async fn what_is_stale_is_refreshed_by_a_batch_as_by_a_single_request() {
 }
 
 #[tokio::test]
+async fn a_page_that_is_often_in_a_batch_is_asked_for_once() {
+    for answer in [None, Some(Links::of([link("https://x.org/a", 1).with_validity(Validity::once(START))]))] {
+        let (bed, fake) = (Bed::new(), Fake::new("a"));
+        fake.answers(move |_, _| {
+            let down = || Failure::new(Reason::Unavailable, "it is down").into_error("a", "links");
+            answer.clone().ok_or_else(down)
+        });
+        let provider = bed.provider_with(&fake, CacheOptions::default().at_once(3));
+        let answers = provider.get_many(&vec![request("https://x.org/a"); 300]).await;
+        assert_eq!((answers.len(), fake.loads()), (300, 1));
+    }
+}
+
+#[tokio::test]
 async fn an_empty_batch_asks_nobody() {
     let (bed, fake) = (Bed::new(), Fake::new("a"));
     assert!(bed.provider(&fake).get_many(&[]).await.is_empty());

@@ -124,6 +124,30 @@ async fn an_empty_answer_is_kept_briefly_or_not_at_all() {
 }
 
 #[tokio::test]
+async fn an_empty_part_is_kept_as_a_part() {
+    let (bed, fake) = (Bed::new(), Fake::new("a"));
+    fake.answers(|_, _| Ok(Links::default().partial()));
+    let provider = bed.provider_with(&fake, CacheOptions::default().empty(ttl(HOUR)));
+    provider.get(&request("https://x.org/a")).await.unwrap();
+    bed.clock.advance(2 * MINUTE);
+    provider.get(&request("https://x.org/a")).await.unwrap();
+    assert_eq!(fake.loads(), 2);
+}
+
+#[tokio::test]
+async fn nothing_and_a_part_are_kept_no_longer_than_all() {
+    for answer in [Links::default(), Links::of([link("https://x.org/a", 1)]).partial()] {
+        let (bed, fake) = (Bed::new(), Fake::new("a"));
+        fake.answers(move |_, _| Ok(answer.clone()));
+        let provider = bed.provider_with(&fake, CacheOptions::default().lifetime(ttl(Duration::from_secs(5))));
+        provider.get(&request("https://x.org/a")).await.unwrap();
+        bed.clock.advance(Duration::from_secs(6));
+        provider.get(&request("https://x.org/a")).await.unwrap();
+        assert_eq!(fake.loads(), 2);
+    }
+}
+
+#[tokio::test]
 async fn a_partial_answer_says_so_and_is_kept_briefly() {
     let (bed, fake) = (Bed::new(), Fake::new("a"));
     let provider = bed.provider(&fake);
@@ -273,4 +297,15 @@ async fn nothing_shows_the_secrets_of_a_link() {
     let error = bed.provider(&fake).get(&page).await.unwrap_err();
     let shown = format!("{error} {error:?}");
     assert!(!shown.contains("topsecret") && !shown.contains("hunter2"), "{shown}");
+}
+
+#[tokio::test]
+async fn who_sees_a_key_does_not_get_the_links_behind_it() {
+    let (bed, fake) = (Bed::new(), Fake::new("a"));
+    let provider = bed.provider(&fake);
+    let mine = request("https://archive.org/download/mine/film.mp4?token=SECRETSECRETSECRET");
+    provider.get(&mine).await.unwrap();
+    let other = request(&format!("https://archive.org/details/{}", mine.canonical().id()));
+    let answer = provider.get(&other).await.unwrap();
+    assert!(!first(&answer.value).contains("SECRET"), "{}", first(&answer.value));
 }

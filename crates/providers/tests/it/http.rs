@@ -335,3 +335,16 @@ async fn those_who_give_up_cost_nobody_a_turn() {
     }
     assert!(fetch.fetch(&Ask::get(&upstream.url)).await.is_ok());
 }
+
+#[tokio::test]
+async fn a_pause_beyond_all_numbers_is_the_longest() {
+    for status in [503, 429] {
+        let pause = "99999999999999999999999";
+        let upstream = Upstream::new(move |_| Canned::status(status).header("retry-after", pause)).await;
+        let fetch = fetch();
+        let failure = fetch.fetch(&Ask::get(&upstream.url)).await.unwrap_err();
+        assert_eq!(failure.retry_after(), Some(Duration::from_mins(15)), "{status}");
+        fetch.fetch(&Ask::get(&upstream.url)).await.unwrap_err();
+        assert_eq!(upstream.asked(), 1);
+    }
+}

@@ -80,3 +80,15 @@ async fn addresses_that_are_refused_and_magnet_links_are_not_asked() {
     assert_eq!(check.check(&magnet).await.unwrap(), Verdict::Unknown);
     assert_eq!(upstream.asked(), 0);
 }
+
+#[tokio::test]
+async fn a_check_shows_the_headers_of_a_link_to_no_other_origin() {
+    let other = Upstream::new(|_| Canned::status(200)).await;
+    let to = other.url.clone();
+    let upstream = Upstream::new(move |_| Canned::redirect(to.clone())).await;
+    let mut link = Link::new(&upstream.url, LinkKind::Video);
+    link.headers.insert("X-Emby-Token".to_owned(), "SECRET".to_owned());
+    HttpCheck::new(&fetch()).check(&link).await.unwrap();
+    assert_eq!(upstream.seen()[0].header("x-emby-token"), Some("SECRET"));
+    assert_eq!(other.seen()[0].header("x-emby-token"), None);
+}

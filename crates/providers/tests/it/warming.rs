@@ -159,3 +159,16 @@ async fn the_seconds_that_hits_save_are_those_that_songs_took() {
     assert!((7.9..=8.1).contains(&stats.cache.seconds_saved), "{}", stats.cache.seconds_saved);
     assert_eq!((stats.hits, stats.resolved), (2, 1));
 }
+
+#[tokio::test]
+async fn warming_is_no_hit_and_saves_nobody_a_second() {
+    let (bed, fake) = (Bed::new(), Fake::new("a"));
+    *fake.pause.lock() = Duration::from_millis(200);
+    let songs = SongCache::builder(ProviderSongs::new(fake)).tiers(bed.tiers.clone()).build().unwrap();
+    songs.get(&request("https://x.org/a")).await.unwrap();
+    let before = songs.stats();
+    let warmer = Warmer::new().rate(1000, Duration::from_secs(1));
+    assert_eq!(songs.warm(&warmer, 1).unwrap().report().await.skipped, 1);
+    let after = songs.stats();
+    assert_eq!((before.hits, before.cache.seconds_saved), (after.hits, after.cache.seconds_saved));
+}

@@ -10,11 +10,14 @@ use super::text::decoded;
 use super::tree::Tree;
 use crate::http::Reply;
 use crate::sites::media::span;
+use crate::sites::settled::Room;
 use crate::sites::site::fetchable;
 use crate::{Failure, Links, Reason, SearchPage, SearchResult};
 
 /// The most rows that are looked at on a page.
 const MAX_ROWS: usize = 1000;
+/// The most bytes of texts that are taken from the rows of a page: what it says addresses are relative to is in each.
+const MAX_BYTES: usize = 2 << 20;
 
 /// A page of HTML.
 #[derive(Debug)]
@@ -31,6 +34,8 @@ pub(super) struct Found {
     pub(super) sources: Vec<Source>,
     /// Pages that belong to it.
     pub(super) follow: Vec<Url>,
+    /// Whether there is more on it than is taken.
+    pub(super) is_cut: bool,
     /// What the links are links of; it has none itself.
     pub(super) about: Links,
 }
@@ -41,6 +46,13 @@ pub(super) struct Source {
     pub(super) url: String,
     pub(super) content_type: Option<String>,
     pub(super) resolution: Option<String>,
+}
+
+impl Source {
+    fn bytes(&self) -> usize {
+        let texts = [&self.content_type, &self.resolution].into_iter().flatten();
+        self.url.len() + texts.map(String::len).sum::<usize>()
+    }
 }
 
 impl Document {
@@ -69,7 +81,7 @@ impl Document {
     /// [`Reason::Malformed`] when there are results and none has an address, or when they cannot be read within limits.
     pub(super) fn results(&self, rules: &Rules) -> Result<SearchPage, Failure> {
         let Some(search) = &rules.search else { return Ok(SearchPage::default()) };
-        let mut has_rows = false;
+        let (mut has_rows, mut room) = (false, Room::of(MAX_BYTES));
         let rows = self.tree.select(None, &search.row).take(MAX_ROWS).inspect(|_| has_rows = true);
         let results: Vec<SearchResult> = rows
             .filter_map(|row| {
@@ -81,6 +93,7 @@ impl Document {
                 result.creator = field(&search.creator);
                 Some(result)
             })
+            .take_while(|result| room.take(result.url.len() + result.image_url.as_ref().map_or(0, String::len)))
             .collect();
         self.checked()?;
         if has_rows && results.is_empty() {
@@ -98,7 +111,7 @@ impl Document {
     /// # Errors
     /// [`Reason::Malformed`] when there are rows and none has an address, or when they cannot be read within limits.
     pub(super) fn found(&self, rules: &Rules) -> Result<Found, Failure> {
-        let mut has_rows = false;
+        let (mut has_rows, mut room) = (false, Room::of(MAX_BYTES));
         let rows = self.tree.select(None, &rules.row).take(MAX_ROWS).inspect(|_| has_rows = true);
         let sources: Vec<Source> = rows
             .filter_map(|row| {
@@ -106,6 +119,7 @@ impl Document {
                 let resolution = rules.resolution.as_ref().and_then(|field| field.in_row(&self.tree, row));
                 Some(Source { url, content_type: row.attr("type").map(str::to_owned), resolution })
             })
+            .take_while(|source| room.take(source.bytes()))
             .collect();
         self.checked()?;
         if has_rows && sources.is_empty() {
@@ -117,6 +131,7 @@ impl Document {
             .take(MAX_ROWS)
             .filter_map(|reference| self.base.join(&reference).ok())
             .map(without_fragment)
+            .take_while(|url| room.take(url.as_str().len()))
             .collect();
         let field = |field: &Option<Field>| field.as_ref()?.in_page(&self.tree);
         let about = Links {
@@ -127,7 +142,7 @@ impl Document {
             ..Links::default()
         };
         self.checked()?;
-        Ok(Found { sources, follow, about })
+        Ok(Found { sources, follow, is_cut: room.is_full(), about })
     }
 
     /// What the page itself says that relative addresses are relative to.

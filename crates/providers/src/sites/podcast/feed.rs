@@ -1,5 +1,6 @@
 //! Feeds of RSS, as podcasts have them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,6 +67,20 @@ struct Reading {
     enclosure: Option<Source>,
 }
 
+impl Feed {
+    /// The same, where no two episodes are known by one `guid`.
+    fn told_apart(mut self) -> Self {
+        let mut known: HashMap<String, usize> = HashMap::new();
+        for guid in self.episodes.iter().filter_map(|episode| episode.guid.clone()) {
+            *known.entry(guid).or_default() += 1;
+        }
+        for episode in &mut self.episodes {
+            episode.guid.take_if(|guid| known.get(guid).is_some_and(|episodes| *episodes > 1));
+        }
+        self
+    }
+}
+
 impl Episode {
     /// What it is known by.
     pub(super) fn id(&self) -> Option<&str> {
@@ -95,7 +110,7 @@ pub(super) fn parsed(xml: &str) -> Result<Feed, &'static str> {
             Event::GeneralRef(entity) => reading.text.push_str(&resolved(&entity)),
             Event::Eof if !reading.open.is_empty() => return Err("the feed ends too early"),
             Event::Eof if !is_feed => return Err("that is no feed of RSS"),
-            Event::Eof => return Ok(reading.feed),
+            Event::Eof => return Ok(reading.feed.told_apart()),
             _ => {}
         }
     }

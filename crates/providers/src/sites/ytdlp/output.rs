@@ -6,14 +6,15 @@ use std::time::Duration;
 use cache_core::Timestamp;
 use serde::Deserialize;
 
-use super::{ENTRIES, ROUTE};
+use super::{ENTRIES, ROUTE, cookies};
 use crate::http::is_sendable;
 use crate::sites::lenient;
 use crate::sites::media::{best_first, kind_of, span_of};
+use crate::sites::settled::listed;
 use crate::sites::site::fetchable;
 use crate::{
-    Binding, Failure, Link, LinkKind, Links, PlaylistEntry, Quality, Reason, SearchPage, SearchResult, bound_address,
-    link_validity,
+    Binding, Failure, Link, LinkKind, Links, PlaylistEntry, Quality, Reason, SearchPage, SearchResult, Validity,
+    bound_address, link_validity,
 };
 
 /// The most languages of subtitles.
@@ -101,6 +102,8 @@ struct Format {
     has_drm: bool,
     #[serde(deserialize_with = "lenient::maybe")]
     http_headers: Option<BTreeMap<String, String>>,
+    #[serde(deserialize_with = "lenient::maybe")]
+    cookies: Option<String>,
 }
 
 impl Told {
@@ -144,6 +147,7 @@ impl Told {
         let entries = self.entries.unwrap_or_default();
         let is_cut = entries.len() >= ENTRIES && self.playlist_count.is_none_or(|count| count > entries.len());
         let entries = entries.into_iter().zip(1..).filter_map(|(entry, position)| entry.identity(page, position));
+        let listed = listed(entries);
         let links = Links {
             links,
             title: self.title,
@@ -151,8 +155,7 @@ impl Told {
             duration: self.duration.and_then(span_of),
             image_url,
             page_url: self.webpage_url.and_then(|url| fetchable(&url)),
-            entries: entries.collect(),
-            ..Links::default()
+            ..listed
         };
         if is_cut { links.partial() } else { links }
     }
@@ -214,6 +217,13 @@ impl Format {
         link.language.clone_from(&self.language);
         link.headers = self.headers();
         link.quality = self.quality();
+        if let Some(told) = self.cookies.as_deref().filter(|told| !told.is_empty()) {
+            let (header, ends) = cookies::header(told, &link.url);
+            link.headers
+                .extend(header.filter(|text| is_sendable("cookie", text)).map(|text| ("cookie".to_owned(), text)));
+            link.validity = link.validity.and(ends.map_or(Validity::FOREVER, |ends| Validity::ending(ends, now)));
+            link.bound_to = Binding::Account;
+        }
         Some(link)
     }
 

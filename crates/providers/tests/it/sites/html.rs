@@ -326,3 +326,14 @@ fn another_description_is_another_version() {
     other.page.row = "video".into();
     assert_ne!(one.version(), HtmlSite::new(&fetch(), &other).unwrap().version());
 }
+
+#[tokio::test]
+async fn what_addresses_are_relative_to_is_in_no_more_of_them_than_a_page_has_room_for() {
+    let rows: String = (0..1000).map(|n| format!("<source src='?{n}'>")).collect::<Vec<_>>().concat();
+    let page = |base: usize| format!("<body id=films><base href='/{}'><video>{rows}</video>", "a".repeat(base));
+    let found = film(page(10_000)).await.unwrap();
+    let bytes: usize = found.links.iter().map(|link| link.url.len()).sum();
+    assert!((1 << 20..2 << 20).contains(&bytes), "{bytes}");
+    assert_eq!(found.extent, Extent::Partial);
+    assert_eq!(reason(&film(page(30_000)).await.unwrap_err()), Reason::Malformed);
+}

@@ -186,3 +186,46 @@ async fn pages_that_are_no_video_are_not_asked_for() {
     assert_eq!(upstream.asked(), 0);
     check_nonsense(&upstream, &provider, &format!("{}/w/{ID}", upstream.url)).await;
 }
+
+#[tokio::test]
+async fn a_token_that_is_longer_than_any_is_in_no_link() {
+    let upstream = instance(private).await;
+    let url = upstream.url.clone();
+    upstream.answers(move |seen| match seen.method.as_str() {
+        "POST" => Canned::json(&format!("{{\"files\":{{\"token\":\"{}\"}}}}", "a".repeat(2049))),
+        _ => answer(seen, &url, private),
+    });
+    let provider = PeerTube::instance(&fetch(), &upstream.url).unwrap();
+    assert_eq!(reason(&links_of(&provider, ID).await.unwrap_err()), Reason::Malformed);
+}
+
+#[tokio::test]
+async fn a_token_is_in_no_more_links_than_an_answer_has_room_for() {
+    let upstream = instance(private).await;
+    let url = upstream.url.clone();
+    upstream.answers(move |seen| match seen.path().rsplit('/').next() {
+        Some("token") => Canned::json(&format!("{{\"files\":{{\"token\":\"{}\"}}}}", "é".repeat(1024))),
+        Some("captions") => Canned::json("{\"data\":[]}"),
+        _ => {
+            let files: Vec<_> = (0..5000).map(|n| format!("{{\"fileUrl\":\"{url}/{n}.mp4\"}}")).collect();
+            Canned::json(&format!("{{\"name\":\"a\",\"privacy\":{{\"id\":5}},\"files\":[{}]}}", files.join(",")))
+        }
+    });
+    let provider = PeerTube::instance(&fetch(), &upstream.url).unwrap();
+    let found = links_of(&provider, ID).await.unwrap();
+    let bytes: usize = found.links.iter().map(|link| link.url.len()).sum();
+    assert!((4 << 20..8 << 20).contains(&bytes), "{bytes}");
+    assert_eq!(found.extent, Extent::Partial);
+}
+
+#[tokio::test]
+async fn pages_and_pictures_are_addresses_of_the_web() {
+    let upstream = instance(str::to_owned).await;
+    upstream.answers(|seen| match seen.path().rsplit('/').next() {
+        Some("captions") => Canned::json("{\"data\":[]}"),
+        _ => Canned::json(r#"{"name":"a","url":"javascript:alert(1)","previewUrl":"data:text/html,a"}"#),
+    });
+    let provider = PeerTube::instance(&fetch(), &upstream.url).unwrap();
+    let found = links_of(&provider, ID).await.unwrap();
+    assert_eq!((found.page_url, found.image_url), (None, None));
+}

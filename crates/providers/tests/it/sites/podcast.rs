@@ -150,3 +150,39 @@ async fn a_feed_takes_memory_as_its_length_whatever_is_said_of_many_sources_at_o
     }
     assert!(memory.bytes().unwrap() < 100 << 20, "{memory:?}");
 }
+
+#[tokio::test]
+async fn results_that_are_no_addresses_of_the_web_are_left_out() {
+    let (upstream, podcast) = site().await;
+    upstream.answers(|_| {
+        Canned::json(r#"{"results":[{"feedUrl":"javascript:alert(1)"},{"feedUrl":"magnet:?xt=a"},{"feedUrl":"https://x.org/"}]}"#)
+    });
+    let found = podcast.search(&SearchQuery::new("a")).await.unwrap().results;
+    assert_eq!(found.iter().map(|found| found.url.as_str()).collect::<Vec<_>>(), ["https://x.org/"]);
+}
+
+#[tokio::test]
+async fn a_long_address_of_a_feed_is_in_no_more_entries_than_an_answer_has_room_for() {
+    let (upstream, podcast) = site().await;
+    let item = |n| format!("<item><guid>{n}</guid><enclosure url='http://x.org/{n}'/></item>");
+    let items: String = (0..8000).map(item).collect();
+    upstream.answers(move |_| Canned::bytes("text/xml", format!("<rss><channel>{items}</channel></rss>")));
+    let found = links(&podcast, &format!("{}/rss?{}", upstream.url, "a".repeat(15_000))).await.unwrap();
+    let bytes: usize = found.entries.iter().map(|entry| entry.url.len()).sum();
+    assert!((4 << 20..8 << 20).contains(&bytes), "{bytes}");
+    assert_eq!(found.extent, Extent::Partial);
+}
+
+#[tokio::test]
+async fn two_episodes_of_one_guid_are_two() {
+    let (upstream, podcast) = site().await;
+    let item = |n| format!("<item><guid>same</guid><enclosure url='http://x.org/{n}.mp3'/></item>");
+    let feed = format!("<rss><channel>{}{}</channel></rss>", item(1), item(2));
+    upstream.answers(move |_| Canned::bytes("text/xml", feed.clone()));
+    let show = links(&podcast, &format!("{}/rss", upstream.url)).await.unwrap();
+    let mut found = Vec::new();
+    for entry in &show.entries {
+        found.push(links(&podcast, &entry.url).await.unwrap().links[0].url.clone());
+    }
+    assert_eq!(found, ["http://x.org/1.mp3", "http://x.org/2.mp3"]);
+}

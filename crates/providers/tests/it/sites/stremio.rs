@@ -169,3 +169,17 @@ async fn streams_that_nobody_may_be_sent_to_are_missed_and_alone_they_are_an_err
     says("{\"streams\":[{\"nzbUrl\":\"https://cdn.example/a.nzb\"}]}");
     assert!(links(&addon, PAGE).await.unwrap().is_empty(), "what is not known is no reason to fail");
 }
+
+#[tokio::test]
+async fn a_page_of_any_number_has_none_behind_it() {
+    let (upstream, addon) = site().await;
+    upstream.answers(|seen| match seen.path() {
+        "/secret/manifest.json" => Canned::json(
+            r#"{"resources":["catalog"],"types":["movie"],
+                "catalogs":[{"type":"movie","id":"a","extra":[{"name":"search"},{"name":"skip"}]}]}"#,
+        ),
+        _ => Canned::json(r#"{"metas":[{"id":"a","type":"movie"}]}"#),
+    });
+    let found = addon.search(&SearchQuery::new("a").page(u64::MAX.to_string())).await.unwrap();
+    assert_eq!(found.results.len(), 1);
+}

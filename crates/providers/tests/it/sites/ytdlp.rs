@@ -260,3 +260,41 @@ async fn what_is_not_in_the_key_does_not_reach_the_program() {
     }
     assert!(!given.exists(), "it was not started");
 }
+
+#[tokio::test]
+async fn an_entry_of_a_page_with_a_route_is_that_entry() {
+    let folder = tempfile::tempdir().unwrap();
+    let (program, given) = (folder.path().join("yt-dlp"), folder.path().join("given"));
+    let told =
+        r#"{"_type":"playlist","entries":[{"_type":"video","title":"a","formats":[{"url":"https://x.org/a.mp4"}]}]}"#;
+    let script = "#!/bin/sh\nfor last; do :; done\n[ \"$last\" = --version ] && { echo 1; exit; }\n";
+    fs::write(&program, format!("{script}echo \"$@\" > {}\necho '{told}'\n", given.display())).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let provider = YtDlp::open(YtDlpOptions::new().program(&program).time_limit(LONG)).await.unwrap();
+    for page in ["https://x.org/#!/list", "https://x.org/list#v=1", "https://x.org/list"] {
+        let list = links(&provider, page).await.unwrap();
+        let one = links(&provider, &list.entries[0].url).await.unwrap();
+        let given = fs::read_to_string(&given).unwrap();
+        assert!(given.trim_end().ends_with(&format!("--playlist-items 1 -- {page}")), "{given}");
+        assert_eq!(one.links.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn cookies_that_a_format_needs_are_sent_with_it_and_bind_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("yt-dlp");
+    let told = r#"{"formats":[{"url":"https://x.org/a.mp4","cookies":"pass=1; Domain=x.org; Path=/; Secure"},
+        {"url":"https://y.org/a.mp4","cookies":"pass=1; Domain=x.org; Path=/"}]}"#;
+    let script = "#!/bin/sh\nfor last; do :; done\n[ \"$last\" = --version ] && { echo 1; exit; }\n";
+    fs::write(&program, format!("{script}echo '{told}'\n")).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let provider = YtDlp::open(YtDlpOptions::new().program(&program).time_limit(LONG)).await.unwrap();
+    let found = links(&provider, "https://example.org/a").await.unwrap();
+    for link in &found.links {
+        let is_own = link.url.contains("x.org");
+        assert_eq!(link.headers.get("cookie").map(String::as_str), is_own.then_some("pass=1"), "{}", link.url);
+        assert!(!link.is_portable());
+    }
+    assert_eq!(found.links.len(), 2);
+}
