@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::problem::Problem;
 use super::routes::Server;
-use crate::media::{CacheStatus, Found, Media};
+use crate::media::{CacheStatus, Found, Media, is_stream};
 
 /// What RFC 9211 calls it.
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
@@ -177,10 +177,10 @@ async fn answer(media: &Media, asked: &Asked) -> Result<Response, Problem> {
 
 fn render(request: &LinkRequest, found: &Found) -> Response {
     let links: &Arc<Links> = &found.answer.value;
-    let mut streams = 0..;
+    let (mut streams, play_url) = (0.., play_url(request, &found.provider));
     let results = links.links.iter().map(|link| {
-        let index = crate::media::is_stream(link).then(|| streams.next()).flatten();
-        let play = index.and_then(|index| play_url(request, &found.provider, index));
+        let index = is_stream(link).then(|| streams.next()).flatten();
+        let play = play_url.as_ref().zip(index).map(|(url, index)| format!("{url}&index={index}"));
         Video::of(link, links, play)
     });
     let videos = Videos {
@@ -204,15 +204,14 @@ fn status(found: &Found) -> CacheStatus<'_> {
     CacheStatus { origin: &answer.origin, freshness: answer.freshness, ttl: *ttl, is_stored: *is_stored }
 }
 
-/// Where the stream `index` of the page is played; those of an account are played for nobody else.
-fn play_url(request: &LinkRequest, provider: &str, index: usize) -> Option<String> {
-    let is_open = request.account().is_empty();
-    let query = url::form_urlencoded::Serializer::new(String::new())
-        .append_pair("provider", provider)
-        .append_pair("page", request.url())
-        .append_pair("index", &index.to_string())
-        .finish();
-    is_open.then(|| format!("/play?{query}"))
+/// Where streams of the page are played, up to their number; those of an account are played for nobody else.
+fn play_url(request: &LinkRequest, provider: &str) -> Option<String> {
+    const START: &str = "/play?";
+    let query = || {
+        let mut query = url::form_urlencoded::Serializer::for_suffix(START.to_owned(), START.len());
+        query.append_pair("provider", provider).append_pair("page", request.url()).finish()
+    };
+    request.account().is_empty().then(query)
 }
 
 impl<'a> Video<'a> {
