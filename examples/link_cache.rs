@@ -21,7 +21,8 @@ impl Provider for Films {
     }
     async fn links(&self, page: &LinkRequest) -> Result<Links> {
         let now = SystemClock::new().now();
-        let link = Link::new(format!("{}.mp4", page.url()), LinkKind::Video);
+        let (film, _) = page.url().split_once('?').unwrap_or((page.url(), ""));
+        let link = Link::new(format!("{}.mp4", film.to_lowercase()), LinkKind::Video);
         Ok(Links::of([link.with_validity(Validity::ending(now.after(HOUR), now))]))
     }
 }

@@ -6,23 +6,30 @@ use std::time::Duration;
 use cache_core::{Backend, Result};
 use cache_file::{FileBackend, FileConfig};
 use cache_mem::MemBackend;
-use cache_tiered::{Tiered, Warmer};
+use cache_tiered::{Tiered, Warmer, Warming};
 use providers::{LinkRequest, SongCache, SongResolver};
+
+/// Songs that are brought up to date at the start.
+const AT_START: usize = 20;
 
 /// What a bot does. Each answer is a text for whoever asked.
 pub(crate) struct Bot<R> {
     songs: SongCache<R>,
     tiers: Tiered,
+    /// Of what was popular before it was started; dropped, it ends.
+    _warming: Warming,
 }
 
 impl<R: SongResolver> Bot<R> {
-    /// A bot that keeps its songs in memory and in `folder`, and knows what was popular before it was started.
+    /// A bot that keeps its songs in memory and in `folder`. What was popular before it was started is brought up to date
+    /// behind what it does.
     pub(crate) async fn open(resolver: R, folder: &Path) -> Result<Self> {
         let file = FileBackend::open(FileConfig::new(folder).capacity(1 << 30)).await?;
         let tiers = Tiered::builder().tier(MemBackend::new(64 << 20)).tier(file).build()?;
         let songs = SongCache::builder(resolver).tiers(tiers.clone()).build()?;
         songs.restore().await;
-        Ok(Self { songs, tiers })
+        let warming = songs.warm(&warmer(), AT_START)?;
+        Ok(Self { songs, tiers, _warming: warming })
     }
 
     /// Plays the songs of `pages`: what a voice channel would be given is the stream and its headers.
@@ -45,15 +52,15 @@ impl<R: SongResolver> Bot<R> {
     /// The figures of the cache, and what is popular.
     pub(crate) fn cache(&self) -> String {
         let stats = self.songs.stats();
-        let figures = format!("{} hits, {} resolved", stats.hits, stats.resolved);
+        let saved = stats.cache.seconds_saved;
+        let figures = format!("{} hits, {} resolved, {saved:.1} s saved", stats.hits, stats.resolved);
         let popular = self.songs.popular(5).into_iter().map(|(page, score)| format!("{score:4.1} {}", page.url()));
         [figures].into_iter().chain(popular).collect::<Vec<_>>().join("\n")
     }
 
     /// Brings the `n` most popular songs up to date.
     pub(crate) async fn warm_cache(&self, n: usize) -> Result<String> {
-        let warmer = Warmer::new().rate(5, Duration::from_secs(1)).at_once(2);
-        let report = self.songs.warm(&warmer, n)?.report().await;
+        let report = self.songs.warm(&warmer(), n)?.report().await;
         Ok(format!("{} refreshed, {} fresh, {} failed", report.refreshed, report.skipped, report.failed))
     }
 
@@ -66,7 +73,7 @@ impl<R: SongResolver> Bot<R> {
     /// Drops everything.
     pub(crate) async fn clear_cache(&self) -> Result<String> {
         let (songs, _) = self.songs.clear().await?;
-        Ok(format!("{} entries cleared", songs.entries()))
+        Ok(format!("{} entries cleared in all tiers", songs.entries()))
     }
 
     /// Ends it. What is popular is kept for the next time.
@@ -75,4 +82,9 @@ impl<R: SongResolver> Bot<R> {
         self.songs.close().await?;
         self.tiers.close().await
     }
+}
+
+/// So many songs a second that their sites do not mind.
+fn warmer() -> Warmer {
+    Warmer::new().rate(5, Duration::from_secs(1)).at_once(2)
 }

@@ -3,12 +3,13 @@
 //! `cargo run -p examples --example bot` plays made-up songs; with `-- --yt-dlp` whatever yt-dlp understands. Either keeps
 //! what it has resolved in the folder that `--cache FOLDER` names, or in a temporary one.
 
-#![expect(clippy::print_stdout, reason = "a bot answers")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a bot answers")]
 
 mod core;
 mod made_up;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use cache_core::Result;
 use providers::{ProviderSongs, SongResolver, YtDlp, YtDlpOptions};
@@ -20,13 +21,29 @@ use crate::made_up::MadeUp;
 const HELP: &str = "play PAGE... | cache | warmcache [N] | cleancache [all] | quit";
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let has = |flag: &str| args.iter().any(|arg| arg == flag);
-    let named = args.iter().position(|arg| arg == "--cache").and_then(|at| args.get(at + 1)).map(PathBuf::from);
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bot: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    let (mut is_real, mut named) = (false, None);
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--yt-dlp" => is_real = true,
+            "--cache" => named = Some(PathBuf::from(args.next().ok_or("--cache needs a folder")?)),
+            _ => return Err(format!("usage: bot [--yt-dlp] [--cache FOLDER]; {arg} is neither").into()),
+        }
+    }
     let own = tempfile::tempdir()?;
     let folder = named.unwrap_or_else(|| own.path().to_owned());
-    if has("--yt-dlp") {
+    if is_real {
         let yt_dlp = YtDlp::open(YtDlpOptions::new()).await?;
         talk(Bot::open(ProviderSongs::new(yt_dlp), &folder).await?).await?;
     } else {

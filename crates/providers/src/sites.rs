@@ -8,7 +8,7 @@ mod lenient;
 mod media;
 mod peertube;
 mod podcast;
-mod settled;
+pub(crate) mod settled;
 mod site;
 mod stremio;
 #[cfg(feature = "yt-dlp")]

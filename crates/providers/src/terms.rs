@@ -5,6 +5,7 @@ use std::time::Duration;
 use cache_core::{Result, Timestamp, ttl};
 use cache_tiered::Load;
 
+use crate::sites::settled;
 use crate::{Extent, Failure, Link, Links, Reason, Song, Validity};
 
 /// What is handed out for some time only.
@@ -27,7 +28,9 @@ impl Lasting for Song {
 
 /// Takes the links that cannot be handed out of what a provider answered at `now`, and tells `load` how long the rest is
 /// kept.
-pub(crate) fn settle(load: &Load, provider: &str, mut links: Links, now: Timestamp) -> Result<Links> {
+pub(crate) fn settle(load: &Load, provider: &str, links: Links, now: Timestamp) -> Result<Links> {
+    // Providers of others have not done it.
+    let mut links = settled::checked(links);
     let mut refused = None;
     links.links.retain(|link| match usable(link, now) {
         Ok(()) => true,

@@ -65,7 +65,7 @@ pub(super) fn listed(entries: impl IntoIterator<Item = PlaylistEntry>) -> Links 
 
 /// `found` without addresses of pages and pictures that nobody may be sent to, such as scripts. Links that are such are
 /// left out where answers are kept, which says so.
-pub(super) fn checked(mut found: Links) -> Links {
+pub(crate) fn checked(mut found: Links) -> Links {
     found.image_url = found.image_url.as_deref().and_then(web);
     found.page_url = found.page_url.as_deref().and_then(web);
     found.entries.retain_mut(|entry| is_web(&mut entry.url));

@@ -16,7 +16,9 @@ const NAMES: &[&str] = &[
     "hdnts",
     "jwt",
     "pass",
+    "passcode",
     "passphrase",
+    "pw",
     "pwd",
     "session",
     "sid",
@@ -62,7 +64,14 @@ pub(crate) fn is_secret_segment(before: &str, segment: &str) -> bool {
     // Words and short numbers follow all kinds of names.
     let is_random = || segment.len() >= 16 && segment.bytes().any(|byte| byte.is_ascii_digit());
     let follows = !segment.is_empty() && SEGMENTS.iter().any(is) || is_random() && is_named(before, segment);
-    follows || has_secret(segment)
+    follows || has_secret(segment) || is_bot(segment)
+}
+
+/// Whether `segment` is `bot`, the number of a bot of Telegram, and what it is known by.
+fn is_bot(segment: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let parts = segment.strip_prefix("bot").and_then(|rest| rest.split_once(':'));
+    parts.is_some_and(|(number, token)| is_number(number) && token.len() >= 16)
 }
 
 /// Whether `text` is a token, or has fields or parameters inside that are secret.
@@ -102,6 +111,8 @@ mod tests {
             "apikey=a",
             "auth_token=a",
             "password=a",
+            "passcode=a",
+            "pw=hunter2",
             "session=a",
             "PHPSESSID=a",
             "secret_token=s-a",
@@ -120,6 +131,7 @@ mod tests {
             "/t/eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjE3ODQwMDM2MDB9.a/f.mp4",
             "/token/0123456789abcdef/f.mp4",
             "/film;jsessionid=a/1",
+            "/file/bot123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsawQ/v.mp4",
         ] {
             assert!(is_signed_path(path), "{path}");
         }
@@ -132,7 +144,16 @@ mod tests {
         {
             assert!(!is_signed(query), "{query}");
         }
-        for path in ["/", "/s/film", "/key/to-the-kingdom-of-heaven", "/session/3", "/a/b.c.d", "/x=1,y=2/", "/sig/"] {
+        for path in [
+            "/",
+            "/s/film",
+            "/key/to-the-kingdom-of-heaven",
+            "/session/3",
+            "/a/b.c.d",
+            "/x=1,y=2/",
+            "/sig/",
+            "/bot12:30",
+        ] {
             assert!(!is_signed_path(path), "{path}");
         }
     }

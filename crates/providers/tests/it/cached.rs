@@ -124,6 +124,18 @@ async fn an_empty_answer_is_kept_briefly_or_not_at_all() {
 }
 
 #[tokio::test]
+async fn pages_and_pictures_of_any_provider_are_addresses_of_the_web() {
+    let (bed, fake) = (Bed::new(), Fake::new("a"));
+    fake.answers(|_, _| {
+        let mut links = Links::of([link("https://x.org/a", 1)]);
+        (links.page_url, links.image_url) = (Some("javascript:alert(1)".into()), Some("https://x.org/a.jpg".into()));
+        Ok(links)
+    });
+    let answer = bed.provider(&fake).get(&request("https://x.org/a")).await.unwrap();
+    assert_eq!((&answer.value.page_url, answer.value.image_url.as_deref()), (&None, Some("https://x.org/a.jpg")));
+}
+
+#[tokio::test]
 async fn an_empty_part_is_kept_as_a_part() {
     let (bed, fake) = (Bed::new(), Fake::new("a"));
     fake.answers(|_, _| Ok(Links::default().partial()));
