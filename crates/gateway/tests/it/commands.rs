@@ -9,7 +9,10 @@ use serde_json::Value;
 use super::origin::Origin;
 use super::support::{Home, Server, origin, stderr, stdout};
 
-/// A cache with the artifacts of a clip: a probe, a list and one frame.
+/// What the artifacts of a clip take: a program that made them, a probe, a part, its one frame, and what is known.
+const ENTRIES: usize = 5;
+
+/// A cache with the artifacts of a clip.
 fn filled() -> Home {
     // Made once: a clip costs more than all that is done with it.
     static CLIP: OnceLock<Vec<u8>> = OnceLock::new();
@@ -69,11 +72,11 @@ fn both_ways_with(file: Option<&str>, test: impl Fn(&Home)) {
 fn ls_lists_in_order_by_prefix_and_up_to_a_limit() {
     both_ways(|home| {
         let all = keys(home, &["ls", "--json"]);
-        assert_eq!(all.len(), 3, "{all:?}");
+        assert_eq!(all.len(), ENTRIES, "{all:?}");
         assert!(all.is_sorted());
         assert_eq!(keys(home, &["ls", "--json", "--limit", "2"]), all[..2]);
-        let keyframes = all[0].trim_end_matches(":frame:0");
-        assert_eq!(keys(home, &["ls", "--json", keyframes]).len(), 2);
+        let part = &all[1];
+        assert_eq!(keys(home, &["ls", "--json", part]), [part.clone(), format!("{part}:0")]);
         assert!(keys(home, &["ls", "--json", "video:nothing"]).is_empty());
         let table = done(home, &["ls"]);
         assert!(table.starts_with("state") && table.contains("image/jpeg") && table.contains(&all[2]), "{table}");
@@ -83,7 +86,7 @@ fn ls_lists_in_order_by_prefix_and_up_to_a_limit() {
 #[test]
 fn get_writes_the_body_and_nothing_else() {
     both_ways(|home| {
-        let frame = keys(home, &["ls", "--json"]).into_iter().find(|key| key.ends_with("frame:0")).unwrap();
+        let frame = keys(home, &["ls", "--json"]).into_iter().find(|key| key.ends_with(":0:0")).unwrap();
         let body = run(home, &["get", &frame]);
         assert!(body.status.success() && body.stdout.starts_with(&[0xFF, 0xD8]), "{}", stderr(&body));
         let told = &lines(home, &["get", "--json", &frame])[0];
@@ -116,12 +119,12 @@ fn explain_says_what_each_tier_has() {
 fn clear_counts_first_and_removes_exactly_what_matches() {
     both_ways(|home| {
         let removed = |words: &[&str]| lines(home, &[&["clear", "--json"], words].concat())[0].clone();
-        assert_eq!(removed(&["*:frame:*", "--dry-run"])["entries"], 1);
-        assert_eq!(keys(home, &["ls", "--json"]).len(), 3, "a dry run removes nothing");
-        assert_eq!(removed(&["*:frame:*"])["tiers"][1]["entries"], 1);
-        assert_eq!(keys(home, &["ls", "--json"]).len(), 2);
+        assert_eq!(removed(&["*:0:0", "--dry-run"])["entries"], 1);
+        assert_eq!(keys(home, &["ls", "--json"]).len(), ENTRIES, "a dry run removes nothing");
+        assert_eq!(removed(&["*:0:0"])["tiers"][1]["entries"], 1);
+        assert_eq!(keys(home, &["ls", "--json"]).len(), ENTRIES - 1);
         assert_eq!(removed(&["nothing:*"])["entries"], 0);
-        assert!(done(home, &["clear", "*"]).contains("file: removed 2\n"));
+        assert!(done(home, &["clear", "*"]).contains("file: removed 4\n"));
         assert!(keys(home, &["ls", "--json"]).is_empty());
         let wrong = run(home, &["clear", "50%"]);
         assert_eq!(wrong.status.code(), Some(2));
@@ -170,7 +173,7 @@ fn sweep_drops_what_has_expired() {
 #[test]
 fn verify_finds_what_is_damaged_and_puts_it_again() {
     let home = filled();
-    assert!(done(&home, &["verify"]).contains("read 3 entries"));
+    assert!(done(&home, &["verify"]).contains("read 5 entries"));
     let clean = lines(&home, &["verify", "--json"]);
     assert_eq!((clean.len(), &clean[0]["damaged"]), (1, &0.into()));
 
@@ -233,11 +236,14 @@ fn warm_looks_links_up_and_the_next_time_they_are_there() {
 fn du_counts_by_parts_of_keys() {
     both_ways(|home| {
         let told = &lines(home, &["du", "--json"])[0];
-        assert_eq!(told["entries"], serde_json::json!({ "video": 3 }));
-        assert_eq!((&told["tiers"][1]["tier"], &told["tiers"][1]["entries"]), (&"file".into(), &3.into()));
+        assert_eq!(told["entries"], serde_json::json!({ "program": 1, "video": 4 }));
+        assert_eq!((&told["tiers"][1]["tier"], &told["tiers"][1]["entries"]), (&"file".into(), &ENTRIES.into()));
         assert!(told["tiers"][1]["bytes"].as_u64() > Some(1000));
         let deep = &lines(home, &["du", "--json", "--depth", "3"])[0]["entries"];
-        assert_eq!(deep.as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum::<u64>(), 3);
+        assert_eq!(
+            deep.as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum::<u64>(),
+            ENTRIES as u64
+        );
         assert!(done(home, &["du"]).contains("video"));
     });
 }
@@ -246,7 +252,7 @@ fn du_counts_by_parts_of_keys() {
 fn stats_show_each_tier_and_watch_until_nobody_reads() {
     both_ways(|home| {
         let stats = &lines(home, &["stats", "--json"])[0];
-        assert_eq!(stats["tiers"][1]["usage"]["entries"], 3, "{stats}");
+        assert_eq!(stats["tiers"][1]["usage"]["entries"], ENTRIES, "{stats}");
         let table = done(home, &["stats"]);
         assert!(table.contains("memory") && table.contains("breaker_open"), "{table}");
         let mut child = watching(home);

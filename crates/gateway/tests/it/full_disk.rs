@@ -11,7 +11,9 @@ fn on_small_disk(home: &Home, bytes: &str, script: &str) -> Output {
     let script = format!(
         "set -e; mount -t tmpfs -o size={bytes} tmpfs \"$DIR\"; reelcache() {{ \"$BINARY\" --cache-dir \"$DIR/cache\" \"$@\"; }}\n{script}"
     );
-    let run = Command::new("unshare")
+    let mut command = Command::new("unshare");
+    home.set_up(&mut command);
+    let run = command
         .args(["--map-root-user", "--mount", "sh", "-c", &script])
         .env("BINARY", env!("CARGO_BIN_EXE_reelcache"))
         .env("DIR", home.path("small"))

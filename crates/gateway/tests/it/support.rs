@@ -26,14 +26,19 @@ impl Home {
     /// The binary, with its cache in this directory.
     pub(crate) fn reelcache(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_reelcache"));
-        // Only what a test sets counts.
+        self.set_up(&mut command);
+        command.env("REELCACHE_DIR", self.path("cache"));
+        command.current_dir(self.dir.path());
+        command
+    }
+
+    /// Has `command` see no variable of ours but those that a test sets, and no configuration but that of this directory.
+    pub(crate) fn set_up(&self, command: &mut Command) {
         let is_ours = |name: &str| ["CACHE_", "REELCACHE_"].iter().any(|prefix| name.starts_with(prefix));
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_ours)) {
             command.env_remove(name);
         }
-        command.env("XDG_CONFIG_HOME", self.path("config")).env("REELCACHE_DIR", self.path("cache"));
-        command.current_dir(self.dir.path());
-        command
+        command.env("XDG_CONFIG_HOME", self.path("config"));
     }
 
     pub(crate) fn process(&self, video: &Path) -> Output {

@@ -28,6 +28,8 @@ pub(crate) struct Fake {
     version: &'static str,
     answer: Mutex<Answer>,
     pub(crate) pause: Mutex<Duration>,
+    /// How long its answers take to arrive.
+    pub(crate) way: Mutex<Duration>,
     asked: Mutex<HashMap<String, u64>>,
     pub(crate) loads: AtomicU64,
     pub(crate) searches: AtomicU64,
@@ -51,6 +53,7 @@ impl Fake {
             version,
             answer: Mutex::new(Box::new(|time, request| Ok(Links::of([link(request.url(), time)])))),
             pause: Mutex::new(Duration::ZERO),
+            way: Mutex::new(Duration::ZERO),
             asked: Mutex::default(),
             loads: AtomicU64::new(0),
             searches: AtomicU64::new(0),
@@ -126,10 +129,20 @@ impl Provider for Fake {
         let pause = *self.pause.lock();
         if !pause.is_zero() {
             // A provider that takes its time.
-            _ = tokio::time::timeout(pause, std::future::pending::<()>()).await;
+            pass(pause).await;
         }
-        (self.answer.lock())(time, request)
+        let answer = (self.answer.lock())(time, request);
+        let way = *self.way.lock();
+        if !way.is_zero() {
+            pass(way).await;
+        }
+        answer
     }
+}
+
+/// Lets time pass, of a runtime whose clock is paused, or as a slow provider does.
+pub(crate) async fn pass(span: Duration) {
+    _ = tokio::time::timeout(span, std::future::pending::<()>()).await;
 }
 
 /// Two tiers that count, on a clock that stands still.

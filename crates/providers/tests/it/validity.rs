@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use cache_core::{Clock, DAY, ErrorKind, HOUR, ttl};
 use cache_testkit::{Fault, Plan};
+use futures_util::future::join_all;
 use proptest::prelude::*;
 use providers::{CacheOptions, CachedProvider, Failure, Links, ProviderSongs, Reason, SongCache, Validity};
 
-use crate::kit::{Bed, Fake, link, request};
+use crate::kit::{Bed, Fake, link, pass, request};
 
 /// What may happen to a cache of links.
 #[derive(Debug, Clone)]
@@ -96,6 +97,17 @@ impl World {
     }
 
     async fn take(&mut self, step: Step, lives: &[u32]) -> Result<(), TestCaseError> {
+        if matches!(step, Step::Restart) {
+            self.bed.settle().await;
+            let (bed, fake) = (self.bed.restarted(), self.fake.clone());
+            *self = Self::over(bed, fake);
+            return Ok(());
+        }
+        self.ask(step, lives).await
+    }
+
+    /// One step that others may be under way beside.
+    async fn ask(&self, step: Step, lives: &[u32]) -> Result<(), TestCaseError> {
         let page = |n: u8| request(&format!("https://example.org/{n}"));
         match step {
             Step::Get(n) => {
@@ -127,11 +139,7 @@ impl World {
                 }
             }
             Step::Wait(seconds) => self.bed.clock.advance(Duration::from_secs(u64::from(seconds))),
-            Step::Restart => {
-                self.bed.settle().await;
-                let (bed, fake) = (self.bed.restarted(), self.fake.clone());
-                *self = Self::over(bed, fake);
-            }
+            Step::Restart => {}
             Step::Break(near) => {
                 let tier = if near { &self.bed.near } else { &self.bed.far };
                 tier.set_plan(Plan::new().all(Fault::Fail(ErrorKind::Unavailable)));
@@ -163,6 +171,28 @@ proptest! {
                 world.take(step, &lives).await?;
             }
             Ok::<(), TestCaseError>(())
+        })?;
+    }
+
+    #[test]
+    fn no_link_is_served_at_or_past_its_validity_whatever_is_under_way_at_once(
+        steps in prop::collection::vec((0_u64..2_000, step()), 1..80),
+        lives in prop::collection::vec(prop_oneof![1_u32..100, 1_u32..10_000], 1..5),
+        pause in 0_u64..400,
+        way in 0_u64..400,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let world = World::new(lives.clone());
+            *world.fake.pause.lock() = Duration::from_millis(pause);
+            *world.fake.way.lock() = Duration::from_millis(way);
+            let (world, lives) = (&world, &lives);
+            // The clock of the cache is moved by steps; the runtime's, which is paused, says when each begins.
+            let begun = steps.into_iter().map(|(at, step)| async move {
+                pass(Duration::from_millis(at)).await;
+                world.ask(step, lives).await
+            });
+            join_all(begun).await.into_iter().collect::<Result<(), TestCaseError>>()
         })?;
     }
 }
