@@ -140,7 +140,8 @@ impl<P: Provider> CachedProvider<P> {
         let key = request.key_in(&inner.namespace)?;
         let (gap, is_bad) = (inner.options.report_gap, |links: &Links| links.contains(url));
         let replace = || inner.store.replace(&key, gap, is_bad, self.loader(request));
-        inner.reports.once(&key, url, is_bad, replace).await
+        let answer = inner.reports.once(&key, url, is_bad, replace).await?;
+        self.current(request, &key, answer).await
     }
 
     /// Says with which status of HTTP the link `url` was answered: for 401, 403, 404 and 410 as
@@ -199,14 +200,18 @@ impl<P: Provider> CachedProvider<P> {
         key: &Key,
         answer: Answer<Links>,
     ) -> Result<Answer<Links>> {
-        let store = &self.0.store;
         let answer = match answer.value.links.first() {
             Some(link) if checks.finds_bad(key, link, self.0.clock().now()).await => {
                 self.report_bad(request, &link.url).await?
             }
             _ => answer,
         };
-        // A check may take longer than the link works.
+        self.current(request, key, answer).await
+    }
+
+    /// What is handed out in place of an `answer` that others had first, or that was checked: links may end meanwhile.
+    async fn current(&self, request: &LinkRequest, key: &Key, answer: Answer<Links>) -> Result<Answer<Links>> {
+        let store = &self.0.store;
         let answer = if store.is_over(&answer) { store.get(key, self.loader(request)).await? } else { answer };
         store.unended(self.0.provider.name(), answer)
     }

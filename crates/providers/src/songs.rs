@@ -178,7 +178,11 @@ impl<R: SongResolver> SongCache<R> {
         let key = page.key_in(&inner.namespace)?;
         let (gap, is_bad) = (inner.options.report_gap, |song: &Song| song.stream.url == url);
         let replace = || inner.songs.replace(&key, gap, is_bad, self.loader(page));
-        inner.reports.once(&key, url, is_bad, replace).await.map(|answer| answer.value)
+        let answer = inner.reports.once(&key, url, is_bad, replace).await?;
+        // Others may have had it first.
+        let answer =
+            if inner.songs.is_over(&answer) { inner.songs.get(&key, self.loader(page)).await? } else { answer };
+        inner.songs.unended(inner.resolver.name(), answer).map(|answer| answer.value)
     }
 
     /// Says with which status of HTTP the stream `url` was answered. As

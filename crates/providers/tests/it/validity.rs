@@ -56,6 +56,8 @@ struct World {
     fake: Arc<Fake>,
     links: CachedProvider<Arc<Fake>>,
     songs: SongCache<ProviderSongs<Arc<Fake>>>,
+    /// Whether steps are under way beside each other.
+    is_crowded: bool,
 }
 
 impl World {
@@ -83,7 +85,7 @@ impl World {
         let options = CacheOptions::default().lifetime(ttl(HOUR).stale(DAY));
         let links = bed.provider_with(&fake, options.clone());
         let songs = SongCache::builder(ProviderSongs::new(fake.clone())).tiers(bed.tiers.clone()).options(options);
-        Self { bed, fake, links, songs: songs.build().unwrap() }
+        Self { bed, fake, links, songs: songs.build().unwrap(), is_crowded: false }
     }
 
     /// None may have ended; what was not loaded for this call has its margin left.
@@ -117,7 +119,8 @@ impl World {
             }
             Step::Batch => {
                 for answer in self.links.get_many(&[page(0), page(1), page(2)]).await.into_iter().flatten() {
-                    self.judge(&answer.value, answer.was_cached())?;
+                    // What is asked for anew may take so long that the margin of others passes.
+                    self.judge(&answer.value, answer.was_cached() && !self.is_crowded)?;
                 }
             }
             Step::Refresh(n) => {
@@ -183,7 +186,8 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         runtime.block_on(async {
-            let world = World::new(lives.clone());
+            let mut world = World::new(lives.clone());
+            world.is_crowded = true;
             *world.fake.pause.lock() = Duration::from_millis(pause);
             *world.fake.way.lock() = Duration::from_millis(way);
             let (world, lives) = (&world, &lives);
