@@ -48,8 +48,15 @@ impl<V: Lasting + Serialize + DeserializeOwned + Send + Sync + 'static> Store<V>
                 Some(Err(_)) => false,
                 None => true,
             };
-            let due: Vec<_> = pages.iter().filter(|(key, _)| is_due(key)).collect();
-            let calls = due.into_iter().map(async |(key, request)| (key.clone(), self.get(key, loader(request)).await));
+            // Whole calls: a closure that lends what it calls with would keep this future out of tasks of their own.
+            let call = |(key, request): &(Key, &LinkRequest)| {
+                let (key, load) = (key.clone(), loader(request));
+                async move {
+                    let answer = self.get(&key, load).await;
+                    (key, answer)
+                }
+            };
+            let calls: Vec<_> = pages.iter().filter(|(key, _)| is_due(key)).map(call).collect();
             let came: Vec<_> = stream::iter(calls).buffered(batch.at_once.max(1)).collect().await;
             answers.extend(came);
         }

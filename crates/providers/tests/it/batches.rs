@@ -116,6 +116,15 @@ async fn a_page_that_is_often_in_a_batch_is_asked_for_once() {
 }
 
 #[tokio::test]
+async fn a_batch_may_be_asked_for_in_a_task_of_its_own() {
+    let (bed, fake) = (Bed::new(), Fake::new("a"));
+    let (provider, pages) = (bed.provider(&fake), pages(3));
+    let songs = SongCache::builder(ProviderSongs::new(fake)).tiers(bed.tiers.clone()).build().unwrap();
+    let asked = async move { (provider.get_many(&pages).await.len(), songs.get_many(&pages).await.len()) };
+    assert_eq!(tokio::spawn(asked).await.unwrap(), (3, 3));
+}
+
+#[tokio::test]
 async fn an_empty_batch_asks_nobody() {
     let (bed, fake) = (Bed::new(), Fake::new("a"));
     assert!(bed.provider(&fake).get_many(&[]).await.is_empty());
