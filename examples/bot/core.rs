@@ -17,7 +17,7 @@ pub(crate) struct Bot<R> {
     songs: SongCache<R>,
     tiers: Tiered,
     /// Of what was popular before it was started; dropped, it ends.
-    _warming: Warming,
+    warming: Warming,
 }
 
 impl<R: SongResolver> Bot<R> {
@@ -29,7 +29,7 @@ impl<R: SongResolver> Bot<R> {
         let songs = SongCache::builder(resolver).tiers(tiers.clone()).build()?;
         songs.restore().await;
         let warming = songs.warm(&warmer(), AT_START)?;
-        Ok(Self { songs, tiers, _warming: warming })
+        Ok(Self { songs, tiers, warming })
     }
 
     /// Plays the songs of `pages`: what a voice channel would be given is the stream and its headers.
@@ -72,6 +72,8 @@ impl<R: SongResolver> Bot<R> {
 
     /// Drops everything.
     pub(crate) async fn clear_cache(&self) -> Result<String> {
+        // It would bring back what was popular.
+        self.warming.cancel();
         let (songs, _) = self.songs.clear().await?;
         Ok(format!("{} entries cleared in all tiers", songs.entries()))
     }
