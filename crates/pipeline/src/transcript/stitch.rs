@@ -61,9 +61,13 @@ pub(super) fn stitch(pieces: Vec<Piece>) -> Transcript {
         segments: Vec::new(),
     };
     for ((piece, words), take) in pieces.into_iter().zip(&heard).zip(takes) {
-        whole.segments.extend(taken(piece.transcript, words.get(take.0..take.1).unwrap_or_default()));
+        let mut segments = taken(piece.transcript, words.get(take.0..take.1).unwrap_or_default());
+        segments.sort_by_key(|segment| segment.start_ms);
+        // Two recognitions tell times a little apart: what comes after the cut is not to begin before what comes before it.
+        let floor_ms = whole.segments.last().map_or(i64::MIN, |last| last.start_ms);
+        segments.iter_mut().for_each(|segment| begin_after(segment, floor_ms));
+        whole.segments.extend(segments);
     }
-    whole.segments.sort_by_key(|segment| segment.start_ms);
     whole
 }
 
@@ -224,6 +228,15 @@ fn shortened(mut segment: Utterance, mut numbers: Vec<usize>) -> Option<Utteranc
         segment.words = kept;
     }
     Some(segment)
+}
+
+/// Moves what of `segment` is before `floor_ms` there.
+fn begin_after(segment: &mut Utterance, floor_ms: i64) {
+    let words = segment.words.iter_mut().map(|word| (&mut word.start_ms, &mut word.end_ms));
+    for (start, end) in words.chain([(&mut segment.start_ms, &mut segment.end_ms)]) {
+        *start = floor_ms.max(*start);
+        *end = floor_ms.max(*end);
+    }
 }
 
 fn set<T>(list: &mut [T], at: usize, change: impl FnOnce(&mut T)) {

@@ -49,8 +49,7 @@ fn listen_to(words: &[Word], heard: (i64, i64), chance: &mut Chance) -> Vec<Utte
     let shift = chance.within(60);
     for spoken in words.iter().filter(|word| word.start_ms < heard.1 && heard.0 < word.end_ms) {
         let is_whole = heard.0 <= spoken.start_ms && spoken.end_ms <= heard.1;
-        // Beyond some tens of milliseconds, words that touch can no longer be told apart by their times.
-        let jitter = shift + chance.within((spoken.end_ms - spoken.start_ms).min(30) / 2);
+        let jitter = shift + chance.within((spoken.end_ms - spoken.start_ms).min(120) / 2);
         let clip = |at: i64| (at + jitter).clamp(heard.0, heard.1);
         let (start_ms, end_ms) = (clip(spoken.start_ms), clip(spoken.end_ms));
         match (is_whole, chance.below(3)) {
@@ -100,6 +99,7 @@ proptest! {
         let whole = stitch(pieces.clone());
         let stitched = whole.words();
         prop_assert_eq!(said(&stitched), said(&words));
+        prop_assert!(whole.segments.is_sorted_by_key(|segment| segment.start_ms));
         prop_assert_eq!(stitch(pieces), whole);
     }
 }
