@@ -65,7 +65,9 @@ pub(super) fn stitch(pieces: Vec<Piece>) -> Transcript {
         segments.sort_by_key(|segment| segment.start_ms);
         // Two recognitions tell times a little apart: what comes after the cut is not to begin before what comes before it.
         let floor_ms = whole.segments.last().map_or(i64::MIN, |last| last.start_ms);
-        segments.iter_mut().for_each(|segment| begin_after(segment, floor_ms));
+        for segment in &mut segments {
+            begin_after(segment, floor_ms);
+        }
         whole.segments.extend(segments);
     }
     whole
