@@ -52,7 +52,7 @@ pub use error::{Error, ErrorKind, Result, Retry};
 pub use key::{Key, KeyBuilder, KeyPattern, KeyPrefix};
 pub use lease::{Lease, Leases};
 pub use meta::{Meta, Role};
-pub use policy::{Agd, Facts, Fifo, Gdsf, Lru, Policy, PolicyKind, S3Fifo, Sieve, Slot, Slru, TinyLfu};
+pub use policy::{Agd, CustomPolicy, Facts, Fifo, Gdsf, Lru, Policy, PolicyKind, S3Fifo, Sieve, Slot, Slru, TinyLfu};
 pub use selector::{Mark, Selector};
 pub use stamp::{Hlc, Stamp};
 pub use stats::{Cause, Outcome, Outcomes, Swept, Usage};

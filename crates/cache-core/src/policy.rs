@@ -2,6 +2,7 @@
 
 mod agd;
 pub(crate) mod column;
+mod custom;
 mod fifo;
 mod gdsf;
 mod hits;
@@ -19,6 +20,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 pub use agd::Agd;
+pub use custom::CustomPolicy;
 pub use fifo::Fifo;
 pub use gdsf::Gdsf;
 pub use kind::PolicyKind;

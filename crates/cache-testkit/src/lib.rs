@@ -10,6 +10,7 @@
 //! * [`for_each_drop_point`], [`drop_at`]: futures dropped after every poll; [`check_dropped_methods`] does so with all
 //!   methods of a backend
 //! * [`servers`] and [`proxy`]: real servers as child processes, and a bad network before them
+//! * [`check_policy`]: the laws of an eviction policy of one's own
 //! * [`alone`], [`MemoryRise`]: a test in a process of its own, and its memory
 //! * [`Rng`], [`body_of`], [`entry`], [`eventually`]: small helpers
 //!
@@ -36,6 +37,7 @@ mod fleet;
 pub mod linear;
 mod naive;
 mod ops;
+mod policies;
 pub mod proxy;
 mod rng;
 pub mod servers;
@@ -51,6 +53,7 @@ pub use faulty::{Fault, Faulty, Operation, Plan};
 pub use fleet::{Fleet, LocalBackplane, LocalLeases};
 pub use naive::NaiveModel;
 pub use ops::{Observation, Op, apply, compare, workload};
+pub use policies::check_policy;
 pub use rng::Rng;
 pub use wait::eventually;
 

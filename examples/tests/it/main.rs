@@ -3,8 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod bot;
+mod custom_backend;
 mod custom_kind;
+mod custom_policy;
 mod link_cache;
+mod provider;
 
 use std::io::Write;
 use std::path::PathBuf;

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Agd, Fifo, Gdsf, Lru, Policy, S3Fifo, Sieve, Slru, TinyLfu};
+use super::{Agd, CustomPolicy, Fifo, Gdsf, Lru, Policy, S3Fifo, Sieve, Slru, TinyLfu};
 use crate::{Error, ErrorKind};
 
-/// The name of a policy, as written in configuration.
+/// Which policy: the name of a shipped one, as written in configuration, or one's own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PolicyKind {
@@ -27,10 +27,12 @@ pub enum PolicyKind {
     /// [`Agd`].
     #[default]
     Agd,
+    /// One's own. It has no name in configuration.
+    Custom(CustomPolicy),
 }
 
 impl PolicyKind {
-    /// Every kind.
+    /// Every kind that is shipped.
     pub const ALL: [Self; 8] =
         [Self::Fifo, Self::Lru, Self::Slru, Self::Sieve, Self::S3Fifo, Self::TinyLfu, Self::Gdsf, Self::Agd];
 
@@ -45,6 +47,7 @@ impl PolicyKind {
             Self::TinyLfu => "tinylfu",
             Self::Gdsf => "gdsf",
             Self::Agd => "agd",
+            Self::Custom(policy) => policy.name(),
         }
     }
 
@@ -59,6 +62,7 @@ impl PolicyKind {
             Self::TinyLfu => Box::new(TinyLfu::new()),
             Self::Gdsf => Box::new(Gdsf::new()),
             Self::Agd => Box::new(Agd::new()),
+            Self::Custom(policy) => Box::new(policy.build()),
         };
         policy.resize(capacity);
         policy

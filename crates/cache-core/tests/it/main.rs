@@ -7,6 +7,7 @@ mod catalog_laws;
 mod catalog_ops;
 mod catalog_plans;
 mod policy_adaptive;
+mod policy_custom;
 mod policy_laws;
 mod policy_models;
 mod policy_replay;

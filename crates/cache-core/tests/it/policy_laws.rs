@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
 use crate::laws;
+use crate::policy_custom::WRONG;
 
 #[derive(Debug, Clone, Copy)]
 enum Op {
@@ -136,7 +137,7 @@ proptest! {
 
     #[test]
     fn every_policy_keeps_the_laws(ops in ops()) {
-        for kind in PolicyKind::ALL {
+        for kind in PolicyKind::ALL.into_iter().chain([PolicyKind::Custom(WRONG)]) {
             keeps_the_laws(&mut *kind.build(20), &ops)?;
         }
     }

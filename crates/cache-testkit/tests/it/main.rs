@@ -9,6 +9,7 @@ mod fleet;
 mod linear;
 mod model;
 mod noting;
+mod policies;
 mod servers;
 mod suite_fails;
 mod suite_passes;
