@@ -6,6 +6,7 @@ mod admin;
 mod bad_input;
 mod commands;
 mod config;
+mod deploy;
 mod full_disk;
 mod hostile;
 mod links;
