@@ -7,6 +7,7 @@ mod layers;
 mod licences;
 mod links;
 mod manifest;
+mod named_tests;
 mod source;
 mod text;
 mod tree;
@@ -56,6 +57,7 @@ fn in_files(files: &[File], root: &Path) -> Vec<Finding> {
     let mut findings: Vec<Finding> = files.iter().flat_map(|file| in_file(file, root)).collect();
     let missing = REQUIRED.iter().filter(|required| !files.iter().any(|file| file.path == **required));
     findings.extend(missing.map(|path| Finding::new("required", path, "is missing")));
+    findings.extend(named_tests::check(files));
     findings
 }
 
