@@ -5,7 +5,6 @@ mod mark;
 mod media;
 
 use std::sync::Arc;
-use std::thread;
 
 use async_trait::async_trait;
 use cache_core::{
@@ -13,14 +12,12 @@ use cache_core::{
     Timestamp, Usage,
 };
 use futures_util::stream::{BoxStream, StreamExt};
-use tokio::sync::Semaphore;
 
 use crate::batch::merge;
+use crate::offload::Workers;
 use mark::Form;
 use media::Media;
 
-/// From this many bytes on, compressing leaves the runtime's workers.
-const OFFLOAD: u64 = 64 << 10;
 /// Levels of zstd above this one take about as long for 4 KiB as the others for 64 KiB.
 #[cfg(feature = "zstd")]
 const FAST_LEVELS: i32 = 9;
@@ -60,7 +57,7 @@ pub struct Compressed<B> {
     inner: B,
     name: Arc<str>,
     settings: Settings,
-    workers: Arc<Semaphore>,
+    workers: Workers,
 }
 
 /// How a body is compressed.
@@ -109,8 +106,7 @@ impl<B: Backend> Compressed<B> {
             min_len: Self::MIN_LEN,
             room: info.max_body.min(Entry::MAX_BODY),
         };
-        let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { inner, name: info.name, settings, workers: Arc::new(Semaphore::new(cores)) }
+        Self { inner, name: info.name, settings, workers: Workers::one_for_each_core() }
     }
 
     /// Compresses texts with `algorithm`; with the shortest result that the build has unless set.
@@ -147,7 +143,7 @@ impl<B: Backend> Compressed<B> {
     /// set.
     #[must_use]
     pub fn workers(mut self, count: usize) -> Self {
-        self.workers = Arc::new(Semaphore::new(count.clamp(1, Semaphore::MAX_PERMITS)));
+        self.workers = Workers::new(count);
         self
     }
 
@@ -156,32 +152,9 @@ impl<B: Backend> Compressed<B> {
         &self.inner
     }
 
-    /// Does `work` over `bytes` bytes where it holds nobody up.
-    async fn run<T: Send + 'static>(&self, bytes: u64, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-        if bytes < OFFLOAD {
-            return Ok(work());
-        }
-        let turn = self.workers.clone().acquire_owned().await.map_err(|error| {
-            Error::new(ErrorKind::Internal, "the workers of this layer are gone").with_source(error)
-        })?;
-        // The turn goes with the work, which a caller that leaves does not stop.
-        let work = move || {
-            let _turn = turn;
-            work()
-        };
-        tokio::task::spawn_blocking(work).await.map_err(|error| {
-            let (kind, message) = if error.is_panic() {
-                (ErrorKind::Internal, "compression panicked: please report it")
-            } else {
-                (ErrorKind::Unavailable, "the runtime is shutting down")
-            };
-            Error::new(kind, message).with_source(error)
-        })
-    }
-
     async fn unpack(&self, entry: Entry) -> Result<Entry> {
         let bytes = work_to_unpack(&entry);
-        self.run(bytes, move || unpack(entry)).await?
+        self.workers.run(bytes, move || unpack(entry)).await?
     }
 
     /// Annotates an error of this layer.
@@ -214,7 +187,7 @@ impl<B: Backend> Backend for Compressed<B> {
         let answers = self.inner.get_many(keys).await;
         let bytes = answers.iter().flatten().flatten().map(work_to_unpack).sum();
         let work = move || answers.into_iter().map(|answer| Ok(answer?.map(unpack))).collect::<Vec<_>>();
-        let answers: Vec<Result<Option<Result<Entry>>>> = match self.run(bytes, work).await {
+        let answers: Vec<Result<Option<Result<Entry>>>> = match self.workers.run(bytes, work).await {
             Ok(answers) => answers,
             Err(error) => return keys.iter().map(|key| Err(self.of(error.clone(), "get_many", key))).collect(),
         };
@@ -226,7 +199,7 @@ impl<B: Backend> Backend for Compressed<B> {
 
     async fn put(&self, key: &Key, entry: Entry) -> Result<()> {
         let settings = self.settings;
-        let packed = self.run(settings.work_to_pack(&entry), move || settings.pack(entry)).await;
+        let packed = self.workers.run(settings.work_to_pack(&entry), move || settings.pack(entry)).await;
         let packed = packed.and_then(|packed| packed).map_err(|error| self.of(error, "put", key))?;
         self.inner.put(key, packed).await
     }
@@ -236,7 +209,7 @@ impl<B: Backend> Backend for Compressed<B> {
         let bytes = entries.iter().map(|(_, entry)| settings.work_to_pack(entry)).sum();
         let keys: Vec<Key> = entries.iter().map(|(key, _)| key.clone()).collect();
         let work = move || entries.into_iter().map(|(key, entry)| (key, settings.pack(entry))).collect::<Vec<_>>();
-        let packed = match self.run(bytes, work).await {
+        let packed = match self.workers.run(bytes, work).await {
             Ok(packed) => packed,
             Err(error) => return keys.iter().map(|key| Err(self.of(error.clone(), "put_many", key))).collect(),
         };

@@ -6,6 +6,7 @@
 //! | [`Breaker`] | a backend that fails again and again is left alone for a while |
 //! | [`Concurrency`] | a limit on the calls at once, with a bounded queue |
 //! | [`Compressed`] | bodies kept compressed with zstd or LZ4, media left alone (features `zstd`, `lz4`) |
+//! | [`Signed`] | entries that others wrote into a shared backend are not believed (feature `signed`) |
 //! | [`Prefixed`] | keys below a prefix: several users of one backend |
 //! | [`ReadOnly`] | reads pass, writes are refused |
 //! | [`Metered`] | counters, durations and spans (feature `metrics`) |
@@ -17,7 +18,8 @@
 //!
 //! * `Timeout` inside `Breaker`, so that a backend that hangs opens it,
 //! * `Concurrency` outside both, so that a rush of callers is not taken for a failure of the backend,
-//! * `Compressed` outside them, so that its work takes none of the backend's time,
+//! * `Compressed` outside them, so that its work takes none of the backend's time, and `Signed` inside of it, so that nothing
+//!   is unpacked that nobody signed,
 //! * `Metered` outermost, so that it counts what callers see, refusals included.
 //!
 //! ```
@@ -67,8 +69,12 @@ mod compressed;
 mod concurrency;
 #[cfg(feature = "metrics")]
 mod metered;
+#[cfg(any(feature = "zstd", feature = "lz4", feature = "signed"))]
+mod offload;
 mod prefixed;
 mod read_only;
+#[cfg(feature = "signed")]
+mod signed;
 mod timeout;
 
 pub use breaker::{Breaker, BreakerState, BreakerStats};
@@ -79,4 +85,6 @@ pub use concurrency::Concurrency;
 pub use metered::Metered;
 pub use prefixed::Prefixed;
 pub use read_only::ReadOnly;
+#[cfg(feature = "signed")]
+pub use signed::{Signed, SigningKey};
 pub use timeout::Timeout;

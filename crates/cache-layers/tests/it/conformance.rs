@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use cache_core::{Backend, BackendInfo, Entry, Key, KeyPrefix, Limits, Meta, Result, Stamp, Swept, Timestamp, Usage};
-use cache_layers::{Breaker, Compressed, Concurrency, Metered, Prefixed, Timeout};
+use cache_layers::{Breaker, Compressed, Concurrency, Metered, Prefixed, Signed, SigningKey, Timeout};
 use cache_mem::MemBackend;
 use cache_testkit::{Bench, Fixture, NaiveModel, conformance};
 use futures_util::stream::{BoxStream, StreamExt};
@@ -19,6 +19,9 @@ conformance!(breaker, |bench| async move { Ok(Fixture::new(Breaker::new(mem(&ben
 conformance!(concurrency, |bench| async move { Ok(Fixture::new(Concurrency::new(mem(&bench), 2))) });
 conformance!(compressed, |bench| async move { Ok(Fixture::new(Compressed::new(mem(&bench)))) });
 conformance!(compressed_always, |bench| async move { Ok(Fixture::new(Compressed::new(mem(&bench)).min_len(1))) });
+conformance!(signed, |bench| async move {
+    Ok(Fixture::new(Signed::new(mem(&bench), SigningKey::of(b"0123456789abcdef")?)))
+});
 conformance!(metered, |bench| async move { Ok(Fixture::new(Metered::new(mem(&bench)).clock(bench.clock))) });
 conformance!(prefixed, |bench| async move {
     let beside = NaiveModel::new(bench.clock.clone());

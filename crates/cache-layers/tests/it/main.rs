@@ -12,4 +12,5 @@ mod kit;
 mod metered;
 mod prefixed;
 mod read_only;
+mod signed;
 mod timeout;
