@@ -47,14 +47,14 @@ impl Contents {
 
 /// Speech from the first second to the last.
 fn said(sentences: &mut impl Iterator<Item = String>) -> Transcript {
-    let end_ms = SECONDS as i64 * 1_000;
+    let end_ms = SECONDS.cast_signed() * 1_000;
     let (mut random, mut at) = (Random::new(1), 0);
     let mut segments = Vec::new();
     for text in sentences {
         let start_ms = at;
         let word = |text: &str| {
             let start_ms = at;
-            at += 60 * text.len() as i64 + random.below(120) as i64;
+            at += (60 * text.len() as u64 + random.below(120)).cast_signed();
             let confidence = Some(random.unit() as f32);
             Word { start_ms, end_ms: at, text: text.to_owned(), confidence }
         };

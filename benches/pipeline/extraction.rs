@@ -105,7 +105,8 @@ fn clip(dir: &Path, effort: Effort) -> (PathBuf, u32) {
     let began = Instant::now();
     bare(&piece, &THROWN_AWAY);
     let seconds = if effort == Effort::Try { 0.0 } else { LONG };
-    let repeats = (seconds / began.elapsed().as_secs_f64()).ceil().clamp(0.0, 1_000.0) as u32;
+    let took = began.elapsed().as_secs_f64();
+    let repeats = (0..1_000).find(|repeats| f64::from(*repeats) * took >= seconds).unwrap_or(1_000_u32);
     ffmpeg(&[&"-stream_loop", &repeats.to_string(), &"-i", &piece, &"-c", &"copy", &clip]);
     (clip, PIECE * (repeats + 1))
 }

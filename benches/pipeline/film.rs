@@ -20,7 +20,7 @@ pub(crate) const SECONDS: u64 = 7_200;
 
 /// When a frame is shown.
 pub(crate) const fn pts_us(number: usize) -> i64 {
-    (number as u64 * SECONDS * 1_000_000 / FRAMES as u64) as i64
+    (number as u64 * SECONDS * 1_000_000 / FRAMES as u64).cast_signed()
 }
 
 /// A film of two hours. None of its stages is ever run: what they would find is written in their place.

@@ -72,7 +72,7 @@ fn remembered(runtime: &Runtime, dir: &Path, source: &Source, effort: Effort, re
     let (processes, calls) = (rounds(effort, 50, 200), rounds(effort, 40, 100));
     until_old(source);
     let dir = dir.join("memos");
-    let (mut near, mut far, mut bare) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut near, mut far, mut looks) = (Vec::new(), Vec::new(), Vec::new());
     runtime.block_on(async {
         for _ in 0..=processes {
             let opened = Opened::in_files(&dir, ArtifactOptions::default()).await;
@@ -84,7 +84,7 @@ fn remembered(runtime: &Runtime, dir: &Path, source: &Source, effort: Effort, re
                     "file" if at == 0 => far.push(took),
                     _ => {}
                 }
-                bare.push(look(source).await);
+                looks.push(look(source).await);
             }
             opened.close().await;
         }
@@ -95,7 +95,7 @@ fn remembered(runtime: &Runtime, dir: &Path, source: &Source, effort: Effort, re
         middle(&near),
         near.len(),
         middle(&far),
-        middle(&bare)
+        middle(&looks)
     ));
     bars.most("a fingerprint that is remembered", middle(&near), 50.0, " us");
 }

@@ -199,8 +199,8 @@ fn options(dir: &Path) -> ArtifactOptions {
 /// Microseconds that it takes to see that a video and its results are there.
 fn look(dir: &Path, number: usize) -> f64 {
     let began = Instant::now();
-    let files = results(dir, number).into_iter().chain([path(dir, number)]);
-    assert!(files.map(|file| fs::metadata(file).is_ok()).all(|found| found), "a file is gone");
+    let mut files = results(dir, number).into_iter().chain([path(dir, number)]);
+    assert!(files.all(|file| fs::metadata(file).is_ok()), "a file is gone");
     microseconds(began.elapsed())
 }
 

@@ -33,7 +33,7 @@ pub(crate) fn tell(figures: &[f64]) {
 /// Runs ffmpeg, its standard output thrown away.
 pub(crate) fn ffmpeg(arguments: &[&dyn AsRef<OsStr>]) {
     let mut command = Command::new("ffmpeg");
-    command.args(["-v", "error", "-nostdin", "-y"]).args(arguments.iter().map(|argument| argument.as_ref()));
+    command.args(["-v", "error", "-nostdin", "-y"]).args(arguments.iter().map(AsRef::as_ref));
     assert!(command.stdout(Stdio::null()).status().expect("ffmpeg: install it").success(), "ffmpeg failed");
 }
 

@@ -56,7 +56,7 @@ pub(crate) fn measured(
          their words, {FRAMES} descriptions: `artifacts()` until the value is there, and until all pictures are in memory. In \
          milliseconds, medians of {} rounds; ratios are the medians of those of the rounds, above 1 where the cache is \
          faster. Each reading from files is that of a process of its own.",
-        bytes / FRAMES >> 10,
+        (bytes / FRAMES) >> 10,
         contents.transcript.segments.len(),
         rounds(effort, 7, 21),
     ));
