@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,7 +21,6 @@ pub struct Options {
     pub(crate) admits: Arc<Admits>,
     pub(crate) ports: Arc<[RangeInclusive<u16>]>,
     pub(crate) dht: bool,
-    pub(crate) upload: Option<NonZeroU32>,
     pub(crate) grace: Duration,
     pub(crate) limits: Limits,
 }
@@ -85,15 +83,14 @@ impl Limits {
 impl Options {
     /// Torrents that keep their pieces in files without names on the file system of `folder`, which is created.
     ///
-    /// They reach every address, ask trackers of HTTP at every port and the DHT, give nothing to other peers, and stop a
-    /// minute after the last read.
+    /// They reach every address, ask trackers of HTTP at every port and the DHT, and stop a minute after the last read.
+    /// Peers get nothing from here.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self {
             folder: folder.into(),
             admits: Arc::new(|_| true),
             ports: Arc::new([0..=u16::MAX]),
             dht: true,
-            upload: None,
             grace: Duration::from_mins(1),
             limits: Limits::default(),
         }
@@ -117,13 +114,6 @@ impl Options {
     /// Whether the DHT finds peers: without it, only trackers and links name any. On unless set.
     pub fn dht(mut self, dht: bool) -> Self {
         self.dht = dht;
-        self
-    }
-
-    /// How many bytes a second peers get from here; `None`, which is the default, is nothing at all. Below 16 KiB nothing is
-    /// given either: that is the least that a peer asks for.
-    pub fn upload(mut self, bytes_per_second: Option<NonZeroU32>) -> Self {
-        self.upload = bytes_per_second.filter(|rate| u64::from(rate.get()) >= 16 * KIB);
         self
     }
 
@@ -160,7 +150,6 @@ impl fmt::Debug for Options {
             .field("folder", &self.folder)
             .field("ports", &self.ports)
             .field("dht", &self.dht)
-            .field("upload", &self.upload)
             .field("grace", &self.grace)
             .field("limits", &self.limits)
             .finish_non_exhaustive()

@@ -12,7 +12,6 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use librqbit::api::TorrentIdOrHash;
 use librqbit::dht::Id20;
-use librqbit::limits::LimitsConfig;
 use librqbit::storage::StorageFactoryExt;
 use librqbit::{
     AddTorrent, AddTorrentOptions, AddTorrentResponse, ConnectionOptions, DhtSessionConfig, ManagedTorrent, Session,
@@ -48,7 +47,7 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Starts it. It listens for no peer, and opens no port of a router.
+    /// Starts it. It listens for no peer, opens no port of a router, and gives nothing to peers.
     ///
     /// # Errors
     /// [`Why::Failed`] when the system denies what it needs.
@@ -64,8 +63,7 @@ impl Engine {
             persistence: None,
             fastresume: false,
             disable_local_service_discovery: true,
-            disable_upload: options.upload.is_none(),
-            ratelimits: LimitsConfig { upload_bps: options.upload, download_bps: None },
+            disable_upload: true,
             peer_limit: Some(options.limits.peers),
             // Each open stream takes a place among those who may block, and waits there for a piece that one of them writes.
             runtime_worker_threads: Some(options.limits.torrents * Limits::READERS + BLOCKING),
@@ -104,7 +102,10 @@ impl Engine {
                 Ok(Ok(_)) | Err(_) => {
                     return Err(TorrentError::malformed("the description of the torrent is malformed"));
                 }
-                Ok(Err(error)) => tracing::debug!(%hash, "nobody describes the torrent: {error:#}"),
+                Ok(Err(error)) if is_nobody(&error) => {
+                    tracing::debug!(%hash, "nobody describes the torrent: {error:#}");
+                }
+                Ok(Err(error)) => return Err(TorrentError::malformed(format!("the torrent is malformed: {error:#}"))),
             }
             _ = timeout(PAUSE, pending::<()>()).await;
         }
@@ -153,6 +154,11 @@ impl Engine {
             tracing::debug!(%hash, "a torrent was gone before it was removed: {error:#}");
         }
     }
+}
+
+/// Whether all peers were asked and none gave a description. The library has no other sign of it.
+fn is_nobody(error: &anyhow::Error) -> bool {
+    error.to_string().contains("exhausted")
 }
 
 impl Drop for Engine {

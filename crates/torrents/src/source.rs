@@ -119,7 +119,7 @@ async fn until_ending<T>(
 ) -> cache_blob::Result<T> {
     let ended = async {
         match stage.wait_for(|stage| *stage != Stage::AtWork).await.map(|stage| stage.clone()) {
-            Ok(Stage::Ending(why)) => failed(why),
+            Ok(Stage::Ending(why) | Stage::Gone(why)) => failed(why),
             _ => broken("it has ended"),
         }
     };

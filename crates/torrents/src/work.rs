@@ -37,7 +37,7 @@ pub(crate) enum Stage {
     /// It takes no more readers, for this reason.
     Ending(TorrentError),
     /// Nothing is left of it.
-    Gone,
+    Gone(TorrentError),
 }
 
 /// One reader of a torrent. Dropping it leaves.
@@ -131,9 +131,13 @@ impl Work {
         });
     }
 
-    /// Nothing is left of it.
+    /// Nothing is left of it, which was ending.
     pub(crate) fn gone(&self) {
-        self.stage.send_replace(Stage::Gone);
+        self.stage.send_modify(|stage| {
+            if let Stage::Ending(why) = stage {
+                *stage = Stage::Gone(why.clone());
+            }
+        });
     }
 
     pub(crate) fn stage(&self) -> watch::Receiver<Stage> {
@@ -143,7 +147,7 @@ impl Work {
     /// Waits until nothing is left of it.
     pub(crate) async fn wait_gone(&self) {
         // Its sender is here, so this ends with the condition alone.
-        _ = self.stage().wait_for(|stage| *stage == Stage::Gone).await;
+        _ = self.stage().wait_for(|stage| matches!(stage, Stage::Gone(_))).await;
     }
 
     /// Why it does not go on, if it failed.

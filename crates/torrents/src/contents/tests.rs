@@ -139,7 +139,7 @@ fn trust_18_pieces_of_no_length_or_a_huge_one_are_refused() {
 
 #[test]
 fn trust_18_lengths_that_lie_are_refused() {
-    for (len, pieces) in [(9, 0), (9, 19), (9, 40), (0, 0), (0, 20), (1 << 30, 20), (-1, 20)] {
+    for (len, pieces) in [(9, 0), (9, 19), (9, 40), (1 << 20, 60), (0, 0), (0, 20), (1 << 30, 20), (-1, 20)] {
         let len = format!("6:lengthi{len}e");
         assert_eq!(why(&info(len.as_bytes(), b"a.mkv", 1 << 20, pieces)), Why::Malformed, "{len} {pieces}");
     }
