@@ -7,6 +7,7 @@ mod socks;
 
 use std::collections::HashSet;
 use std::fs::File;
+use std::future::pending;
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -25,6 +26,8 @@ use socks::{Answer, Target};
 
 /// How long it may take until a connection is asked for and made.
 const CONNECT: Duration = Duration::from_secs(10);
+/// The pause after a connection could not be taken: what is missing, descriptors most likely, comes back with time.
+const PAUSE: Duration = Duration::from_millis(100);
 /// How long a tracker may take to be asked and to answer.
 const TRACKER: Duration = Duration::from_mins(1);
 /// What a peer says besides a description while that is asked for.
@@ -106,7 +109,7 @@ async fn accept(listener: TcpListener, rules: Arc<Rules>) {
                 Ok(_) => {}
                 Err(error) => {
                     tracing::warn!(%error, "torrents cannot connect for a moment");
-                    tokio::task::yield_now().await;
+                    _ = timeout(PAUSE, pending::<()>()).await;
                 }
             },
             Some(_) = connections.join_next() => {}

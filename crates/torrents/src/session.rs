@@ -53,6 +53,9 @@ impl Engine {
     /// [`Why::Failed`] when the system denies what it needs.
     pub(crate) async fn start(options: &Options) -> Result<Self> {
         let failed = |what: &str| TorrentError::new(Why::Failed, format!("torrents cannot be fetched: {what}"));
+        let folder = options.folder.as_path();
+        let made = tokio::fs::create_dir_all(folder).await;
+        made.map_err(|error| failed(&format!("the folder {}: {error}", folder.display())))?;
         let guard = Guard::start(options).await.map_err(|error| failed(&error.to_string()))?;
         let connect = ConnectionOptions { proxy_url: Some(guard.url().to_owned()), ..ConnectionOptions::default() };
         let dht = DhtSessionConfig { bootstrap_addrs: None, port: None, persistence: None };

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -77,10 +78,11 @@ pub struct Running {
 }
 
 impl Torrents {
-    /// Torrents over `options`, whose descriptions are kept in `kept`. What an earlier process left in the folder is removed.
+    /// Torrents over `options`, whose descriptions are kept in `kept`. What an earlier process left in the folder is removed;
+    /// the folder is made with the first torrent.
     ///
     /// # Errors
-    /// [`Why::Failed`] when the folder cannot be made.
+    /// [`Why::Failed`] when the folder cannot be emptied.
     pub async fn open(options: Options, kept: Arc<dyn Backend>) -> Result<Self> {
         let folder = options.folder.clone();
         let emptied = spawn_blocking(move || emptied(&folder)).await;
@@ -346,10 +348,13 @@ fn closing() -> TorrentError {
     TorrentError::new(Why::Busy, "torrents are being ended")
 }
 
-/// Makes `folder`, and removes what is in it: it is nobody else's.
+/// Removes what is in `folder`, if that is there: it is nobody else's.
 fn emptied(folder: &Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(folder)?;
-    for entry in std::fs::read_dir(folder)? {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
         let entry = entry?;
         let is_folder = entry.file_type()?.is_dir();
         if is_folder { std::fs::remove_dir_all(entry.path())? } else { std::fs::remove_file(entry.path())? }

@@ -19,8 +19,8 @@ const LOOKUP: Duration = Duration::from_secs(5);
 /// Datagrams pass no guard: their trackers are named by the address that was looked at. Those of HTTP are looked at once more
 /// when they are connected to, redirects included.
 pub(crate) async fn asked(named: &[Url], options: &Options) -> Vec<Url> {
-    let looked_up = stream::iter(named.iter().take(Limits::TRACKERS)).map(|url| one(url, options));
-    looked_up.buffered(Limits::TRACKERS).filter_map(std::future::ready).collect().await
+    let looked_up: Vec<_> = named.iter().take(Limits::TRACKERS).map(|url| one(url, options)).collect();
+    stream::iter(looked_up).buffered(Limits::TRACKERS).filter_map(std::future::ready).collect().await
 }
 
 async fn one(url: &Url, options: &Options) -> Option<Url> {

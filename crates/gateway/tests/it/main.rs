@@ -23,4 +23,5 @@ mod story;
 mod support;
 mod tiers;
 mod titles;
+mod torrents;
 mod web;

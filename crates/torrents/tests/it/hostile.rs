@@ -19,7 +19,7 @@ fn info(files: &str, name: &str, piece: u64, pieces: usize) -> (Vec<u8>, [u8; 20
 }
 
 fn link(peer: &Listening, hash: [u8; 20]) -> TorrentLink {
-    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = librqbit::dht::Id20::new(hash).as_string();
     magnet(&hash, &format!("&x.pe={}", peer.address))
 }
 

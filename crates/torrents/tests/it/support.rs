@@ -22,7 +22,7 @@ use torrents::{Limits, Magnet, Options, TorrentLink, TorrentSource, Torrents, Wa
 
 pub(crate) const MIB: usize = 1 << 20;
 /// How long anything may take here before a test fails.
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_mins(1);
 
 /// Bytes that look like nothing else: `len` of them, different for each `seed`.
 pub(crate) fn film(len: usize, seed: u64) -> Vec<u8> {
