@@ -95,7 +95,7 @@ settings! {
         /// How long a torrent goes on after the last read of it
         grace: Duration = MINUTE; "REELCACHE_TORRENTS_GRACE";
         /// Torrents at once; one that nobody reads gives its place to a new one
-        max_torrents: u64 = 4; "REELCACHE_TORRENTS_MAX";
+        at_once: u64 = 4; "REELCACHE_TORRENTS_AT_ONCE";
         /// Peers of one torrent at once
         max_peers: u64 = 50; "REELCACHE_TORRENTS_MAX_PEERS";
         /// The longest file that is fetched
@@ -195,7 +195,7 @@ impl Config {
             _ if serve.head_timeout.is_zero() => too_small("serve.head_timeout", "1ms"),
             _ if serve.stall_timeout.is_zero() => too_small("serve.stall_timeout", "1ms"),
             _ if torrents.patience.is_zero() => too_small("torrents.patience", "1ms"),
-            _ if torrents.max_torrents == 0 => too_small("torrents.max_torrents", "1"),
+            _ if torrents.at_once == 0 => too_small("torrents.at_once", "1"),
             _ if torrents.max_peers == 0 => too_small("torrents.max_peers", "1"),
             _ => None,
         }

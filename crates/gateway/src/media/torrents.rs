@@ -81,7 +81,7 @@ fn options(folder: PathBuf, config: &Config) -> Options {
     let (serve, torrents) = (&config.serve, &config.torrents);
     let count = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
     let mut limits = Limits::default();
-    limits.torrents = count(torrents.max_torrents);
+    limits.torrents = count(torrents.at_once);
     limits.peers = count(torrents.max_peers);
     limits.file_len = torrents.max_file.0;
     limits.disk = torrents.disk.0;
@@ -99,11 +99,13 @@ fn options(folder: PathBuf, config: &Config) -> Options {
 impl Torrents for OfPeers {
     async fn source(&self, wanted: &TorrentFile) -> Result<Arc<dyn Source>> {
         let link = match &wanted.link {
-            TorrentLink::Magnet(magnet) => torrents::TorrentLink::Magnet(Magnet::parse(magnet).map_err(failed)?),
+            TorrentLink::Magnet(magnet) => {
+                torrents::TorrentLink::Magnet(Magnet::parse(magnet).map_err(|error| failed(&error))?)
+            }
             TorrentLink::File(file) => torrents::TorrentLink::File(file.clone()),
         };
         let episode = wanted.episode.map(|Episode { season, number }| (season, number));
-        let source = self.0.source(&link, Wanted { index: None, episode }).await.map_err(failed)?;
+        let source = self.0.source(&link, Wanted { index: None, episode }).await.map_err(|error| failed(&error))?;
         let content_type = naming::content_type(None, Some(&source.file().name));
         let source = source.content_type(content_type.to_str().unwrap_or_default());
         Ok(Arc::new(source))
@@ -114,7 +116,7 @@ impl Torrents for OfPeers {
     }
 }
 
-fn failed(error: TorrentError) -> Error {
+fn failed(error: &TorrentError) -> Error {
     let message = error.to_string();
     let failure = match error.why() {
         Why::Unsupported => Failure::new(Reason::Unsupported, message),

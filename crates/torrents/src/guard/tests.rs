@@ -104,7 +104,7 @@ async fn arrives(guard: &Guard, first: Vec<u8>) -> u64 {
     let endless = async {
         let (mut far, _) = far.accept().await.unwrap();
         while far.write_all(&[1; 4096]).await.is_ok() {}
-        std::future::pending::<()>().await;
+        pending::<()>().await;
     };
     near.write_all(&first).await.unwrap();
     let mut count = 0;
