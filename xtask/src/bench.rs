@@ -45,6 +45,7 @@ const SUITES: &[Suite] = &[
     Suite { name: "file", targets: &[Target { name: "file", output: Output::Report }] },
     Suite { name: "sqlite", targets: &[Target { name: "sqlite", output: Output::Report }] },
     Suite { name: "s3", targets: &[Target { name: "s3", output: Output::Report }] },
+    Suite { name: "pipeline", targets: &[Target { name: "pipeline", output: Output::Report }] },
     Suite { name: "tiers", targets: &[Target { name: "tiers", output: Output::Criterion }] },
     Suite { name: "compare", targets: &[Target { name: "compare", output: Output::Criterion }] },
     Suite { name: "redis", targets: &[Target { name: "redis", output: Output::Markdown }] },
