@@ -29,7 +29,7 @@ pub(crate) use choice::{Choice, Place, display_name, is_stream};
 pub(crate) use configured::{Providers, fetch};
 pub(crate) use source::StreamSource;
 pub(crate) use torrent_source::TorrentSource;
-pub(crate) use torrents::Torrents;
+pub(crate) use torrents::{Running, Torrents};
 #[cfg(test)]
 pub(crate) use torrents::{TorrentFile, TorrentLink};
 pub(crate) use wanted::{Title, Wanted};
@@ -224,6 +224,11 @@ impl Media {
         }
         streams.links.truncate(MAX_STREAMS);
         Ok(streams)
+    }
+
+    /// The torrents at work.
+    pub(crate) fn torrents_at_work(&self) -> Vec<Running> {
+        self.0.torrents.as_ref().map(|torrents| torrents.running()).unwrap_or_default()
     }
 
     /// How long peers may take to tell what a torrent holds.

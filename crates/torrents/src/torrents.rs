@@ -75,6 +75,8 @@ pub struct Running {
     pub peers: usize,
     /// Fetches that read it.
     pub readers: usize,
+    /// For how long it has been at work.
+    pub elapsed: Duration,
 }
 
 impl Torrents {
@@ -333,6 +335,7 @@ impl Running {
             total: stats.total_bytes,
             peers: stats.live.map_or(0, |live| live.snapshot.peer_stats.live as usize),
             readers: work.readers(),
+            elapsed: work.begun.elapsed(),
         }
     }
 }

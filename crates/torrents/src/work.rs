@@ -18,6 +18,7 @@ use crate::options::Limits;
 pub(crate) struct Work {
     pub(crate) contents: Contents,
     pub(crate) torrent: Arc<ManagedTorrent>,
+    pub(crate) begun: Instant,
     state: Mutex<State>,
     stage: watch::Sender<Stage>,
 }
@@ -47,13 +48,9 @@ pub(crate) struct Reading(pub(crate) Arc<Work>);
 impl Work {
     /// The first reader of a torrent that was just begun with the file `index`.
     pub(crate) fn begin(contents: Contents, torrent: Arc<ManagedTorrent>, index: usize) -> Reading {
-        let state = State { files: HashSet::from([index]), readers: 1, left: Instant::now() };
-        Reading(Arc::new(Self {
-            contents,
-            torrent,
-            state: Mutex::new(state),
-            stage: watch::Sender::new(Stage::AtWork),
-        }))
+        let begun = Instant::now();
+        let state = Mutex::new(State { files: HashSet::from([index]), readers: 1, left: begun });
+        Reading(Arc::new(Self { contents, torrent, begun, state, stage: watch::Sender::new(Stage::AtWork) }))
     }
 
     /// One more reader; `None` when the torrent is ending.

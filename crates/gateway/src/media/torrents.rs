@@ -10,6 +10,7 @@ use bytes::Bytes;
 use cache_blob::Source;
 use cache_core::{Error, Result};
 use providers::{Canonical, Failure, Reason};
+pub(crate) use torrents::Running;
 use torrents::{Limits, Magnet, Options, TorrentError, Wanted, Why};
 
 use super::wanted::Episode;
@@ -53,6 +54,11 @@ pub(crate) trait Torrents: Debug + Send + Sync + 'static {
     /// A [`Failure`] that says what is wrong: [`Reason::NotFound`] for a file that is not in it, [`Reason::TooLarge`] for
     /// one beyond the limits.
     async fn source(&self, wanted: &TorrentFile) -> Result<Arc<dyn Source>>;
+
+    /// Those at work.
+    fn running(&self) -> Vec<Running> {
+        Vec::new()
+    }
 
     /// Ends them; no other is begun.
     async fn close(&self) {}
@@ -109,6 +115,10 @@ impl Torrents for OfPeers {
         let content_type = naming::content_type(None, Some(&source.file().name));
         let source = source.content_type(content_type.to_str().unwrap_or_default());
         Ok(Arc::new(source))
+    }
+
+    fn running(&self) -> Vec<Running> {
+        self.0.running()
     }
 
     async fn close(&self) {

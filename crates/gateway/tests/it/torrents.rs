@@ -139,6 +139,14 @@ fn row_16_the_end_of_a_torrent_is_played_before_the_rest_is_there() {
     let part = send(&server, &range, "");
     assert_eq!((part.status, part.body.len()), (206, 65_536), "{}", part.head);
     assert!(part.body == film[at..at + 65_536]);
+    let jobs = get(&server, "/api/jobs").json();
+    let torrent = jobs["jobs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|job| job["kind"] == "torrent")
+        .unwrap_or_else(|| panic!("{jobs}"));
+    assert_eq!((&torrent["total"], &torrent["what"]), (&json!(film.len()), &json!("films")), "{jobs}");
     // All of it takes 16 s.
     assert!(begun.elapsed().as_secs() < 12, "{:?}", begun.elapsed());
 }
