@@ -23,7 +23,7 @@ pub(crate) use layers::{Origin, Sources};
 pub(crate) use limit::OrOff;
 pub(crate) use names::Names;
 pub(crate) use secret::Secret;
-pub(crate) use settings::{Cache, Serve, all};
+pub(crate) use settings::{Cache, Serve, Torrents, all};
 pub(crate) use table::Setting;
 #[cfg(test)]
 pub(crate) use values::Value;
@@ -33,6 +33,7 @@ pub(crate) use values::Value;
 pub(crate) struct Config {
     pub(crate) cache: Cache,
     pub(crate) serve: Serve,
+    pub(crate) torrents: Torrents,
     /// Providers by name.
     pub(crate) providers: BTreeMap<String, ProviderTable>,
 }

@@ -6,6 +6,7 @@ mod choice;
 mod configured;
 mod guarded;
 mod source;
+mod torrent_source;
 mod torrents;
 mod wanted;
 mod way;
@@ -24,12 +25,13 @@ use providers::{
 };
 
 pub(crate) use cache_status::CacheStatus;
-pub(crate) use choice::{Choice, Place, is_stream};
+pub(crate) use choice::{Choice, Place, display_name, is_stream};
 pub(crate) use configured::{Providers, fetch};
 pub(crate) use source::StreamSource;
+pub(crate) use torrent_source::TorrentSource;
+pub(crate) use torrents::{Running, Torrents};
 #[cfg(test)]
-pub(crate) use torrents::TorrentFile;
-pub(crate) use torrents::Torrents;
+pub(crate) use torrents::{TorrentFile, TorrentLink};
 pub(crate) use wanted::{Title, Wanted};
 pub(crate) use way::Way;
 
@@ -55,6 +57,8 @@ struct Inner {
     addons: Vec<String>,
     choices: Cache<Choice>,
     torrents: Option<Arc<dyn Torrents>>,
+    /// How long peers may take to tell what a torrent holds.
+    patience: Duration,
     clock: Arc<dyn Clock>,
 }
 
@@ -81,9 +85,11 @@ impl Media {
     /// The providers that `effective` describes, over `stack`.
     ///
     /// # Errors
-    /// As [`Providers::open`].
+    /// As [`Providers::open`]; when torrents cannot be fetched here although they should be.
     pub(crate) async fn open(stack: &Stack, effective: &Effective) -> Result<Self> {
-        Self::over(Providers::open(stack, effective).await?, stack, &effective.config, None)
+        let providers = Providers::open(stack, effective).await?;
+        let torrents = torrents::open(stack, &effective.config).await?;
+        Self::over(providers, stack, &effective.config, torrents)
     }
 
     /// `providers` over `stack`; `torrents` fetches what is behind magnet links.
@@ -98,9 +104,9 @@ impl Media {
     ) -> Result<Self> {
         let choices = Cache::builder("choices").lifetime(played(config)).deadline(2 * MINUTE);
         let choices = choices.tiers(stack.tiers.clone()).build()?;
-        let clock = stack.tiers.clock().clone();
+        let (patience, clock) = (config.torrents.patience, stack.tiers.clock().clone());
         let Providers { registry, kept, addons } = providers;
-        Ok(Self(Arc::new(Inner { registry, kept, addons, choices, torrents, clock })))
+        Ok(Self(Arc::new(Inner { registry, kept, addons, choices, torrents, patience, clock })))
     }
 
     /// The providers by name.
@@ -220,11 +226,24 @@ impl Media {
         Ok(streams)
     }
 
-    /// Ends the caches; the tiers stay open.
+    /// The torrents at work.
+    pub(crate) fn torrents_at_work(&self) -> Vec<Running> {
+        self.0.torrents.as_ref().map(|torrents| torrents.running()).unwrap_or_default()
+    }
+
+    /// How long peers may take to tell what a torrent holds.
+    pub(crate) fn patience(&self) -> Duration {
+        self.0.patience
+    }
+
+    /// Ends the torrents and the caches; the tiers stay open.
     ///
     /// # Errors
     /// As [`Registry::close`].
     pub(crate) async fn close(&self) -> Result<()> {
+        if let Some(torrents) = &self.0.torrents {
+            torrents.close().await;
+        }
         let closed = self.0.choices.close().await;
         self.0.registry.close().await.and(closed)
     }

@@ -18,6 +18,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("cache-blob", &["cache-core", "cache-local"]),
     ("pipeline", &["cache-core", "cache-tiered"]),
     ("providers", &["cache-core", "cache-tiered"]),
+    ("torrents", &["cache-core", "cache-blob"]),
     (
         "gateway",
         &[
@@ -32,6 +33,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "cache-blob",
             "pipeline",
             "providers",
+            "torrents",
         ],
     ),
     ("examples", &["cache-core", "cache-mem", "cache-file", "cache-layers", "cache-tiered", "pipeline", "providers"]),
@@ -57,6 +59,7 @@ const HOMES: &[(&str, &str)] = &[
     ("tracing-subscriber", "gateway"),
     ("quick-xml", "providers"),
     ("scraper", "providers"),
+    ("librqbit", "torrents"),
 ];
 
 /// Everything wrong with the layering of `graph`.

@@ -82,6 +82,30 @@ settings! {
         /// Time for running requests to end after a signal
         drain: Duration = Duration::from_secs(10); "REELCACHE_DRAIN"; --"drain" "SPAN";
     }
+
+    /// Torrents: whether they are fetched, and what they may take. Peers and trackers are reached as links are.
+    torrents: Torrents {
+        /// Whether torrents are fetched. Nothing is connected to before one is played
+        enabled: bool = true; "REELCACHE_TORRENTS"; --"torrents" "BOOL";
+        /// Whether the DHT is asked for peers: without it, only trackers and links name any. Its nodes are asked whatever
+        /// address they have
+        dht: bool = true; "REELCACHE_TORRENTS_DHT";
+        /// How long peers may take to tell what a torrent holds
+        patience: Duration = Duration::from_secs(30); "REELCACHE_TORRENTS_PATIENCE";
+        /// How long a torrent goes on after the last read of it
+        grace: Duration = MINUTE; "REELCACHE_TORRENTS_GRACE";
+        /// Torrents at once; one that nobody reads gives its place to a new one
+        at_once: u64 = 4; "REELCACHE_TORRENTS_AT_ONCE";
+        /// Peers of one torrent at once
+        max_peers: u64 = 50; "REELCACHE_TORRENTS_MAX_PEERS";
+        /// The longest file that is fetched
+        max_file: ByteCount = ByteCount(100 << 30); "REELCACHE_TORRENTS_MAX_FILE";
+        /// Disk for the pieces of all torrents that are being fetched, besides what is kept of them; it is given back when they
+        /// end
+        disk: ByteCount = ByteCount(100 << 30); "REELCACHE_TORRENTS_DISK";
+        /// Bytes of the file system that these pieces leave to others
+        disk_reserve: ByteCount = ByteCount(1 << 30); "REELCACHE_TORRENTS_DISK_RESERVE";
+    }
 }
 
 /// Other ways to write some of them.
@@ -150,8 +174,8 @@ fn token_in(raw: &Raw) -> Result<Secret, String> {
 impl Config {
     /// What is wrong with settings that are right each by itself.
     pub(super) fn contradiction(&self) -> Option<String> {
-        let Self { cache, serve, .. } = self;
-        let too_small = |name: &str, least: &str| Some(format!("serve.{name} is too small: it is at least {least}"));
+        let Self { cache, serve, torrents, .. } = self;
+        let too_small = |name: &str, least: &str| Some(format!("{name} is too small: it is at least {least}"));
         if !serve.listen.ip().is_loopback() && serve.admin_token.is_none() {
             return Some(format!(
                 "serve.listen is {}, no loopback address, which needs an admin token: set serve.admin_token_file",
@@ -164,12 +188,15 @@ impl Config {
             );
         }
         match serve {
-            _ if serve.max_connections == 0 => too_small("max_connections", "1"),
-            _ if serve.max_admin_requests == 0 => too_small("max_admin_requests", "1"),
+            _ if serve.max_connections == 0 => too_small("serve.max_connections", "1"),
+            _ if serve.max_admin_requests == 0 => too_small("serve.max_admin_requests", "1"),
             // What the library takes at least.
-            _ if serve.max_head.0 < 8 << 10 => too_small("max_head", "8KiB"),
-            _ if serve.head_timeout.is_zero() => too_small("head_timeout", "1ms"),
-            _ if serve.stall_timeout.is_zero() => too_small("stall_timeout", "1ms"),
+            _ if serve.max_head.0 < 8 << 10 => too_small("serve.max_head", "8KiB"),
+            _ if serve.head_timeout.is_zero() => too_small("serve.head_timeout", "1ms"),
+            _ if serve.stall_timeout.is_zero() => too_small("serve.stall_timeout", "1ms"),
+            _ if torrents.patience.is_zero() => too_small("torrents.patience", "1ms"),
+            _ if torrents.at_once == 0 => too_small("torrents.at_once", "1"),
+            _ if torrents.max_peers == 0 => too_small("torrents.max_peers", "1"),
             _ => None,
         }
     }

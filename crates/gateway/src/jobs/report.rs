@@ -8,6 +8,8 @@ use cache_tiered::{Phase, Progress};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::media::Running;
+
 /// The most characters of what a job works on.
 pub(super) const WHAT: usize = 500;
 /// The most characters of a note.
@@ -165,6 +167,18 @@ impl JobReport {
             note: Some(note),
             ..Self::told(JobKind::Blob, &blob.key, now, blob.elapsed)
         }
+    }
+
+    /// A torrent that is being fetched, as it is at the time `now`. It ends some time after the last read of it.
+    pub(crate) fn of_torrent(torrent: &Running, now: Timestamp) -> Option<Self> {
+        let key = Key::of("torrents").part(torrent.hash).build().ok()?;
+        Some(Self {
+            what: shortened(&torrent.name, WHAT),
+            done: torrent.done,
+            total: Some(torrent.total),
+            note: Some(format!("peers: {}, fetches: {}", torrent.peers, torrent.readers)),
+            ..Self::told(JobKind::Torrent, &key, now, torrent.elapsed)
+        })
     }
 
     /// A job of a source outside the registry, that has run for `elapsed` at the time `now`; `key` names it among those of

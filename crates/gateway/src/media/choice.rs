@@ -5,7 +5,6 @@ use providers::{Canonical, Failure, Link, LinkKind, LinkRequest, Reason};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::torrents::TorrentFile;
 use super::wanted::{Episode, Title};
 use super::way::Way;
 use crate::naming;
@@ -56,7 +55,8 @@ impl Place {
         builder.part(index).build()
     }
 
-    fn episode(&self) -> Option<Episode> {
+    /// The episode that is meant.
+    pub(super) fn episode(&self) -> Option<Episode> {
         match self {
             Self::Title(title) => title.episode,
             Self::Page { .. } => None,
@@ -69,11 +69,6 @@ impl Place {
             Self::Title(title) => title.to_string(),
             Self::Page { .. } => "stream".to_owned(),
         }
-    }
-
-    /// The file that the magnet link `link` stands for here.
-    pub(crate) fn torrent_file(&self, link: &Link) -> TorrentFile {
-        TorrentFile { magnet: link.url.clone(), episode: self.episode() }
     }
 }
 
@@ -92,7 +87,7 @@ impl Choice {
 
     /// The key of its bytes.
     pub(crate) fn key(&self) -> Result<Key> {
-        Key::of("streams").part(&self.identity).build()
+        key_of(&self.identity)
     }
 
     /// The link that it has among `links`.
@@ -119,9 +114,7 @@ pub(crate) fn gone(provider: &str) -> cache_core::Error {
 /// not count, where signatures are, and what is known of the file does.
 fn identity(place: &Place, provider: &str, link: &Link, way: Way) -> Result<String> {
     if way == Way::Torrent {
-        let hash = Canonical::of(&link.url)?;
-        let episode = place.episode().map(|Episode { season, number }| format!("{season}:{number}"));
-        return Ok(digest(["torrent", hash.id(), &episode.unwrap_or_default()]));
+        return of_torrent(&link.url, place.episode());
     }
     let request = place.request()?;
     let is_lasting = link.is_portable() && link.validity.ends() == cache_core::Timestamp::NEVER;
@@ -132,8 +125,25 @@ fn identity(place: &Place, provider: &str, link: &Link, way: Way) -> Result<Stri
     Ok(digest([provider, request.account(), &page, address, &about.unwrap_or_default()]))
 }
 
+/// The key of the bytes of the torrent behind `url`, the same wherever its link comes from, and what it is called among
+/// origins.
+pub(super) fn torrent_key(url: &str) -> Result<(Key, String)> {
+    let identity = of_torrent(url, None)?;
+    Ok((key_of(&identity)?, format!("torrent {identity}")))
+}
+
+fn of_torrent(url: &str, episode: Option<Episode>) -> Result<String> {
+    let hash = Canonical::of(url)?;
+    let episode = episode.map(|Episode { season, number }| format!("{season}:{number}"));
+    Ok(digest(["torrent", hash.id(), &episode.unwrap_or_default()]))
+}
+
+fn key_of(identity: &str) -> Result<Key> {
+    Key::of("streams").part(identity).build()
+}
+
 /// The name that a magnet link gives.
-fn display_name(url: &str) -> Option<String> {
+pub(crate) fn display_name(url: &str) -> Option<String> {
     let url = Url::parse(url).ok().filter(|url| url.scheme() == "magnet")?;
     let (_, name) = url.query_pairs().find(|(name, _)| name == "dn")?;
     naming::clean(&name)

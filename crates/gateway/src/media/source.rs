@@ -2,21 +2,16 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use cache_blob::{ByteStream, Description, HttpClient, HttpSource, LinkRefresh, Source, Version};
 use cache_core::Result;
-use providers::{Failure, Link, Reason};
+use providers::Link;
 use tokio::sync::OnceCell;
-use tokio::time::timeout;
 
-use super::Media;
 use super::choice::{Choice, Place};
 use super::way::Way;
-
-/// How long it may take to find out what a torrent holds.
-const TORRENT_LIMIT: Duration = Duration::from_secs(30);
+use super::{Media, torrent_source};
 
 /// Headers that are about a connection or a range: what a provider says about them does not count.
 const OWN_HEADERS: [&str; 12] = [
@@ -64,19 +59,13 @@ impl StreamSource {
         let Stream { media, place, choice } = &self.stream;
         let link = media.link(place, choice).await?;
         match choice.way {
-            Way::Torrent => {
-                let file = place.torrent_file(&link);
-                let found = timeout(TORRENT_LIMIT, media.torrents()?.source(&file)).await;
-                found.unwrap_or_else(|_| Err(nobody_answers(&choice.provider)))
-            }
+            Way::Torrent => torrent_source::opened(media, &self.client, &link, place.episode()).await,
             Way::Proxy | Way::Redirect => Ok(Arc::new(self.of_http(&link)?)),
         }
     }
 
     fn of_http(&self, link: &Link) -> Result<HttpSource> {
-        let source = HttpSource::new(&self.client, &link.url)?.refreshed_by(self.stream.clone());
-        let sent = link.headers.iter().filter(|(name, _)| !OWN_HEADERS.contains(&name.to_ascii_lowercase().as_str()));
-        sent.into_iter().try_fold(source, |source, (name, value)| source.header(name, value))
+        with_headers(HttpSource::new(&self.client, &link.url)?.refreshed_by(self.stream.clone()), link)
     }
 }
 
@@ -110,7 +99,8 @@ impl fmt::Debug for StreamSource {
     }
 }
 
-fn nobody_answers(provider: &str) -> cache_core::Error {
-    let message = format!("nobody has told within {} s what the torrent holds", TORRENT_LIMIT.as_secs());
-    Failure::new(Reason::Timeout, message).into_error(provider, "torrent")
+/// `source` with those headers of `link` that are not about a connection or a range.
+pub(super) fn with_headers(source: HttpSource, link: &Link) -> Result<HttpSource> {
+    let sent = link.headers.iter().filter(|(name, _)| !OWN_HEADERS.contains(&name.to_ascii_lowercase().as_str()));
+    sent.into_iter().try_fold(source, |source, (name, value)| source.header(name, value))
 }

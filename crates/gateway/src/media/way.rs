@@ -42,9 +42,8 @@ pub(crate) struct Terms {
 pub(crate) fn way(link: &Link, terms: Terms) -> Result<Way, &'static str> {
     let is_magnet = link.url.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("magnet:"));
     match link.kind {
-        _ if is_magnet => Ok(Way::Torrent),
+        _ if is_magnet || link.kind == LinkKind::Torrent => Ok(Way::Torrent),
         LinkKind::Page => Err("the stream is a page for a browser: open it there, or ask a provider for its links"),
-        LinkKind::Torrent => Err("the stream is a torrent file: only magnet links are played"),
         // The parts that they name are asked for by the player itself.
         LinkKind::Hls | LinkKind::Dash if link.is_portable() => Ok(Way::Redirect),
         LinkKind::Hls | LinkKind::Dash => Err("the stream is a playlist whose parts only this server may fetch"),
@@ -106,9 +105,10 @@ mod tests {
     }
 
     #[test]
-    fn magnet_links_are_torrents_and_pages_are_not_played() {
+    fn magnet_links_and_torrent_files_are_torrents_and_pages_are_not_played() {
         let magnet = Link::new("magnet:?xt=urn:btih:dd8255ecdc7ca55fb0bbf81323d87062db1f6d1c", LinkKind::Torrent);
         assert_eq!(way(&magnet, FILM), Ok(Way::Torrent));
-        assert!(way(&link(LinkKind::Page), FILM).is_err() && way(&link(LinkKind::Torrent), FILM).is_err());
+        assert_eq!(way(&link(LinkKind::Torrent), FILM), Ok(Way::Torrent));
+        assert!(way(&link(LinkKind::Page), FILM).is_err());
     }
 }

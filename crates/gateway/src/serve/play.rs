@@ -20,7 +20,7 @@ use super::problem::Problem;
 use super::routes::Server;
 use super::{stream, videos};
 use crate::config::Config;
-use crate::media::{self, Place};
+use crate::media::{self, Place, TorrentSource};
 use crate::naming;
 use crate::range::{ETag, Piece, Plan, Representation};
 use crate::reach::Reach;
@@ -32,8 +32,9 @@ const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("private, no-cache")
 /// What is played comes from strangers: a browser that takes it for a page runs nothing of it.
 const SANDBOX: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; sandbox");
 
-/// How long it may take to find out about what is played: torrents say within their own, shorter limit that they do not.
-const DESCRIBE_LIMIT: Duration = Duration::from_secs(35);
+/// How long it may take to find out about what is played, and how much longer than for a torrent, which says so itself.
+const DESCRIBE_LIMIT: Duration = Duration::from_secs(30);
+const SPARE: Duration = Duration::from_secs(5);
 
 /// What plays links.
 #[derive(Debug, Clone)]
@@ -81,7 +82,8 @@ impl Player {
             HttpClient::new(HttpOptions::new().redirects(3).admit(admits).ports(serve.reach_ports.0.iter().cloned()))?;
         let clock = stack.tiers.clock().clone();
         let blobs = Blobs::builder().backend(stack.tiers.clone()).clock(clock.clone());
-        let blobs = blobs.lifetime(media::played(config)).describe_limit(DESCRIBE_LIMIT).build()?;
+        let limit = DESCRIBE_LIMIT.max(config.torrents.patience).saturating_add(SPARE);
+        let blobs = blobs.lifetime(media::played(config)).describe_limit(limit).build()?;
         Ok(Self { blobs, client, clock })
     }
 
@@ -148,7 +150,7 @@ pub(super) async fn play(
         let Wanted { url, provider, page, index, download } = wanted?.0;
         let request = Request { method: &method, headers: &headers, download: download.is_some_and(|flag| flag > 0) };
         match (url, provider, page, index) {
-            (Some(url), None, None, None) => server.player.play(&url, &request).await,
+            (Some(url), None, None, None) => link(&server, &url, &request).await,
             (None, Some(provider), Some(page), Some(index)) => {
                 let place = Place::Page { request: videos::request(&page, None)?, provider };
                 stream::play(&server, &place, index, &request).await
@@ -159,6 +161,18 @@ pub(super) async fn play(
         }
     };
     sandboxed(answer.await)
+}
+
+/// Plays what is behind `url`.
+async fn link(server: &Server, url: &str, request: &Request<'_>) -> Result<Response, Problem> {
+    let player = &server.player;
+    match TorrentSource::of(url, &server.media, player.client())? {
+        Some((key, source)) => {
+            server.media.torrents()?;
+            player.show(&key, source, media::display_name(url).as_deref(), request).await
+        }
+        None => player.play(url, request).await,
+    }
 }
 
 /// `answer` with the header that keeps a browser from running it.

@@ -111,10 +111,15 @@ impl Server {
     }
 }
 
-/// Has `jobs` tell of loads and films as well.
+/// Has `jobs` tell of loads, torrents and films as well.
 fn tell_of_what_is_fetched(jobs: &Jobs, player: &Player, media: &Media) {
-    let (clock, media) = (jobs.clone(), media.clone());
-    jobs.also(move || media.loads().iter().map(|load| JobReport::of_load(load, clock.now())).collect());
+    let (clock, loads) = (jobs.clone(), media.clone());
+    jobs.also(move || loads.loads().iter().map(|load| JobReport::of_load(load, clock.now())).collect());
+    let (clock, torrents) = (jobs.clone(), media.clone());
+    jobs.also(move || {
+        let at_work = torrents.torrents_at_work();
+        at_work.iter().filter_map(|torrent| JobReport::of_torrent(torrent, clock.now())).collect()
+    });
     let (clock, player) = (jobs.clone(), player.clone());
     jobs.also(move || {
         let activity = player.activity();

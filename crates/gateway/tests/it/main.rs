@@ -25,4 +25,5 @@ mod story;
 mod support;
 mod tiers;
 mod titles;
+mod torrents;
 mod web;

@@ -14,7 +14,7 @@ const FILM: &[u8] = b"the bytes of a film";
 const MAGNET: &str = "dd8255ecdc7ca55fb0bbf81323d87062db1f6d1c";
 
 /// An add-on that has these streams of one film and of one episode.
-fn addon_with(streams: &Value) -> Site {
+pub(crate) fn addon_with(streams: &Value) -> Site {
     let site = Site::new();
     let manifest = json!({
         "id": "a", "name": "a", "types": ["movie", "series"], "idPrefixes": ["tt"], "catalogs": [],
@@ -153,7 +153,7 @@ fn streams_are_numbered_through_all_add_ons_in_the_order_of_their_names() {
 #[test]
 fn a_magnet_link_needs_what_fetches_torrents() {
     let (home, site) = (Home::new(), addon_with(&json!([{"infoHash": MAGNET, "fileIdx": 1}])));
-    let server = serving(&home, &addon("addon", &site), &[]);
+    let server = serving(&home, &addon("addon", &site), &[("REELCACHE_TORRENTS", "false")]);
     let answer = play(&server, 0);
     assert!(answer.status == 501 && answer.json()["detail"].as_str().unwrap().contains("torrent"), "{answer:?}");
 }

@@ -18,7 +18,7 @@ use providers::{Link, LinkKind, LinkRequest, Links, Provider, Registry, SearchPa
 
 use super::*;
 use crate::config::Config;
-use crate::media::{Providers, TorrentFile, Torrents};
+use crate::media::{Providers, TorrentFile, TorrentLink, Torrents};
 use crate::stack::Plan;
 use crate::tiers::{TierKind, TierList};
 
@@ -62,7 +62,7 @@ impl Provider for Fake {
 #[async_trait]
 impl Torrents for Swarm {
     async fn source(&self, wanted: &TorrentFile) -> Result<Arc<dyn Source>> {
-        assert_eq!(wanted.magnet, MAGNET);
+        assert_eq!(wanted.link, TorrentLink::Magnet(MAGNET.to_owned()));
         self.asked.fetch_add(1, Ordering::SeqCst);
         if !self.answers {
             std::future::pending::<()>().await;
