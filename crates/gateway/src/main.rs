@@ -8,6 +8,7 @@ mod config;
 mod dirs;
 mod doctor;
 mod exit;
+mod kinds;
 mod media;
 mod naming;
 mod ops;
@@ -18,9 +19,12 @@ mod remote;
 mod serve;
 mod signals;
 mod stack;
+mod stages;
+mod subtitles;
 mod text;
 mod tiers;
 mod units;
+mod window;
 
 use std::collections::BTreeMap;
 use std::error::Error as _;
@@ -89,7 +93,7 @@ async fn run_on_cache(command: Command, effective: &Effective) -> Exit {
         }
     };
     let ended = match command {
-        Command::Process(args) => process::run(&stack, &args).await,
+        Command::Process(args) => process::run(&stack, &effective.config, &args).await,
         _ => serve::run(&stack, effective).await,
     };
     // What was stored is to survive whatever became of the rest.
