@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::civil::{Date, Time};
 use jiff::{ToSpan, Zoned};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep_until};
 
 /// The hours of each day in which work is welcome, by the clock on the wall; over midnight, if they end before they begin.
 ///
@@ -58,7 +58,7 @@ pub(crate) async fn until(instant: &Zoned) {
         if left.is_zero() {
             return;
         }
-        sleep(left.min(NAP)).await;
+        sleep_until(Instant::now() + left.min(NAP)).await;
     }
 }
 
