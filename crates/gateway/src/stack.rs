@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use cache_core::{Backend, Error, ErrorKind, PolicyKind, Result};
 use cache_file::{FileBackend, FileConfig};
-use cache_layers::{Algorithm, Breaker, Compressed};
+use cache_layers::{Algorithm, Breaker, Compressed, Metered};
 use cache_mem::MemBackend;
 use cache_redis::{RedisBackend, RedisOptions, Start};
 use cache_s3::{ObjectBackend, ObjectConfig};
@@ -84,7 +84,8 @@ impl Plan {
             places.push(tier.to_string());
             let options = if has_large && !tier.is_large() { small() } else { TierOptions::new() };
             let kind = tier.kind();
-            let backend = layered(kind, tier.open().await?, compresses, longest);
+            let opened: Arc<dyn Backend> = Arc::new(Metered::new(tier.open().await?));
+            let backend = layered(kind, opened, compresses, longest);
             parts.push(Part { name: backend.info().name, kind, backend: backend.clone() });
             builder = builder.tier_with(backend, options);
         }

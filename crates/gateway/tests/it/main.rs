@@ -3,6 +3,8 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
 
 mod admin;
+mod admin_jobs;
+mod artifacts;
 mod bad_input;
 mod commands;
 mod config;
@@ -10,6 +12,7 @@ mod deploy;
 mod full_disk;
 mod hostile;
 mod links;
+mod metrics;
 mod models;
 mod origin;
 mod play;
