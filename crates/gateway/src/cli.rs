@@ -10,6 +10,8 @@ use clap::{Arg, ArgMatches, Args, CommandFactory, Parser, Subcommand, value_pars
 
 use crate::config::{self, Config, Setting};
 use crate::exit;
+use crate::process::Task;
+use crate::window::Window;
 
 /// A multi-tier read-through cache for media.
 #[derive(Debug, Parser)]
@@ -27,7 +29,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Serve health, figures and a first page over HTTP (the default)
     Serve,
-    /// Extract the keyframes of videos, or find them in the cache
+    /// Make artifacts of videos, or find them in the cache: keyframes, transcripts, descriptions, embeddings
     Process(ProcessArgs),
     /// Show what the tiers hold and how they answered
     Stats(StatsArgs),
@@ -43,7 +45,7 @@ pub(crate) enum Command {
     Sweep(Target),
     /// Read everything that tiers keep, to find what is damaged
     Verify(VerifyArgs),
-    /// Look links up, so that they are there when they are asked for
+    /// Look links up and make artifacts, so that they are there when they are asked for
     Warm(WarmArgs),
     /// Show how many entries there are below the first parts of keys, and the bytes of each tier
     Du(DuArgs),
@@ -146,13 +148,25 @@ pub(crate) struct VerifyArgs {
 /// Arguments of `warm`.
 #[derive(Debug, Args)]
 pub(crate) struct WarmArgs {
-    /// Addresses of pages, as the provider knows them
-    #[arg(required = true, value_name = "ADDRESS")]
+    /// Addresses of pages, as the provider knows them, and videos, or folders with videos in them
+    #[arg(required = true, value_name = "ADDRESS|PATH")]
     pub(crate) addresses: Vec<String>,
 
     /// The provider, by its name in the configuration; unless given, the first one by name
     #[arg(long, value_name = "NAME")]
     pub(crate) provider: Option<String>,
+
+    /// Work in these hours of the day alone, such as 02:00-06:00; waits for them, and goes on in those of the next day
+    #[arg(long, value_name = "HH:MM-HH:MM")]
+    pub(crate) between: Option<Window>,
+
+    /// End when the hours end, and leave the rest to another run
+    #[arg(long, requires = "between")]
+    pub(crate) once: bool,
+
+    /// Begin so many at most in a minute
+    #[arg(long, value_name = "COUNT", value_parser = value_parser!(u32).range(1..=60_000))]
+    pub(crate) per_minute: Option<u32>,
 
     #[command(flatten)]
     pub(crate) target: Target,
@@ -207,12 +221,22 @@ pub(crate) struct ConfigArgs {
 
 /// The whole command line: the flags of settings are made from their table.
 pub(crate) fn command() -> clap::Command {
-    let of_cache = |setting: &&Setting| setting.section == "cache";
-    let everywhere = config::all().filter(of_cache).filter_map(argument).map(|flag| flag.global(true));
-    let others = || config::all().filter(|setting| !of_cache(setting)).filter_map(argument);
+    let of = |section: &'static str| config::all().filter(move |setting| setting.section == section);
+    let everywhere = of("cache").filter_map(argument).map(|flag| flag.global(true));
     let command = Cli::command().args(everywhere);
-    ["serve", "config"].into_iter().fold(command, |command, name| command.mut_subcommand(name, |it| it.args(others())))
+    TAKERS.iter().fold(command, |command, &(name, sections)| {
+        let flags = sections.iter().flat_map(|&section| of(section).filter_map(argument));
+        command.mut_subcommand(name, |it| it.args(flags))
+    })
 }
+
+/// Which commands take the flags of which sections, beside those of the cache.
+const TAKERS: [(&str, &[&str]); 4] = [
+    ("serve", &["serve", "pipeline"]),
+    ("config", &["serve", "pipeline"]),
+    ("process", &["pipeline"]),
+    ("warm", &["pipeline"]),
+];
 
 /// The flags of settings that were given, by name.
 pub(crate) fn flags(matches: &ArgMatches) -> BTreeMap<&'static str, OsString> {
@@ -239,35 +263,75 @@ fn argument(setting: &'static Setting) -> Option<Arg> {
     let long = format!("{about}\n\nWritten as {}", setting.expected.replace('`', ""));
     let argument = Arg::new(flag).long(flag).value_name(value).help(about).long_help(long);
     let argument = argument.value_parser(OsStringValueParser::new());
-    Some(argument.help_heading(if setting.section == "cache" { "Cache" } else { "Server" }))
+    Some(argument.help_heading(match setting.section {
+        "cache" => "Cache",
+        "pipeline" => "Artifacts",
+        _ => "Server",
+    }))
 }
 
 /// Arguments of `process`.
 #[derive(Debug, Args)]
+#[group(skip)]
 pub(crate) struct ProcessArgs {
-    /// Video files; one named twice is answered from memory the second time
-    #[arg(required = true, value_name = "VIDEO")]
+    /// Videos, and folders to look into for them; one named twice is answered from memory the second time
+    #[arg(required_unless_present = "from", value_name = "PATH")]
     pub(crate) videos: Vec<PathBuf>,
 
-    /// Most keyframes to keep
-    #[arg(long, default_value_t = 3000, value_name = "COUNT", value_parser = value_parser!(u32).range(1..=100_000))]
-    pub(crate) max_frames: u32,
+    /// Take more of them from the lines of this file, or of standard input with `-`; with NUL bytes in it, from between those
+    #[arg(long, value_name = "FILE")]
+    pub(crate) from: Option<PathBuf>,
 
-    /// JPEG quality, from 2 (best) to 31
-    #[arg(long, default_value_t = 3, value_name = "2-31", value_parser = value_parser!(u8).range(2..=31))]
-    pub(crate) quality: u8,
-
-    /// Scale wider frames down to this many pixels
-    #[arg(long, value_name = "PIXELS", value_parser = value_parser!(u32).range(16..=65_500))]
-    pub(crate) max_width: Option<u32>,
-
-    /// Write the frames and keyframes.json to this directory, in a folder with the name of the video
-    #[arg(long, value_name = "DIR")]
+    /// Write what is made to this directory, in a folder with the name of the video
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["missing", "explain", "verify", "invalidate"])]
     pub(crate) out: Option<PathBuf>,
 
-    /// Print one line of JSON for each video instead of a table
+    #[command(flatten)]
+    task: TaskArgs,
+
+    /// Print one line of JSON for each video and one for all of them instead of tables
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What `process` does in the place of making what is missing.
+#[derive(Debug, Args)]
+#[group(id = "task", multiple = false)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of which one is given")]
+struct TaskArgs {
+    /// Only say what is missing; computes nothing
+    #[arg(long)]
+    missing: bool,
+
+    /// Only say under what artifacts are looked for, and why they are or are not found; computes nothing
+    #[arg(long)]
+    explain: bool,
+
+    /// Only read what is there; what is damaged is dropped
+    #[arg(long)]
+    verify: bool,
+
+    /// Remove everything that was made of the videos, whatever it was made with
+    #[arg(long)]
+    invalidate: bool,
+
+    /// Make everything anew, whatever is there
+    #[arg(long)]
+    force: bool,
+}
+
+impl ProcessArgs {
+    /// What is asked for.
+    pub(crate) fn task(&self) -> Task {
+        match &self.task {
+            TaskArgs { missing: true, .. } => Task::Missing,
+            TaskArgs { explain: true, .. } => Task::Explain,
+            TaskArgs { verify: true, .. } => Task::Verify,
+            TaskArgs { invalidate: true, .. } => Task::Invalidate,
+            TaskArgs { force: true, .. } => Task::MakeAnew,
+            _ => Task::Make,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,14 +1,17 @@
 //! `Config`: what the user has set, by all the ways there are to set it.
 
+mod artifacts;
 mod file;
 mod layers;
 mod limit;
 mod names;
+mod pipeline;
 mod secret;
 mod settings;
 mod show;
 mod table;
 mod values;
+mod words;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,15 +21,17 @@ use providers::ProviderTable;
 
 use crate::tiers::{TierKind, TierList};
 
+pub(crate) use artifacts::ApiKey;
 pub(crate) use file::find as find_file;
 pub(crate) use layers::{Origin, Sources};
 pub(crate) use limit::OrOff;
 pub(crate) use names::Names;
 pub(crate) use secret::Secret;
-pub(crate) use settings::{Cache, Serve, Torrents, all};
+pub(crate) use settings::{Cache, Pipeline, Serve, Torrents, all};
 pub(crate) use table::Setting;
 #[cfg(test)]
 pub(crate) use values::Value;
+pub(crate) use words::Words;
 
 /// What the user has set. Its `Debug` shows no secret.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +39,7 @@ pub(crate) struct Config {
     pub(crate) cache: Cache,
     pub(crate) serve: Serve,
     pub(crate) torrents: Torrents,
+    pub(crate) pipeline: Pipeline,
     /// Providers by name.
     pub(crate) providers: BTreeMap<String, ProviderTable>,
 }

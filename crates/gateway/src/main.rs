@@ -9,19 +9,24 @@ mod dirs;
 mod doctor;
 mod exit;
 mod jobs;
+mod kinds;
 mod media;
 mod naming;
 mod ops;
 mod process;
+mod processing;
 mod range;
 mod reach;
 mod remote;
 mod serve;
 mod signals;
 mod stack;
+mod stages;
+mod subtitles;
 mod text;
 mod tiers;
 mod units;
+mod window;
 
 use std::collections::BTreeMap;
 use std::error::Error as _;
@@ -104,7 +109,7 @@ async fn run_on_cache(command: Command, effective: &Effective) -> Exit {
     };
     let ended = match (front, command) {
         (Some(front), _) => front.run(&stack, effective).await,
-        (None, Command::Process(args)) => process::run(&stack, &args).await,
+        (None, Command::Process(args)) => process::run(&stack, &effective.config, &args).await,
         (None, _) => Ok(Exit::Usage),
     };
     // What was stored is to survive whatever became of the rest.

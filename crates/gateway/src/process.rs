@@ -1,126 +1,195 @@
-//! `reelcache process`: the keyframes of videos, from the cache where they are there.
+//! `reelcache process`: artifacts of videos, from the cache where they are there.
 
+mod bars;
 mod export;
+mod inputs;
 mod json;
+mod maker;
+mod outcome;
 mod report;
+mod survey;
 mod table;
+mod tally;
+mod work;
 
+use std::collections::HashSet;
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use cache_core::Result;
-use pipeline::{ArtifactCache, ArtifactOptions, Ffmpeg, KeyframeParams, KeyframeStage, Keyframes, Plan, Selection};
+use cache_core::{Error, ErrorKind, Result};
+use futures_util::StreamExt;
+use futures_util::stream;
+use tokio::sync::oneshot;
 
 use crate::cli::ProcessArgs;
+use crate::config::Config;
 use crate::exit::Exit;
+use crate::kinds::{ArtifactKind, Kinds};
 use crate::signals::Stop;
 use crate::stack::Stack;
+use crate::stages::{self, Stages};
+use bars::Bars;
 use export::Exports;
-use report::Report;
+use inputs::{Input, Listing};
+pub(crate) use maker::Maker;
+use outcome::Outcome;
+use tally::Tally;
+pub(crate) use work::Task;
+use work::Work;
 
-/// How long promotions may hold up the next video.
+/// How long promotions may hold up videos that are named again.
 const SETTLE_LIMIT: Duration = Duration::from_secs(5);
 
-/// Processes the videos one after another and shows where everything came from.
+/// Processes the videos, several at a time, and shows where everything came from.
 ///
-/// A video that fails is reported and does not keep the others from being processed; the exit code is that of the
-/// first failure. A signal ends it at once, ffmpeg included.
-pub(crate) async fn run(stack: &Stack, args: &ProcessArgs) -> Result<Exit> {
+/// A video that fails is told and does not keep the others from being processed; the exit code is that of the first
+/// failure, in the order of their naming. A signal ends it at once, programs included: what is finished is kept, and told.
+pub(crate) async fn run(stack: &Stack, config: &Config, args: &ProcessArgs) -> Result<Exit> {
     let mut stop = Stop::listen()?;
-    tokio::select! {
-        exit = process_all(stack, args) => exit,
-        signal = stop.received() => Ok(Exit::Signal(signal)),
-    }
+    let prepared = tokio::select! {
+        prepared = prepare(stack, config, args) => prepared,
+        signal = stop.received() => return Ok(Exit::Signal(signal)),
+    };
+    let (work, listing) = match prepared {
+        Ok(prepared) => prepared,
+        Err(error) if error.kind() == ErrorKind::Invalid => {
+            crate::report(&error);
+            return Ok(Exit::Usage);
+        }
+        Err(error) => return Err(error),
+    };
+    let show = Show { bars: Bars::new(listing.inputs.len()), json: args.json };
+    let mut tally = Tally::default();
+    let ended = tokio::select! {
+        ended = work_on_all(stack, config, &work, &listing, &show, &mut tally) => ended,
+        signal = stop.received() => Exit::Signal(signal),
+    };
+    // Whatever runs is ended, and what was computed is stored, before anything is told about it.
+    let closed = work.artifacts.close().await;
+    let videos = (listing.inputs.len() + listing.refused.len()) as u64;
+    let told = show.summary(&tally, videos - tally.ended());
+    closed?;
+    Ok(match ended {
+        Exit::Done => tally.exit().or(told),
+        ended => ended,
+    })
 }
 
-async fn process_all(stack: &Stack, args: &ProcessArgs) -> Result<Exit> {
-    let params = KeyframeParams { quality: args.quality, max_width: args.max_width, ..KeyframeParams::default() };
-    let wanted = Wanted {
-        stage: Arc::new(KeyframeStage::new(params, Ffmpeg::from_env())?),
-        selection: Selection::all().most(args.max_frames.into()),
-    };
-    let exports = args.out.as_deref().map(|out| Exports::new(out, &args.videos)).transpose()?;
-    let artifacts = ArtifactCache::new(stack.tiers.clone(), ArtifactOptions::default())?;
-    let mut exit = Exit::Done;
-    for video in &args.videos {
-        match process(&artifacts, video, &wanted, exports.as_ref()).await {
-            Ok(report) => {
-                if let Err(error) = show(&report, args) {
-                    // Whoever reads the output has seen enough.
-                    if error.kind() != io::ErrorKind::BrokenPipe {
-                        crate::complain(&format!("cannot write the result: {error}"));
-                    }
-                    exit = exit.or(Exit::Failed);
-                    break;
-                }
-            }
-            Err(error) => {
-                crate::report(&error);
-                exit = exit.or(Exit::of(&error));
+/// What is to be done, and with which videos.
+async fn prepare(stack: &Stack, config: &Config, args: &ProcessArgs) -> Result<(Work, Listing)> {
+    let settings = &config.pipeline;
+    let (stages, kinds) = (Stages::of(settings)?, settings.kinds());
+    let task = args.task();
+    let listing = list(args.videos.clone(), args.from.clone(), takes_sound(&kinds)).await?;
+    let exports = args.out.as_deref().map(|out| Exports::new(out, &listing.inputs)).transpose()?;
+    Ok((Work { artifacts: stages::artifacts(stack, config)?, stages, kinds, task, exports }, listing))
+}
+
+/// Whether files of sound are taken, too: where nobody asks for pictures.
+fn takes_sound(kinds: &Kinds) -> bool {
+    !kinds.has(ArtifactKind::Keyframes) && !kinds.has(ArtifactKind::Descriptions)
+}
+
+/// The videos. In a thread of its own, which nobody waits for once a signal has come: a list may never end.
+async fn list(named: Vec<PathBuf>, from: Option<PathBuf>, takes_sound: bool) -> Result<Listing> {
+    let (answer, listed) = oneshot::channel();
+    let listing = move || drop(answer.send(inputs::list(&named, from.as_deref(), takes_sound)));
+    let failed = |error: io::Error| Error::new(ErrorKind::Internal, "no thread can be started").with_source(error);
+    std::thread::Builder::new().name("list".to_owned()).spawn(listing).map_err(failed)?;
+    listed.await.map_err(|error| Error::new(ErrorKind::Internal, "the videos were not listed").with_source(error))?
+}
+
+/// Those that are named again come last: they are to find what the first ones made.
+async fn work_on_all(
+    stack: &Stack,
+    config: &Config,
+    work: &Work,
+    listing: &Listing,
+    show: &Show,
+    tally: &mut Tally,
+) -> Exit {
+    let jobs = usize::try_from(config.pipeline.jobs).unwrap_or(1);
+    let mut known: HashSet<&Path> = HashSet::new();
+    let numbered = listing.inputs.iter().enumerate();
+    let (first, again): (Vec<_>, Vec<_>) = numbered.partition(|(_, input)| known.insert(&input.path));
+    for (index, error) in (listing.inputs.len()..).zip(&listing.refused) {
+        let refused = Outcome { video: Path::new("").to_owned(), answer: Err(error.clone()) };
+        tally.add(index, &refused);
+        if let Err(exit) = show.one(&refused) {
+            return exit;
+        }
+    }
+    for inputs in [first, again] {
+        let one = async |(index, input): (usize, &Input)| {
+            let bar = show.bars.begin(&input.path);
+            (index, work.on(input, &bar).await)
+        };
+        let mut running = stream::iter(inputs.into_iter().map(one)).buffer_unordered(jobs);
+        while let Some((index, outcome)) = running.next().await {
+            tally.add(index, &outcome);
+            show.bars.one_ended();
+            if let Err(exit) = show.one(&outcome) {
+                return exit;
             }
         }
-        // The copies to memory belong to this video: one named again is to find them.
         if let Err(error) = stack.tiers.settle(SETTLE_LIMIT).await {
             tracing::debug!(%error, "going on before everything was promoted");
         }
     }
-    artifacts.close().await?;
-    Ok(exit)
+    Exit::Done
 }
 
-/// What is to be made of each video.
-#[derive(Debug)]
-struct Wanted {
-    stage: Arc<KeyframeStage>,
-    selection: Selection,
+/// Where it is shown what became of the videos.
+struct Show {
+    bars: Bars,
+    json: bool,
 }
 
-async fn process(
-    artifacts: &ArtifactCache,
-    video: &Path,
-    wanted: &Wanted,
-    exports: Option<&Exports>,
-) -> Result<Report> {
-    let export = match exports {
-        Some(exports) => Some(exports.begin(video).await?),
-        None => None,
-    };
-    let Wanted { stage, selection } = wanted;
-    let source = video.into();
-    let run = artifacts.run(&source, &Plan::new().stage(stage.clone()).select(*selection)).await?;
-    if let Some(error) = run.error() {
-        return Err(error.clone());
+impl Show {
+    /// Tells of one video.
+    ///
+    /// # Errors
+    /// The exit code, when nobody reads it.
+    fn one(&self, outcome: &Outcome) -> std::result::Result<(), Exit> {
+        self.bars.aside(|| {
+            for line in outcome.complaints() {
+                crate::complain(&line);
+            }
+            written(|out| if self.json { outcome.write_json(out) } else { outcome.write_text(out) })
+        })
     }
-    let artifact = match run.artifacts.get::<Keyframes>()? {
-        Some(artifact) => artifact,
-        None => artifacts.compute(&source, stage, selection).await?,
-    };
-    let mut frames = artifacts.frames_of(&source, stage, selection, artifact);
-    while let Some(batch) = frames.next().await? {
-        if let Some(export) = &export {
-            export.write(batch).await?;
+
+    /// Tells of all of them, if that is more than one.
+    fn summary(&self, tally: &Tally, unfinished: u64) -> Exit {
+        if !self.json && !tally.is_worth_telling() && unfinished == 0 {
+            return Exit::Done;
         }
+        let told = self.bars.aside(|| {
+            written(|out| {
+                if self.json {
+                    serde_json::to_writer(&mut *out, &tally.json(unfinished))?;
+                    writeln!(out)
+                } else {
+                    tally.write_line(out, unfinished)
+                }
+            })
+        });
+        told.err().unwrap_or(Exit::Done)
     }
-    let report = Report::new(video, &run, &frames);
-    if let Some(export) = export {
-        export.finish(&report).await?;
-    }
-    Ok(report)
 }
 
-fn show(report: &Report, args: &ProcessArgs) -> io::Result<()> {
+/// Writes to standard output, and flushes. A reader that is gone has seen enough, which ends it well.
+fn written(
+    write: impl FnOnce(&mut BufWriter<io::StdoutLock<'static>>) -> io::Result<()>,
+) -> std::result::Result<(), Exit> {
     let mut out = BufWriter::new(io::stdout().lock());
-    let write = if args.json { json::write } else { table::write };
-    write(&mut out, report)?;
-    out.flush()?;
-    if report.not_kept > 0 {
-        let why = report.refusal.as_deref().unwrap_or("the budget is too small");
-        let segments = report.not_kept;
-        crate::complain(&format!(
-            "the frames of {segments} segments could not be kept, and will be extracted again next time: {why}"
-        ));
+    match write(&mut out).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Exit::Done),
+        Err(error) => {
+            crate::complain(&format!("cannot write the result: {error}"));
+            Err(Exit::Failed)
+        }
+        Ok(()) => Ok(()),
     }
-    Ok(())
 }

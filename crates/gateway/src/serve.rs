@@ -1,6 +1,7 @@
 //! `reelcache serve`: health, figures and a first page over HTTP, until a signal ends it.
 
 mod admin;
+mod artifacts;
 mod connections;
 mod cors;
 mod guard;
@@ -30,6 +31,7 @@ use crate::beacon::{self, Beacon};
 use crate::config::{Config, Effective, Secret, Serve};
 use crate::exit::Exit;
 use crate::media::Media;
+use crate::processing::Processing;
 use crate::signals::Stop;
 use crate::stack::Stack;
 
@@ -97,17 +99,26 @@ impl Front {
             media => media?,
         };
         let player = Player::new(stack, config)?;
+        let processing = match Processing::open(stack, config, player.client().clone()) {
+            Err(error) if error.kind() == ErrorKind::Invalid => {
+                crate::report(&error);
+                return Ok(Exit::Usage);
+            }
+            processing => processing?,
+        };
         let key = beacon::fresh_key().ok();
         let sweeper = sweeper(stack, config)?;
         let server = Server::new(stack.clone(), player, media, effective.clone())
             .in_phase(self.phase.clone())
-            .measured_by(&self.recorder);
+            .measured_by(&self.recorder)
+            .processing(processing.clone());
         drop(self.router.send_replace(routes::router(server.clone(), key.as_ref())));
         self.phase.enter(At::Serving);
         let beacon = beacon(config, self.address, key.as_ref());
         announce(&format!("serving http://{}/ from {}", self.address, stack.places.join(", ")));
         let served = (&mut self.connections.0).await;
         drop(beacon);
+        processing.close().await?;
         server.media.close().await?;
         if let Some(sweeper) = sweeper {
             sweeper.close().await?;

@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cache_core::{Backend, Entry, Error, ErrorKind, PolicyKind, Result};
+use cache_core::{Backend, Error, ErrorKind, PolicyKind, Result};
 use cache_file::{FileBackend, FileConfig};
-use cache_layers::{Breaker, Metered};
+use cache_layers::{Algorithm, Breaker, Compressed, Metered};
 use cache_mem::MemBackend;
 use cache_redis::{RedisBackend, RedisOptions, Start};
 use cache_s3::{ObjectBackend, ObjectConfig};
 use cache_sqlite::{SqliteBackend, SqliteConfig};
-use cache_tiered::{TierOptions, Tiered};
+use cache_tiered::{Forecast, TierOptions, Tiered};
 
 use crate::config::Cache;
 use crate::tiers::TierKind;
@@ -48,6 +48,8 @@ pub(crate) struct Plan {
     tiers: Vec<Planned>,
     /// The longest that anything is kept, if there is such a limit.
     longest: Option<Duration>,
+    /// Whether what is put beyond memory is compressed. What is compressed already is read in any case.
+    compresses: bool,
 }
 
 #[derive(Debug)]
@@ -66,7 +68,7 @@ impl Plan {
     /// `Invalid` when an address is none, or missing.
     pub(crate) fn of(cache: &Cache) -> Result<Self> {
         let tiers = cache.tiers.iter().map(|kind| Planned::of(kind, cache)).collect::<Result<_>>()?;
-        Ok(Self { tiers, longest: cache.ttl.on() })
+        Ok(Self { tiers, longest: cache.ttl.on(), compresses: cache.compression })
     }
 
     /// Opens the tiers. Redis and object stores need not answer yet: a stack starts during their outages.
@@ -76,21 +78,45 @@ impl Plan {
     pub(crate) async fn open(self) -> Result<Stack> {
         let mut builder = Tiered::builder();
         let (mut places, mut parts) = (Vec::new(), Vec::new());
-        // Parts of films would push all else out of the small tiers, and are as good in the large ones.
-        let short = if self.tiers.iter().any(Planned::is_large) { LONGEST_IN_SMALL } else { Entry::MAX_BODY };
+        let has_large = self.tiers.iter().any(Planned::is_large);
+        let (longest, compresses) = (self.longest, self.compresses);
         for tier in self.tiers {
             places.push(tier.to_string());
-            let most = if tier.is_large() { Entry::MAX_BODY } else { short };
+            let options = if has_large && !tier.is_large() { small() } else { TierOptions::new() };
             let kind = tier.kind();
             let opened: Arc<dyn Backend> = Arc::new(Metered::new(tier.open().await?));
-            let backend = match self.longest {
-                Some(longest) => Arc::new(Lived::new(opened, longest)),
-                None => opened,
-            };
+            let backend = layered(kind, opened, compresses, longest);
             parts.push(Part { name: backend.info().name, kind, backend: backend.clone() });
-            builder = builder.tier_with(backend, TierOptions::new().max_body(most));
+            builder = builder.tier_with(backend, options);
         }
         Ok(Stack { tiers: builder.build()?, places, parts: parts.into() })
+    }
+}
+
+/// How a small tier is treated beside a large one: parts of films, pictures and sound would push all else out of it, and
+/// are as good in the large one.
+fn small() -> TierOptions {
+    let is_media = |forecast: &Forecast| {
+        // By its type alone: the table of three thousand keyframes is long, and what is asked for most.
+        let mut of_type = forecast.clone();
+        of_type.weight = None;
+        pipeline::is_bulk(&of_type)
+    };
+    TierOptions::new().max_body(LONGEST_IN_SMALL).admit(move |forecast| !is_media(forecast))
+}
+
+/// `opened` in its layers. Deadlines are shortened first: what is further in compresses, or vouches for, exactly what is
+/// stored, and nothing changes it after that.
+fn layered(kind: TierKind, opened: Arc<dyn Backend>, compresses: bool, longest: Option<Duration>) -> Arc<dyn Backend> {
+    let stored: Arc<dyn Backend> = match kind {
+        TierKind::Memory => opened,
+        // Those that compress nothing read what others have compressed, or this one before.
+        _ if !compresses => Arc::new(Compressed::new(opened).min_len(u64::MAX)),
+        _ => Arc::new(Compressed::new(opened).binary(Algorithm::Zstd)),
+    };
+    match longest {
+        Some(longest) => Arc::new(Lived::new(stored, longest)),
+        None => stored,
     }
 }
 
@@ -176,3 +202,6 @@ async fn make_folder_of(path: &Path) -> Result<()> {
     let made = tokio::task::spawn_blocking(|| std::fs::create_dir_all(folder)).await;
     made.map_err(|error| told(error.into()))?.map_err(|error| told(error.into()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,17 @@
 //! Text for people: one line each, and tables.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::time::Duration;
 
 /// Without line breaks and escape sequences: keys, paths and what servers say come from strangers.
 pub(crate) fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
+}
+
+/// A path in quotes, on one line.
+pub(crate) fn quoted(path: &Path) -> String {
+    format!("\"{}\"", one_line(&path.to_string_lossy()))
 }
 
 /// A span in its largest unit: `3d`, `5h`, `12m`, `7s`.

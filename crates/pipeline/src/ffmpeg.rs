@@ -103,6 +103,8 @@ pub(crate) fn input(source: &Source) -> Vec<OsString> {
             list
         }
         Source::Remote(remote) => arguments(&["-protocol_whitelist", "http,https,tcp,tls", "-i", &remote.url]),
+        // Refused before a program is started: see `Video`.
+        Source::Kept(fingerprint) => arguments(&["-i", &fingerprint.to_string()]),
     }
 }
 

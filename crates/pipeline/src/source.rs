@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use cache_core::{Error, ErrorKind, Result};
 
+use crate::Fingerprint;
 pub(crate) use state::{SourceState, changed, io_failure, shown};
 
 /// What artifacts are made from: a file, or something on a server.
@@ -17,6 +18,8 @@ pub enum Source {
     File(PathBuf),
     /// Something on a server, identified by what the server says of it.
     Remote(Remote),
+    /// A source that is not at hand, by its fingerprint: what was made of it is found, and nothing can be computed.
+    Kept(Fingerprint),
 }
 
 /// Something on a server. Whoever names it has asked the server about it, with a `HEAD` request, say.
@@ -35,7 +38,7 @@ impl Source {
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::File(path) => Some(path),
-            Self::Remote(_) => None,
+            Self::Remote(_) | Self::Kept(_) => None,
         }
     }
 }
@@ -107,6 +110,12 @@ impl From<&PathBuf> for Source {
     }
 }
 
+impl From<Fingerprint> for Source {
+    fn from(fingerprint: Fingerprint) -> Self {
+        Self::Kept(fingerprint)
+    }
+}
+
 impl From<Remote> for Source {
     fn from(remote: Remote) -> Self {
         Self::Remote(remote)
@@ -119,6 +128,7 @@ impl fmt::Display for Source {
         match self {
             Self::File(path) => f.write_str(&shown(path)),
             Self::Remote(remote) => remote.fmt(f),
+            Self::Kept(fingerprint) => write!(f, "the source {fingerprint}"),
         }
     }
 }

@@ -26,6 +26,10 @@ pub(crate) struct Video {
 impl Video {
     /// Fingerprints and probes `source`.
     pub(crate) async fn open(shared: &Shared, source: &Source) -> Result<Arc<Self>> {
+        if matches!(source, Source::Kept(_)) {
+            let message = format!("{source} is not at hand: nothing can be computed of it");
+            return Err(Error::new(ErrorKind::Invalid, message));
+        }
         let mut video = Self::look(shared, source).await?;
         if video.probe.is_none() {
             let started = Instant::now();

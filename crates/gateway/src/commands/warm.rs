@@ -1,42 +1,188 @@
-//! `warm`: links brought into the cache.
+//! `warm`: links and artifacts brought into the cache, at hours when that is welcome.
 
-use cache_core::Result;
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use cache_core::{Error, ErrorKind, Result};
+use jiff::Zoned;
+use tokio::time::{Instant, sleep_until};
 
 use super::Out;
-use crate::access::Access;
+use crate::access::{Access, Warmer};
 use crate::cli::WarmArgs;
 use crate::config::Effective;
 use crate::exit::Exit;
-use crate::ops::{self, Wanted};
+use crate::ops::{self, Wanted, Warmed};
+use crate::process::Maker;
 use crate::text::one_line;
+use crate::window::{self, Turn};
 
-/// An address that fails is told and leaves the others alone; the command then fails in the end.
+/// What fails is told and leaves the others alone; the command then fails in the end. Outside of its hours it waits, or
+/// ends if it is to; what is under way when they end is begun again, and finds what it has finished before.
 pub(super) async fn run(access: &Access, effective: &Effective, args: &WarmArgs) -> Result<Exit> {
-    let (mut out, mut exit) = (Out::new(), Exit::Done);
-    let warmer = access.warmer(effective).await?;
-    for addresses in args.addresses.chunks(ops::WARM_STEP) {
-        let wanted = Wanted { provider: args.provider.clone(), addresses: addresses.to_vec() };
-        let looked_up = warmer.warm(&wanted).await?;
-        if args.target.json {
-            out.json_lines(&looked_up)?;
+    let mut warming = Warming::new(access, effective, args).await?;
+    loop {
+        let end = match args.between.map(|window| window.turn(&Zoned::now())).transpose().map_err(no_calendar)? {
+            None => None,
+            Some(Turn::Open(end)) => Some(end),
+            Some(Turn::Closed(start)) => {
+                if args.once {
+                    break;
+                }
+                tracing::info!(%start, "waiting");
+                window::until(&start).await;
+                continue;
+            }
+        };
+        let closes = async {
+            match &end {
+                Some(end) => window::until(end).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            done = warming.go_on() => {
+                done?;
+                break;
+            }
+            () = closes => {}
         }
-        for warmed in looked_up {
-            let address = one_line(&warmed.address);
-            match (&warmed.error, &warmed.origin) {
+    }
+    warming.close().await
+}
+
+/// What is to be warmed, and how.
+struct Warming<'a> {
+    left: VecDeque<Step>,
+    warmer: Option<Warmer>,
+    maker: Option<Maker>,
+    out: Out,
+    exit: Exit,
+    args: &'a WarmArgs,
+    /// When the next step may begin.
+    next: Instant,
+}
+
+/// What is done at once.
+#[derive(Debug, Clone)]
+enum Step {
+    Links(Vec<String>),
+    Video(PathBuf),
+}
+
+impl<'a> Warming<'a> {
+    async fn new(access: &Access, effective: &Effective, args: &'a WarmArgs) -> Result<Self> {
+        let (videos, links): (Vec<&String>, Vec<&String>) =
+            args.addresses.iter().partition(|address| PathBuf::from(address).exists());
+        let at_once = if args.per_minute.is_some() { 1 } else { ops::WARM_STEP };
+        let links = links.chunks(at_once).map(|links| Step::Links(links.iter().map(|&link| link.clone()).collect()));
+        let mut left: VecDeque<Step> = links.collect();
+        let warmer = if left.is_empty() { None } else { Some(access.warmer(effective).await?) };
+        let mut exit = Exit::Done;
+        let maker = match access {
+            _ if videos.is_empty() => None,
+            Access::Server(_) => {
+                let message = "videos are warmed where the cache directory is free: end the server that has it, or have \
+                               it process them with POST /api/process";
+                return Err(Error::new(ErrorKind::Invalid, message));
+            }
+            Access::Direct(stack) => {
+                let maker = Maker::new(stack, &effective.config)?;
+                let (found, refused) = maker.list(videos.into_iter().map(PathBuf::from).collect()).await?;
+                for error in &refused {
+                    crate::report(error);
+                    exit = exit.or(Exit::of(error));
+                }
+                left.extend(found.into_iter().map(Step::Video));
+                Some(maker)
+            }
+        };
+        Ok(Self { left, warmer, maker, out: Out::new(), exit, args, next: Instant::now() })
+    }
+
+    /// Does what is left. Cancelling it leaves the step that was under way to the next call.
+    async fn go_on(&mut self) -> Result<()> {
+        let pause = self.args.per_minute.and_then(|most| Duration::from_mins(1).checked_div(most)).unwrap_or_default();
+        while let Some(step) = self.left.front().cloned() {
+            sleep_until(self.next).await;
+            self.next = Instant::now() + pause;
+            match step {
+                Step::Links(addresses) => self.links(addresses).await?,
+                Step::Video(path) => self.video(path).await?,
+            }
+            self.left.pop_front();
+            if self.out.is_gone {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn links(&mut self, addresses: Vec<String>) -> Result<()> {
+        let Some(warmer) = &self.warmer else { return Ok(()) };
+        let looked_up = warmer.warm(&Wanted { provider: self.args.provider.clone(), addresses }).await?;
+        if self.args.target.json {
+            self.out.json_lines(&looked_up)?;
+        }
+        for Warmed { address, origin, links, error } in looked_up {
+            let address = one_line(&address);
+            match (error, origin) {
                 (Some(error), _) => {
-                    exit = Exit::Failed;
-                    if !args.target.json {
-                        crate::complain(&format!("{address}: {}", one_line(error)));
+                    self.exit = self.exit.or(Exit::Failed);
+                    if !self.args.target.json {
+                        crate::complain(&format!("{address}: {}", one_line(&error)));
                     }
                 }
-                (None, origin) if !args.target.json => {
-                    let origin = origin.as_deref().unwrap_or("?");
-                    out.write(|out| writeln!(out, "{origin}: {} links: {address}", warmed.links))?;
+                (None, origin) if !self.args.target.json => {
+                    let origin = origin.unwrap_or_else(|| "?".to_owned());
+                    self.out.write(|out| writeln!(out, "{origin}: {links} links: {address}"))?;
                 }
                 _ => {}
             }
         }
+        Ok(())
     }
-    warmer.close().await?;
-    Ok(exit)
+
+    async fn video(&mut self, path: PathBuf) -> Result<()> {
+        let Some(maker) = &self.maker else { return Ok(()) };
+        let made = maker.make(path.clone()).await;
+        self.exit = self.exit.or(made.exit);
+        for line in &made.complaints {
+            crate::complain(line);
+        }
+        if self.args.target.json {
+            return self.out.json(&made.line);
+        }
+        let (state, path) = (made.state, one_line(&path.to_string_lossy()));
+        self.out.write(|out| writeln!(out, "{state}: {path}"))
+    }
+
+    /// Ends what it works with; tells what is left for another time.
+    async fn close(mut self) -> Result<Exit> {
+        let left: usize = self.left.iter().map(Step::len).sum();
+        if left > 0 && !self.args.target.json {
+            self.out.write(|out| writeln!(out, "{left} left for another time"))?;
+        }
+        if let Some(warmer) = &self.warmer {
+            warmer.close().await?;
+        }
+        if let Some(maker) = &self.maker {
+            maker.close().await?;
+        }
+        Ok(self.exit)
+    }
+}
+
+impl Step {
+    fn len(&self) -> usize {
+        match self {
+            Self::Links(links) => links.len(),
+            Self::Video(_) => 1,
+        }
+    }
+}
+
+fn no_calendar(error: jiff::Error) -> Error {
+    Error::new(ErrorKind::Internal, "the hours cannot be told on this day").with_source(error)
 }

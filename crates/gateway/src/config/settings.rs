@@ -5,13 +5,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cache_core::{DAY, HOUR, MINUTE, PolicyKind};
+use pipeline::{Fingerprinting, Pick, Precision, Resource};
 
 use super::Config;
+use super::artifacts::ApiKey;
 use super::limit::OrOff;
 use super::names::Names;
 use super::secret::{Address, Secret};
 use super::table::{Setting, settings};
 use super::values::{Raw, Value, read};
+use super::words::{Paths, Words};
+use crate::kinds::{ArtifactKind, Kinds};
 use crate::reach::{Ports, Reach};
 use crate::tiers::{TierKind, TierList};
 use crate::units::ByteCount;
@@ -40,6 +44,9 @@ settings! {
         /// The longest that anything is kept after it was made or confirmed, in every tier; what is put away for less keeps its
         /// own deadline. `0` keeps nothing
         ttl: OrOff<Duration> = OrOff::On(30 * DAY); "CACHE_TTL"; --"ttl" "SPAN";
+        /// Whether the tiers other than memory keep text, JSON and MessagePack compressed, with zstd; pictures, sound and films
+        /// are left alone. What is compressed is read in any case
+        compression: bool = true; "CACHE_COMPRESSION"; --"compression" "BOOL";
         /// How long a link is played without asking its origin whether what is there has changed
         recheck: Duration = HOUR; "CACHE_RECHECK"; --"recheck" "SPAN";
         /// How often a running server drops what has expired; `off` leaves it to eviction and to `reelcache sweep`
@@ -106,7 +113,119 @@ settings! {
         /// Bytes of the file system that these pieces leave to others
         disk_reserve: ByteCount = ByteCount(1 << 30); "REELCACHE_TORRENTS_DISK_RESERVE";
     }
+
+    /// Artifacts of videos: what makes them, how long they are kept, and which files may be asked for over HTTP.
+    pipeline: Pipeline {
+        /// Which artifacts are made; unless set, keyframes and all that a program or a model is set for
+        kinds: Option<Kinds> = None; "REELCACHE_KINDS"; --"kinds" "KINDS";
+        /// Videos worked on at once, 64 at most
+        jobs: u64 = 2; "REELCACHE_JOBS"; --"jobs" "COUNT";
+        /// How long artifacts are kept, but never longer than `cache.ttl`; `off` leaves them to that and to eviction
+        lifetime: OrOff<Duration> = OrOff::On(WEEK); "REELCACHE_ARTIFACT_TTL"; --"artifact-ttl" "SPAN";
+        /// The same of keyframes and their pictures alone
+        keyframes_lifetime: Option<OrOff<Duration>> = None; "REELCACHE_KEYFRAMES_TTL";
+        /// The same of transcripts alone
+        transcript_lifetime: Option<OrOff<Duration>> = None; "REELCACHE_TRANSCRIPT_TTL";
+        /// The same of descriptions alone
+        descriptions_lifetime: Option<OrOff<Duration>> = None; "REELCACHE_DESCRIPTIONS_TTL";
+        /// The same of embeddings alone
+        embeddings_lifetime: Option<OrOff<Duration>> = None; "REELCACHE_EMBEDDINGS_TTL";
+        /// What tells one video from another: all of its content, samples of it, or what the file system says of the file
+        fingerprint: Fingerprinting = Fingerprinting::Content; "REELCACHE_FINGERPRINT"; --"fingerprint" "HOW";
+        /// Stages at once that keep the cores busy
+        cpu: u64 = 2; "REELCACHE_CPU";
+        /// Stages at once that keep the graphics card busy
+        gpu: u64 = 1; "REELCACHE_GPU";
+        /// Stages at once that ask servers
+        net: u64 = 8; "REELCACHE_NET";
+        /// Directory of temporary files; unless set, that of the system
+        scratch: Option<PathBuf> = None; "REELCACHE_SCRATCH";
+        /// Most keyframes of a video, 100,000 at most; a longer list in the cache answers for a shorter one
+        max_frames: u64 = 3000; "REELCACHE_MAX_FRAMES"; --"max-frames" "COUNT";
+        /// Which frames: those that stand on their own, any, or those that differ from the one before by more than this
+        pick: Pick = Pick::Key; "REELCACHE_PICK"; --"pick" "PICK";
+        /// At most one frame in each stretch of this length
+        interval: Option<Duration> = None; "REELCACHE_INTERVAL"; --"interval" "SPAN";
+        /// JPEG quality, from 2 (best) to 31
+        quality: u64 = 3; "REELCACHE_QUALITY"; --"quality" "2-31";
+        /// Scale wider frames down to this many pixels
+        max_width: Option<u64> = None; "REELCACHE_MAX_WIDTH"; --"max-width" "PIXELS";
+        /// Program that hears: `{audio}` stands for a WAV file, `{language}` for the language
+        transcriber: Option<Words> = None; "REELCACHE_TRANSCRIBER"; --"transcriber" "COMMAND";
+        /// Version of that program and its model: another one makes other transcripts
+        transcriber_version: Option<String> = None; "REELCACHE_TRANSCRIBER_VERSION";
+        /// Language that is spoken, as the program calls it; unless set, it is to find out
+        language: Option<String> = None; "REELCACHE_LANGUAGE"; --"language" "NAME";
+        /// How much is heard at once, and lost at most when it ends early
+        transcriber_segment: Duration = FIVE_MINUTES; "REELCACHE_TRANSCRIBER_SEGMENT";
+        /// How much around that is heard too, so that no word is cut in two
+        transcriber_overlap: Duration = Duration::from_secs(4); "REELCACHE_TRANSCRIBER_OVERLAP";
+        /// What that program keeps busy
+        transcriber_on: Resource = Resource::Cpu; "REELCACHE_TRANSCRIBER_ON";
+        /// Program that describes a keyframe: `{image}` stands for a JPEG file
+        describer: Option<Words> = None; "REELCACHE_DESCRIBER"; --"describer" "COMMAND";
+        /// Version of that program and its model
+        describer_version: Option<String> = None; "REELCACHE_DESCRIBER_VERSION";
+        /// Server with the API of `OpenAI` that describes keyframes instead, such as `http://localhost:8080/v1`
+        describer_url: Option<Address> = None; "REELCACHE_DESCRIBER_URL"; --"describer-url" "URL";
+        /// Model there
+        describer_model: Option<String> = None; "REELCACHE_DESCRIBER_MODEL"; --"describer-model" "NAME";
+        /// What tells that model from an earlier one of the same name
+        describer_revision: Option<String> = None; "REELCACHE_DESCRIBER_REVISION";
+        /// Key for that server
+        describer_key: Option<ApiKey> = None; "REELCACHE_DESCRIBER_KEY";
+        /// What that model is asked
+        describer_prompt: String = PROMPT.to_owned(); "REELCACHE_DESCRIBER_PROMPT";
+        /// Longest description by that model, in tokens
+        describer_tokens: u64 = 200; "REELCACHE_DESCRIBER_TOKENS";
+        /// What describing keeps busy; unless set, the cores with a program and the net with a server
+        describer_on: Option<Resource> = None; "REELCACHE_DESCRIBER_ON";
+        /// Which texts are embedded: `transcript` or `descriptions`; unless set, the first of them that is made
+        embed: Option<ArtifactKind> = None; "REELCACHE_EMBED"; --"embed" "KIND";
+        /// Program that embeds texts: `{texts}` stands for a JSON file with a list of them
+        embedder: Option<Words> = None; "REELCACHE_EMBEDDER"; --"embedder" "COMMAND";
+        /// Version of that program and its model
+        embedder_version: Option<String> = None; "REELCACHE_EMBEDDER_VERSION";
+        /// Server with the API of `OpenAI` that embeds texts instead
+        embedder_url: Option<Address> = None; "REELCACHE_EMBEDDER_URL"; --"embedder-url" "URL";
+        /// Model there
+        embedder_model: Option<String> = None; "REELCACHE_EMBEDDER_MODEL"; --"embedder-model" "NAME";
+        /// What tells that model from an earlier one of the same name
+        embedder_revision: Option<String> = None; "REELCACHE_EMBEDDER_REVISION";
+        /// Key for that server
+        embedder_key: Option<ApiKey> = None; "REELCACHE_EMBEDDER_KEY";
+        /// How many numbers a vector has to have; unless set, as many as come
+        embedder_dimensions: Option<u64> = None; "REELCACHE_EMBEDDER_DIMENSIONS";
+        /// How exactly numbers are kept: in four bytes or in two
+        embedder_precision: Precision = Precision::Single; "REELCACHE_EMBEDDER_PRECISION";
+        /// What embedding keeps busy; unless set, the cores with a program and the net with a server
+        embedder_on: Option<Resource> = None; "REELCACHE_EMBEDDER_ON";
+        /// Longest run of one of those programs
+        command_limit: Duration = HALF_AN_HOUR; "REELCACHE_COMMAND_LIMIT";
+        /// Requests at once to one of those servers
+        requests: u64 = 4; "REELCACHE_REQUESTS";
+        /// Requests to one of those servers in a minute
+        requests_per_minute: OrOff<u64> = OrOff::Off; "REELCACHE_REQUESTS_PER_MINUTE";
+        /// How often a request to one of those servers is made at most
+        request_tries: u64 = 4; "REELCACHE_REQUEST_TRIES";
+        /// Longest time for an answer of one of those servers
+        request_limit: Duration = Duration::from_mins(2); "REELCACHE_REQUEST_LIMIT";
+        /// Folders of which the server processes files when it is asked to, and no others
+        roots: Paths = Paths::default(); "REELCACHE_ROOTS"; --"roots" "PATHS";
+        /// Videos that wait to be processed by the server; further ones are told to come later
+        queue: u64 = 16; "REELCACHE_QUEUE";
+        /// Longest video behind a link that the server processes
+        max_remote: ByteCount = ByteCount(4 << 30); "REELCACHE_MAX_REMOTE";
+        /// Longest time that a video may take that the server was asked for
+        job_limit: Duration = Duration::from_hours(6); "REELCACHE_JOB_LIMIT";
+    }
 }
+
+const WEEK: Duration = Duration::from_hours(7 * 24);
+const FIVE_MINUTES: Duration = Duration::from_mins(5);
+const HALF_AN_HOUR: Duration = Duration::from_mins(30);
+/// What a model that sees is asked unless something else is set.
+const PROMPT: &str = "Describe this frame of a video in one or two plain sentences. Quote any text in it.";
 
 /// Other ways to write some of them.
 const INSTEADS: &[Setting] = &[
@@ -152,6 +271,32 @@ const INSTEADS: &[Setting] = &[
         read: |config, raw| token_in(raw).map(|token| config.serve.read_token = Some(token)),
         show: |config| config.serve.read_token.show(),
     },
+    Setting {
+        section: "pipeline",
+        name: "describer_key_file",
+        instead_of: Some("pipeline.describer_key"),
+        doc: &["File with the key for the server that describes, in a line of its own"],
+        variable: "REELCACHE_DESCRIBER_KEY_FILE",
+        unit: None,
+        flag: None,
+        expected: PathBuf::EXPECTED,
+        is_secret: false,
+        read: |config, raw| key_in(raw).map(|key| config.pipeline.describer_key = Some(key)),
+        show: |config| config.pipeline.describer_key.show(),
+    },
+    Setting {
+        section: "pipeline",
+        name: "embedder_key_file",
+        instead_of: Some("pipeline.embedder_key"),
+        doc: &["File with the key for the server that embeds, in a line of its own"],
+        variable: "REELCACHE_EMBEDDER_KEY_FILE",
+        unit: None,
+        flag: None,
+        expected: PathBuf::EXPECTED,
+        is_secret: false,
+        read: |config, raw| key_in(raw).map(|key| config.pipeline.embedder_key = Some(key)),
+        show: |config| config.pipeline.embedder_key.show(),
+    },
 ];
 
 /// Every setting.
@@ -166,9 +311,18 @@ const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 const LONGEST_TOKEN: u64 = 4096;
 
 fn token_in(raw: &Raw) -> Result<Secret, String> {
+    line_in(raw, Secret::new)
+}
+
+fn key_in(raw: &Raw) -> Result<ApiKey, String> {
+    line_in(raw, ApiKey::of_text)
+}
+
+/// What `parse` makes of the one line of a file.
+fn line_in<T>(raw: &Raw, parse: impl FnOnce(&str) -> Result<T, String>) -> Result<T, String> {
     let path: PathBuf = read(raw)?;
     let text = super::file::read_bounded(&path, LONGEST_TOKEN).map_err(|why| format!("{}: {why}", path.display()))?;
-    Secret::new(text.trim_end_matches(['\r', '\n'])).map_err(|why| format!("what {} holds: {why}", path.display()))
+    parse(text.trim_end_matches(['\r', '\n'])).map_err(|why| format!("what {} holds: {why}", path.display()))
 }
 
 impl Config {
@@ -186,6 +340,9 @@ impl Config {
             return Some(
                 "cache.cleanup_interval is out of range: it is at least 1s, or off, and at most 1d".to_owned(),
             );
+        }
+        if let Some(why) = self.pipeline.contradiction() {
+            return Some(why);
         }
         match serve {
             _ if serve.max_connections == 0 => too_small("serve.max_connections", "1"),

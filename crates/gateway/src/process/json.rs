@@ -1,36 +1,36 @@
-//! A report as one line of JSON for scripts.
-
-use std::io::{self, Write};
+//! A report as JSON for scripts.
 
 use serde_json::{Value, json};
 
-use super::report::Report;
+use super::report::{Report, Row};
 
-/// Writes one line.
-pub(super) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, &line(report))?;
-    writeln!(out)
-}
-
-fn line(report: &Report) -> Value {
-    let stages = report.stages.iter().map(|row| {
-        json!({
-            "stage": row.stage,
-            "origin": row.origin(),
-            "origins": row.origins,
-            "entries": row.entries,
-            "bytes": row.bytes,
-            "took_seconds": row.took.as_secs_f64(),
-            "saved_seconds": row.saved.as_secs_f64(),
-        })
-    });
+/// One line's worth.
+pub(super) fn line(report: &Report) -> Value {
+    let keyframes = report.stages.iter().find(|row| row.stage == "keyframes");
     json!({
         "source": report.source.to_string_lossy(),
+        "state": report.state.name(),
         "fingerprint": report.fingerprint.to_string(),
         "bytes": report.len,
         "probe": &*report.probe,
-        "keyframes": report.keyframes.frames.len(),
+        "keyframes": keyframes.map(|row| row.count),
         "not_kept": report.not_kept,
-        "stages": stages.collect::<Vec<_>>(),
+        "saved_seconds": report.saved().as_secs_f64(),
+        "stages": report.stages.iter().map(stage).collect::<Vec<_>>(),
+    })
+}
+
+fn stage(row: &Row) -> Value {
+    json!({
+        "stage": row.stage,
+        "origin": row.origin(),
+        "origins": row.origins,
+        "count": row.count,
+        "bytes": row.bytes,
+        "computed": row.computed,
+        "identity": row.identity,
+        "took_seconds": row.took.as_secs_f64(),
+        "saved_seconds": row.saved.as_secs_f64(),
+        "error": row.error.as_ref().map(crate::told),
     })
 }

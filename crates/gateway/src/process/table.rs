@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::report::Report;
+use crate::text::one_line;
 use crate::units::{ByteCount, Span};
 
 /// Writes the video's line and one row for each stage.
@@ -14,18 +15,16 @@ pub(super) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
     if let Some(duration) = report.probe.duration {
         write!(out, ", {:.1} s", duration.as_secs_f64())?;
     }
-    writeln!(out, ", keyframes: {}", report.keyframes.frames.len())?;
-    writeln!(out, "{:12} {:12} {:>8} {:>11} {:>9} {:>9}", "stage", "origin", "entries", "bytes", "took", "saved")?;
+    for row in report.stages.iter().filter(|row| row.identity.is_some() && row.error.is_none()) {
+        write!(out, ", {}: {}", row.stage, row.count)?;
+    }
+    writeln!(out, "  {}", report.state.name())?;
+    writeln!(out, "{:12} {:12} {:>8} {:>11} {:>9} {:>9}", "stage", "origin", "count", "bytes", "took", "saved")?;
     for row in &report.stages {
         let bytes = if row.bytes == 0 { "-".to_owned() } else { ByteCount(row.bytes).to_string() };
         let saved = if row.saved.is_zero() { "-".to_owned() } else { Span(row.saved).to_string() };
-        let (stage, origin, entries, took) = (row.stage, row.origin(), row.entries, Span(row.took));
-        writeln!(out, "{stage:12} {origin:12} {entries:>8} {bytes:>11} {took:>9} {saved:>9}")?;
+        let (stage, origin, count, took) = (row.stage, row.origin(), row.count, Span(row.took));
+        writeln!(out, "{stage:12} {origin:12} {count:>8} {bytes:>11} {took:>9} {saved:>9}")?;
     }
     writeln!(out)
-}
-
-/// A file name may hold line breaks and escape sequences; a table row may not.
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
 }

@@ -15,6 +15,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::{get, post};
 
+use super::artifacts;
 use super::metrics;
 use super::problem::Problem;
 use super::routes::Server;
@@ -34,6 +35,7 @@ pub(super) fn routes(gate: &Arc<Gate>) -> Router<Server> {
         .route("/api/links/report", post(videos::report))
         .route("/api/cache-config", get(config::show).post(config::act))
         .route("/api/cache-stats", get(config::stats))
+        .route("/api/process", post(artifacts::process))
         .route("/api/jobs", get(jobs::list))
         .route("/api/jobs/{id}", get(jobs::get).delete(jobs::cancel))
         // The gate has a limit of its own.
@@ -45,6 +47,7 @@ pub(super) fn routes(gate: &Arc<Gate>) -> Router<Server> {
 /// What is listened to for long, and what has to be answered when all turns are taken: they have places of their own.
 fn streams(gate: &Arc<Gate>) -> Router<Server> {
     let streams = Router::new().route("/api/events", get(events::listen)).route("/metrics", get(metrics::scrape));
+    let streams = streams.merge(artifacts::reads());
     streams.layer(middleware::from_fn_with_state(gate.clone(), gate::pass_listener))
 }
 

@@ -22,6 +22,7 @@ use super::{cors, guard, metrics, page, problem, videos};
 use crate::config::{Effective, Secret, Serve};
 use crate::jobs::{JobReport, Jobs};
 use crate::media::Media;
+use crate::processing::Processing;
 use crate::stack::Stack;
 
 pub(super) fn router(server: Server, key: Option<&Secret>) -> Router {
@@ -79,6 +80,8 @@ pub(super) struct Server {
     pub(super) metrics: Metrics,
     pub(super) phase: Phase,
     pub(super) readiness: Readiness,
+    /// What makes artifacts, where it does.
+    pub(super) processing: Option<Processing>,
     started: std::time::Instant,
 }
 
@@ -89,7 +92,7 @@ impl Server {
         let started = std::time::Instant::now();
         let (effective, phase) = (Arc::new(effective), Phase::default());
         let (events, metrics, readiness) = (Events::new(&phase), Metrics::of(None), Readiness::default());
-        Self { stack, player, media, effective, jobs, events, metrics, phase, readiness, started }
+        Self { stack, player, media, effective, jobs, events, metrics, phase, readiness, processing: None, started }
     }
 
     /// Serves and ends as `phase` says.
@@ -100,6 +103,11 @@ impl Server {
     /// Tells what `recorder` gathers.
     pub(super) fn measured_by(self, recorder: &Recorder) -> Self {
         Self { metrics: Metrics::of(Some(recorder)), ..self }
+    }
+
+    /// Makes artifacts and tells of them.
+    pub(super) fn processing(self, processing: Processing) -> Self {
+        Self { processing: Some(processing), ..self }
     }
 
     pub(super) fn uptime(&self) -> Duration {

@@ -42,7 +42,7 @@ fn once_there_is_room_again_everything_is_kept() {
         reelcache process \"$CLIP\" > /dev/null
         mount -o remount,size=20m \"$DIR\"
         reelcache process \"$CLIP\" > /dev/null
-        reelcache process \"$CLIP\"";
+        reelcache process --out \"$DIR/out\" \"$CLIP\"";
     let run = on_small_disk(&home, "160k", script);
     assert!(run.status.success(), "{}", stderr(&run));
     assert_eq!(origin(&run, "frames", 0), "file");

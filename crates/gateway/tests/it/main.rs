@@ -4,6 +4,7 @@
 
 mod admin;
 mod admin_jobs;
+mod artifacts;
 mod bad_input;
 mod commands;
 mod config;
@@ -12,10 +13,13 @@ mod full_disk;
 mod hostile;
 mod links;
 mod metrics;
+mod models;
 mod origin;
 mod play;
 mod players;
 mod process;
+mod process_library;
+mod process_stages;
 mod real;
 mod search;
 mod serve;
@@ -26,4 +30,5 @@ mod support;
 mod tiers;
 mod titles;
 mod torrents;
+mod warm;
 mod web;
