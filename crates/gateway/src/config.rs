@@ -25,7 +25,6 @@ pub(crate) use names::Names;
 pub(crate) use secret::Secret;
 pub(crate) use settings::{Cache, Serve, all};
 pub(crate) use table::Setting;
-#[cfg(test)]
 pub(crate) use values::Value;
 
 /// What the user has set. Its `Debug` shows no secret.

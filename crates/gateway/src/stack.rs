@@ -20,6 +20,7 @@ use crate::config::Cache;
 use crate::tiers::TierKind;
 use crate::units::ByteCount;
 use lived::Lived;
+pub(crate) use lived::Longest;
 
 /// The longest body in memory and in Redis where another tier has room for longer ones, in bytes.
 const LONGEST_IN_SMALL: u64 = 1 << 20;
@@ -32,6 +33,8 @@ pub(crate) struct Stack {
     pub(crate) places: Vec<String>,
     /// The tiers one by one, with their names: for looking at what each has. What is written goes through all of them.
     pub(crate) parts: Arc<[Part]>,
+    /// The longest that anything is kept which is put from here on.
+    pub(crate) longest: Longest,
 }
 
 /// One tier of a stack.
@@ -76,6 +79,7 @@ impl Plan {
     pub(crate) async fn open(self) -> Result<Stack> {
         let mut builder = Tiered::builder();
         let (mut places, mut parts) = (Vec::new(), Vec::new());
+        let longest = Longest::new(self.longest);
         // Parts of films would push all else out of the small tiers, and are as good in the large ones.
         let short = if self.tiers.iter().any(Planned::is_large) { LONGEST_IN_SMALL } else { Entry::MAX_BODY };
         for tier in self.tiers {
@@ -83,14 +87,11 @@ impl Plan {
             let most = if tier.is_large() { Entry::MAX_BODY } else { short };
             let kind = tier.kind();
             let opened: Arc<dyn Backend> = Arc::new(Metered::new(tier.open().await?));
-            let backend = match self.longest {
-                Some(longest) => Arc::new(Lived::new(opened, longest)),
-                None => opened,
-            };
+            let backend: Arc<dyn Backend> = Arc::new(Lived::new(opened, longest.clone()));
             parts.push(Part { name: backend.info().name, kind, backend: backend.clone() });
             builder = builder.tier_with(backend, TierOptions::new().max_body(most));
         }
-        Ok(Stack { tiers: builder.build()?, places, parts: parts.into() })
+        Ok(Stack { tiers: builder.build()?, places, parts: parts.into(), longest })
     }
 }
 
