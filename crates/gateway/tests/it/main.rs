@@ -22,6 +22,7 @@ mod search;
 mod serve;
 mod settings;
 mod site;
+mod story;
 mod support;
 mod tiers;
 mod titles;
