@@ -107,13 +107,16 @@ fn row<'a>(page: &mut String, method: &str, path: &str, operation: &'a Operation
     };
     let names: Vec<&str> = operation.parameters.iter().flatten().filter_map(name).collect();
     let body = operation.request_body.as_ref().map_or("", |_| " and a body as JSON");
-    let answer = operation.summary.as_deref().unwrap_or_default();
+    let answer = operation.responses.responses.values().find_map(|response| match response {
+        RefOr::T(response) => Some(response.description.as_str()),
+        RefOr::Ref(_) => None,
+    });
     writeln!(
         page,
         "<tr><th scope=\"row\"><code>{method} {}</code></th><td>{}{body}</td><td>{}</td></tr>",
         escaped(path),
         escaped(&names.join(", ")),
-        escaped(answer)
+        escaped(answer.unwrap_or_default())
     )
 }
 
