@@ -16,13 +16,16 @@ pub(crate) struct Python {
 }
 
 /// What the tests use every time.
-pub(crate) const SMALL: &[Python] = &[Python {
-    program: "python-pocketsphinx",
-    // For Python 3.11 and 3.13.
-    requirements: "pocketsphinx==5.1.1 \
+pub(crate) const SMALL: &[Python] = &[
+    Python {
+        program: "python-pocketsphinx",
+        // For Python 3.11 and 3.13.
+        requirements: "pocketsphinx==5.1.1 \
         --hash=sha256:bb8fd0fc7fb08dd8f85da21f5121f34ebf4186a5bee91ce85e2d358e69a448bf \
         --hash=sha256:38ff34e47b35f0caa1b58939806c4ab86c234a13536299c8c929a3cb45761941\n",
-}];
+    },
+    Python { program: "python-schemathesis", requirements: include_str!("pythons/schemathesis.txt") },
+];
 
 /// What they use when they are asked to: some 600 MB.
 pub(crate) const MODELS: &[Python] =

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use cache_core::{Entry, Error, ErrorKind, Freshness, Key, Result, Selector};
+use cache_core::{Entry, Error, ErrorKind, Freshness, Key, Lifetime, Result, Selector};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
@@ -215,7 +215,7 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Cache<V> {
         let rights = self.0.tiers.begin(&stored, "put").await?;
         let (cache, key) = (self.0.clone(), key.clone());
         detached(async move {
-            let meta = cache.meta(cache.tiers.stamps().tick()).with_lifetime(cache.lifetimes.whole);
+            let meta = cache.meta(cache.tiers.stamps().tick()).with_lifetime(cache.lifetimes.read().whole);
             let (value, stamp) = (Arc::new(value), meta.stamp);
             let mut entry = Entry::new(meta, body);
             let held = cache.hold(value.clone(), Arc::new(entry.meta.clone()));
@@ -293,6 +293,14 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Cache<V> {
             ProgressWatch::new(key, flight.report.subscribe(), flight.crew()).current()
         };
         self.0.flights.all().into_iter().map(watch).collect()
+    }
+
+    /// Gives what is loaded or put from here on these lifetimes: as [`lifetime`](CacheBuilder::lifetime),
+    /// [`partial`](CacheBuilder::partial) and [`empty`](CacheBuilder::empty) at the start. What is kept already keeps its
+    /// own, also when it is found to be still right.
+    pub fn set_lifetimes(&self, lifetime: Lifetime, partial: Lifetime, empty: Lifetime) {
+        let mut lifetimes = self.0.lifetimes.write();
+        (lifetimes.whole, lifetimes.partial, lifetimes.empty) = (lifetime, partial, empty);
     }
 
     /// The figures of now. Costs a look at each value of the near tier.

@@ -29,7 +29,6 @@ pub(crate) use names::Names;
 pub(crate) use secret::Secret;
 pub(crate) use settings::{Cache, Pipeline, Serve, Torrents, all};
 pub(crate) use table::Setting;
-#[cfg(test)]
 pub(crate) use values::Value;
 pub(crate) use words::Words;
 

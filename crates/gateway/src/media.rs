@@ -20,6 +20,7 @@ use cache_core::{Clock, Error, Freshness, Lifetime, MINUTE, Result, Timestamp, t
 use cache_tiered::{Cache, CacheStats, Progress};
 use futures_util::StreamExt;
 use futures_util::stream;
+use parking_lot::RwLock;
 use providers::{
     Answer, AnyProvider, CacheOptions, Extent, Failure, Link, LinkRequest, Links, Provider, Reason, Registry,
 };
@@ -37,7 +38,7 @@ pub(crate) use way::Way;
 
 use crate::config::{Config, Effective};
 use crate::stack::Stack;
-use configured::LINKS;
+use configured::{Kept, LINKS};
 use way::Terms;
 
 /// Add-ons that are asked at once.
@@ -51,8 +52,11 @@ pub(crate) struct Media(Arc<Inner>);
 
 struct Inner {
     registry: Registry,
-    /// How the links of each provider are kept.
-    kept: HashMap<String, CacheOptions>,
+    /// How the links of each provider are kept at this moment,
+    kept: RwLock<HashMap<String, CacheOptions>>,
+    /// and what that follows from.
+    terms: HashMap<String, Kept>,
+    recheck: Duration,
     /// The providers that know titles, in the order in which their streams are numbered.
     addons: Vec<String>,
     choices: Cache<Choice>,
@@ -105,8 +109,29 @@ impl Media {
         let choices = Cache::builder("choices").lifetime(played(config)).deadline(2 * MINUTE);
         let choices = choices.tiers(stack.tiers.clone()).build()?;
         let (patience, clock) = (config.torrents.patience, stack.tiers.clock().clone());
-        let Providers { registry, kept, addons } = providers;
-        Ok(Self(Arc::new(Inner { registry, kept, addons, choices, torrents, patience, clock })))
+        let Providers { registry, kept: terms, addons } = providers;
+        let longest = config.cache.ttl.or(Duration::MAX);
+        let kept = terms.iter().map(|(name, terms)| (name.clone(), terms.within(longest, false))).collect();
+        let (kept, recheck) = (RwLock::new(kept), config.cache.recheck);
+        Ok(Self(Arc::new(Inner { registry, kept, terms, recheck, addons, choices, torrents, patience, clock })))
+    }
+
+    /// Keeps nothing that is looked up from here on for longer than `longest`, and links for as long, unless the table of
+    /// their provider says otherwise. What is kept already keeps its deadline.
+    pub(crate) fn keep_for(&self, longest: Duration) {
+        for provider in self.providers() {
+            let Some(terms) = self.0.terms.get(provider.name()) else { continue };
+            let options = terms.within(longest, true);
+            provider.set_lifetimes(&options);
+            self.0.kept.write().insert(provider.name().to_owned(), options);
+        }
+        let played = played_within(longest, self.0.recheck);
+        self.0.choices.set_lifetimes(played, played, played);
+    }
+
+    /// What `kept` says of how links of `provider` are kept.
+    fn kept(&self, provider: &str, kept: impl Fn(&CacheOptions) -> Duration) -> Duration {
+        self.0.kept.read().get(provider).map_or(LINKS, kept)
     }
 
     /// The providers by name.
@@ -166,7 +191,7 @@ impl Media {
     pub(crate) fn found(&self, provider: &AnyProvider, answer: Answer<Links>) -> Found {
         let now = self.0.clock.now();
         let name = provider.name().to_owned();
-        let lifetime = self.0.kept.get(&name).map_or(LINKS, |kept| fresh_for(kept, &answer.value));
+        let lifetime = self.kept(&name, |kept| fresh_for(kept, &answer.value));
         let until = answer.value.validity().until();
         let fresh = seconds(lifetime) - seconds(answer.age);
         let ttl = if until == Timestamp::NEVER { fresh } else { fresh.min(seconds(until.since(now))) };
@@ -259,7 +284,7 @@ impl Media {
                 before += listed(links).count();
                 continue;
             };
-            let kept = self.0.kept.get(&found.provider).map_or(LINKS, |kept| kept.lifetime.fresh_for());
+            let kept = self.kept(&found.provider, |kept| kept.lifetime.fresh_for());
             let loaded =
                 Timestamp::from_millis(self.0.clock.now().as_millis().saturating_sub(millis(found.answer.age)));
             let way = way::way(link, Terms { loaded, kept, duration: links.duration })
@@ -320,7 +345,10 @@ impl From<NoTorrents> for Error {
 
 /// How long what is played is used without asking where it comes from, and stands in when nobody can be asked.
 pub(crate) fn played(config: &Config) -> Lifetime {
-    let (longest, recheck) = (config.cache.ttl.or(Duration::MAX), config.cache.recheck);
+    played_within(config.cache.ttl.or(Duration::MAX), config.cache.recheck)
+}
+
+fn played_within(longest: Duration, recheck: Duration) -> Lifetime {
     ttl(recheck.min(longest)).stale(longest.saturating_sub(recheck))
 }
 

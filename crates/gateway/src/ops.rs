@@ -9,6 +9,7 @@ use std::time::Duration;
 use cache_core::{Backend, Entry, Freshness, Key, KeyPattern, KeyPrefix, Meta, Result, Role, Selector, Timestamp};
 use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::stack::Stack;
 
@@ -23,7 +24,7 @@ pub(crate) const LARGEST_PAGE: usize = 10_000;
 const SWEPT: usize = 1_000;
 
 /// An entry as it is listed. Instants are milliseconds since the epoch; what never comes is not there.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Listed {
     pub(crate) key: String,
     pub(crate) state: State,
@@ -41,7 +42,7 @@ pub(crate) struct Listed {
 }
 
 /// Whether an entry is served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum State {
     Fresh,
@@ -51,7 +52,7 @@ pub(crate) enum State {
 }
 
 /// Entries in the order of their keys.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Page {
     pub(crate) entries: Vec<Listed>,
     /// The key after which the next page begins, if there is one.
@@ -61,7 +62,7 @@ pub(crate) struct Page {
 }
 
 /// What each tier has of a key, and what a read would serve.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Explained {
     pub(crate) key: String,
     pub(crate) served: Option<Listed>,
@@ -70,7 +71,7 @@ pub(crate) struct Explained {
 }
 
 /// What one tier has of a key.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct InTier {
     pub(crate) tier: String,
     pub(crate) entry: Option<Listed>,
@@ -83,7 +84,7 @@ pub(crate) struct InTier {
 }
 
 /// What was removed, or would be.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Cleared {
     pub(crate) dry_run: bool,
     /// All tiers together: what is in two of them counts twice.
@@ -92,7 +93,7 @@ pub(crate) struct Cleared {
 }
 
 /// The same of one tier.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct ClearedTier {
     pub(crate) tier: String,
     pub(crate) entries: u64,
@@ -102,7 +103,7 @@ pub(crate) struct ClearedTier {
 }
 
 /// What a sweep dropped.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Dropped {
     pub(crate) expired: u64,
     pub(crate) bytes: u64,

@@ -6,6 +6,7 @@ mod connections;
 mod cors;
 mod guard;
 mod metrics;
+mod openapi;
 mod page;
 mod phase;
 mod play;
@@ -116,7 +117,7 @@ impl Front {
         self.phase.enter(At::Serving);
         let beacon = beacon(config, self.address, key.as_ref());
         announce(&format!("serving http://{}/ from {}", self.address, stack.places.join(", ")));
-        let served = (&mut self.connections.0).await;
+        let ended = (&mut self.connections.0).await;
         drop(beacon);
         processing.close().await?;
         server.media.close().await?;
@@ -124,7 +125,7 @@ impl Front {
             sweeper.close().await?;
         }
         stack.tiers.close().await?;
-        served.map_err(|error| Error::new(ErrorKind::Internal, "the server ended by a panic").with_source(error))?;
+        ended.map_err(|error| Error::new(ErrorKind::Internal, "the server ended by a panic").with_source(error))?;
         announce("stopped: everything acknowledged is stored");
         Ok(Exit::Done)
     }

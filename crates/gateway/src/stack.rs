@@ -20,6 +20,7 @@ use crate::config::Cache;
 use crate::tiers::TierKind;
 use crate::units::ByteCount;
 use lived::Lived;
+pub(crate) use lived::Longest;
 
 /// The longest body in memory and in Redis where another tier has room for longer ones, in bytes.
 const LONGEST_IN_SMALL: u64 = 1 << 20;
@@ -32,6 +33,8 @@ pub(crate) struct Stack {
     pub(crate) places: Vec<String>,
     /// The tiers one by one, with their names: for looking at what each has. What is written goes through all of them.
     pub(crate) parts: Arc<[Part]>,
+    /// The longest that anything is kept which is put from here on.
+    pub(crate) longest: Longest,
 }
 
 /// One tier of a stack.
@@ -79,17 +82,17 @@ impl Plan {
         let mut builder = Tiered::builder();
         let (mut places, mut parts) = (Vec::new(), Vec::new());
         let has_large = self.tiers.iter().any(Planned::is_large);
-        let (longest, compresses) = (self.longest, self.compresses);
+        let (longest, compresses) = (Longest::new(self.longest), self.compresses);
         for tier in self.tiers {
             places.push(tier.to_string());
             let options = if has_large && !tier.is_large() { small() } else { TierOptions::new() };
             let kind = tier.kind();
             let opened: Arc<dyn Backend> = Arc::new(Metered::new(tier.open().await?));
-            let backend = layered(kind, opened, compresses, longest);
+            let backend = layered(kind, opened, compresses, longest.clone());
             parts.push(Part { name: backend.info().name, kind, backend: backend.clone() });
             builder = builder.tier_with(backend, options);
         }
-        Ok(Stack { tiers: builder.build()?, places, parts: parts.into() })
+        Ok(Stack { tiers: builder.build()?, places, parts: parts.into(), longest })
     }
 }
 
@@ -107,17 +110,14 @@ fn small() -> TierOptions {
 
 /// `opened` in its layers. Deadlines are shortened first: what is further in compresses, or vouches for, exactly what is
 /// stored, and nothing changes it after that.
-fn layered(kind: TierKind, opened: Arc<dyn Backend>, compresses: bool, longest: Option<Duration>) -> Arc<dyn Backend> {
+fn layered(kind: TierKind, opened: Arc<dyn Backend>, compresses: bool, longest: Longest) -> Arc<dyn Backend> {
     let stored: Arc<dyn Backend> = match kind {
         TierKind::Memory => opened,
         // Those that compress nothing read what others have compressed, or this one before.
         _ if !compresses => Arc::new(Compressed::new(opened).min_len(u64::MAX)),
         _ => Arc::new(Compressed::new(opened).binary(Algorithm::Zstd)),
     };
-    match longest {
-        Some(longest) => Arc::new(Lived::new(stored, longest)),
-        None => stored,
-    }
+    Arc::new(Lived::new(stored, longest))
 }
 
 impl Planned {

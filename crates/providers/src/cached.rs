@@ -174,6 +174,12 @@ impl<P: Provider> CachedProvider<P> {
         self.0.store.remove_expired().await
     }
 
+    /// Keeps what is looked up from here on for as long as `options` say; what else they say is left alone. What is kept
+    /// already keeps its own deadline.
+    pub fn set_lifetimes(&self, options: &CacheOptions) {
+        self.0.store.set_lifetimes(options);
+    }
+
     /// How far each running lookup of links is, in no promised order.
     pub fn loads(&self) -> Vec<Progress> {
         self.0.store.cache().loads()

@@ -38,16 +38,11 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Store<V> {
         options: &CacheOptions,
         popularity: Option<Popularity>,
     ) -> Result<Self> {
-        // Of a part, or of nothing, no more is expected than of all.
-        let brief = |lifetime: Lifetime| {
-            let all = options.lifetime;
-            ttl(lifetime.fresh_for().min(all.fresh_for())).stale(lifetime.stale_for().min(all.stale_for()))
-        };
         let class = Class::new(group, options.at_once.max(1));
         let mut builder: CacheBuilder<V> = Cache::builder(name)
             .lifetime(options.lifetime)
-            .empty(brief(options.empty))
-            .partial(brief(options.partial))
+            .empty(brief(options.empty, options.lifetime))
+            .partial(brief(options.partial, options.lifetime))
             .near(options.near)
             .deadline(options.deadline)
             .class(&class)
@@ -57,6 +52,12 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Store<V> {
         }
         let cache = builder.build()?;
         Ok(Self { cache, tiers, popularity })
+    }
+
+    /// What is loaded from here on is kept for as long as `options` say; the rest of them is left alone.
+    pub(crate) fn set_lifetimes(&self, options: &CacheOptions) {
+        let CacheOptions { lifetime, partial, empty, .. } = *options;
+        self.cache.set_lifetimes(lifetime, brief(partial, lifetime), brief(empty, lifetime));
     }
 
     pub(crate) fn cache(&self) -> &Cache<V> {
@@ -161,4 +162,9 @@ fn loaders_own(error: Error, key: &Key) -> Error {
     }
     let own = failure::behind(&error).skip(1).find_map(|cause| cause.downcast_ref::<Error>()).cloned();
     own.map_or(error, |own| own.with_key(key))
+}
+
+/// Of a part, or of nothing, no more is expected than of all.
+fn brief(lifetime: Lifetime, all: Lifetime) -> Lifetime {
+    ttl(lifetime.fresh_for().min(all.fresh_for())).stale(lifetime.stale_for().min(all.stale_for()))
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use cache_core::{Backend, Clock, Error, ErrorKind, HOUR, Key, Lifetime, MINUTE, Result, ttl};
+use parking_lot::RwLock;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::{Semaphore, watch};
@@ -272,12 +273,12 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> CacheBuilder<V> {
             codec: self.codec,
             codec_name: Arc::from(self.codec.name()),
             schema: schema_of::<V>(self.schema),
-            lifetimes: Lifetimes {
+            lifetimes: RwLock::new(Lifetimes {
                 whole: self.lifetime,
                 partial: self.partial,
                 empty: self.empty,
                 jitter: self.jitter,
-            },
+            }),
             eager: self.eager,
             grace: self.grace,
             deadline: self.deadline,

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use cache_core::{Clock, Entry, Error, ErrorKind, Freshness, Key, Mark, Meta, Result, Selector, Stamp, Timestamp};
+use parking_lot::RwLock;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, watch};
@@ -33,7 +34,7 @@ pub(super) struct Inner<V> {
     pub(super) codec_name: Arc<str>,
     /// Of the type and its version.
     pub(super) schema: u64,
-    pub(super) lifetimes: Lifetimes,
+    pub(super) lifetimes: RwLock<Lifetimes>,
     pub(super) eager: Option<f64>,
     pub(super) grace: Duration,
     pub(super) deadline: Duration,

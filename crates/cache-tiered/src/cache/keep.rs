@@ -94,7 +94,8 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Trip<V> {
                 return Err((failed(message), None));
             }
         };
-        meta = made.load.apply(meta, &cache.lifetimes, before);
+        let lifetimes = *cache.lifetimes.read();
+        meta = made.load.apply(meta, &lifetimes, before);
         if meta.valid_until <= cache.clock.now() {
             let message = "the loaded value is past its valid_until: see the loader's clock and source";
             return Err((failed(message), made.previous));

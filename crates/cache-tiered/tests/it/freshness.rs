@@ -217,3 +217,18 @@ async fn a_tier_with_the_fresh_value_wins_over_a_stale_near_one() {
     assert_eq!((hit.value.as_str(), hit.freshness), ("new", Freshness::Fresh));
     assert!(bed.far.stat(&stored(&a)).await.unwrap().is_some());
 }
+
+#[tokio::test(start_paused = true)]
+async fn lifetimes_that_are_set_later_are_those_of_what_is_loaded_later() {
+    let bed = Bed::new();
+    let cache = bed.strings().lifetime(ttl(DAY)).build().unwrap();
+    let runs = Runs::default();
+    cache.get_or_load(&key("before"), runs.takes(millis(10), Ok("value"))).await.unwrap();
+    cache.set_lifetimes(ttl(HOUR), ttl(MINUTE), ttl(MINUTE));
+    cache.get_or_load(&key("after"), runs.takes(millis(10), Ok("value"))).await.unwrap();
+    cache.put(&key("put"), "value".to_owned()).await.unwrap();
+    bed.clock.advance(2 * HOUR);
+    assert!(cache.get(&key("before")).await.unwrap().is_some());
+    assert!(cache.get(&key("after")).await.unwrap().is_none());
+    assert!(cache.get(&key("put")).await.unwrap().is_none());
+}

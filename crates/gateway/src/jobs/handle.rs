@@ -99,6 +99,7 @@ impl Job {
 
     /// It has failed; cancelled, when somebody wanted that.
     pub(crate) fn fail(mut self, error: &str) {
+        tracing::info!(job = self.id(), error, "a job ends early");
         let state = if self.is_cancelled() { JobState::Cancelled } else { JobState::Failed };
         self.end(Some((state, (state == JobState::Failed).then_some(error))));
     }

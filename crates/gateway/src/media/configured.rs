@@ -25,7 +25,7 @@ const BY_ITSELF: &str = "yt-dlp";
 pub(crate) struct Providers {
     pub(crate) registry: Registry,
     /// How the links of each are kept.
-    pub(super) kept: HashMap<String, CacheOptions>,
+    pub(super) kept: HashMap<String, Kept>,
     /// Those that know titles, in the order in which their streams are numbered.
     pub(super) addons: Vec<String>,
 }
@@ -47,8 +47,10 @@ impl Providers {
             }
             let asks = if table.kind() == BY_ITSELF { Asks::ByItself } else { Asks::Here };
             let (provider, options) = table.clone().provider_kept(name, &fetch, defaults.clone()).await?;
-            let options = shortened(options, config.cache.ttl.or(Duration::MAX));
-            kept.insert(name.clone(), options.clone());
+            let follows = options.lifetime == defaults.lifetime;
+            let terms = Kept { base: options, follows };
+            let options = terms.within(config.cache.ttl.or(Duration::MAX), false);
+            kept.insert(name.clone(), terms);
             registry = registry.provider_with(Guarded::new(provider, allowed.clone(), asks), options);
         }
         Ok(Self { registry: registry.build()?, kept, addons })
@@ -77,8 +79,36 @@ pub(crate) fn fetch(config: &Config) -> Result<Fetch> {
 fn links_kept(effective: &Effective) -> CacheOptions {
     let is_set = effective.origins.contains_key("cache.ttl");
     let span = if is_set { effective.config.cache.ttl } else { OrOff::On(LINKS) };
-    let span = span.or(Duration::MAX);
-    CacheOptions::default().lifetime(ttl(span)).empty(ttl(span.min(MINUTE))).partial(ttl(span.min(MINUTE)))
+    CacheOptions::default().lasting(span.or(Duration::MAX))
+}
+
+/// For how long the links of a provider are kept.
+#[derive(Debug, Clone)]
+pub(crate) struct Kept {
+    /// As its table and the configuration say it, whatever the longest for all.
+    base: CacheOptions,
+    /// Whether it is the configuration that says it.
+    follows: bool,
+}
+
+impl Kept {
+    /// For how long when nothing is kept longer than `longest`. Where that `is_said` of everything, links whose table does
+    /// not say otherwise are kept as long.
+    pub(crate) fn within(&self, longest: Duration, is_said: bool) -> CacheOptions {
+        let base = self.base.clone();
+        shortened(if is_said && self.follows { base.lasting(longest) } else { base }, longest)
+    }
+}
+
+/// Options for links that are kept for so long.
+trait Lasting {
+    fn lasting(self, span: Duration) -> Self;
+}
+
+impl Lasting for CacheOptions {
+    fn lasting(self, span: Duration) -> Self {
+        self.lifetime(ttl(span)).empty(ttl(span.min(MINUTE))).partial(ttl(span.min(MINUTE)))
+    }
 }
 
 /// What is held decoded lives no longer than what is in the tiers.

@@ -2,6 +2,7 @@
 
 use cache_core::{Entry, ErrorKind, Key, KeyPrefix, Meta, Result, Role};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::first_keys;
 use crate::stack::{Part, Stack};
@@ -10,7 +11,7 @@ use crate::stack::{Part, Stack};
 const STEP: usize = 256;
 
 /// Where the next step begins.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Cursor {
     /// Position of the tier, the nearest first.
@@ -18,11 +19,12 @@ pub(crate) struct Cursor {
     pub(crate) tier: usize,
     /// The last key that was read there.
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     pub(crate) after: Option<Key>,
 }
 
 /// What a step found.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Verified {
     pub(crate) checked: u64,
     pub(crate) bytes: u64,
@@ -32,7 +34,7 @@ pub(crate) struct Verified {
 }
 
 /// An entry that did not read as it was written.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Damage {
     pub(crate) tier: String,
     pub(crate) key: String,

@@ -4,12 +4,13 @@ use cache_core::Result;
 use futures_util::{StreamExt, stream};
 use providers::{Answer, LinkRequest, Links, Registry};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Addresses that one step looks up at most.
 pub(crate) const STEP: usize = 16;
 
 /// Addresses to look up.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wanted {
     /// The provider, unless it is the first one.
@@ -19,7 +20,7 @@ pub(crate) struct Wanted {
 }
 
 /// What became of one address.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Warmed {
     pub(crate) address: String,
     /// Where the links were found, or that they were loaded.

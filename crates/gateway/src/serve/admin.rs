@@ -1,12 +1,12 @@
 //! What programs ask about the cache and do to it: routes below `/api`.
 
-mod config;
-mod entries;
-mod events;
+pub(super) mod config;
+pub(super) mod entries;
+pub(super) mod events;
 mod gate;
 mod guesses;
-mod jobs;
-mod upkeep;
+pub(super) mod jobs;
+pub(super) mod upkeep;
 
 use std::sync::Arc;
 
@@ -16,10 +16,10 @@ use axum::middleware;
 use axum::routing::{get, post};
 
 use super::artifacts;
-use super::metrics;
 use super::problem::Problem;
 use super::routes::Server;
 use super::videos;
+use super::{metrics, openapi};
 pub(super) use events::Events;
 pub(super) use gate::{Gate, pass_player};
 
@@ -48,6 +48,7 @@ pub(super) fn routes(gate: &Arc<Gate>) -> Router<Server> {
 fn streams(gate: &Arc<Gate>) -> Router<Server> {
     let streams = Router::new().route("/api/events", get(events::listen)).route("/metrics", get(metrics::scrape));
     let streams = streams.merge(artifacts::reads());
+    let streams = streams.merge(openapi::routes());
     streams.layer(middleware::from_fn_with_state(gate.clone(), gate::pass_listener))
 }
 

@@ -64,6 +64,8 @@ const ROUTES: &[&str] = &[
     "/api/cache-stats",
     "/api/jobs",
     "/api/events",
+    "/api/docs",
+    "/api/openapi.json",
     "/api/process",
     "/api/caches",
 ];
@@ -134,6 +136,12 @@ impl Metrics {
 }
 
 /// `GET /metrics`.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "server",
+    responses((status = 200, description = "Metrics in the text format of Prometheus", body = String, content_type = "text/plain"), Problem)
+)]
 pub(super) async fn scrape(State(server): State<Server>) -> Result<Response, Problem> {
     let metrics = &server.metrics;
     let Some(handle) = &metrics.handle else {

@@ -1,5 +1,7 @@
 //! `/play?url=`: a direct link, kept as a blob and streamed from it while it is fetched.
 
+#![expect(unused_qualifications, reason = "utoipa writes parameters out in full")]
+
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -15,6 +17,7 @@ use cache_blob::{BlobActivity, BlobError, BlobReader, Blobs, HttpClient, HttpOpt
 use cache_core::{Clock, Error, ErrorKind, Key};
 use futures_util::stream::{Stream, StreamExt, iter};
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::problem::Problem;
 use super::routes::Server;
@@ -54,7 +57,8 @@ pub(super) struct Request<'a> {
 }
 
 /// What is asked for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     /// Where it is.
@@ -140,6 +144,13 @@ impl Player {
 }
 
 /// `GET` and `HEAD /play?url=` and `/play?provider=&page=&index=`.
+#[utoipa::path(
+    get,
+    path = "/play",
+    tag = "play",
+    params(Wanted),
+    responses((status = 200, description = "The film", body = [u8], content_type = "*/*"), (status = 206, description = "The part that was asked for", body = [u8], content_type = "*/*"), (status = 302, description = "Where it is"), Problem)
+)]
 pub(super) async fn play(
     State(server): State<Server>,
     method: Method,

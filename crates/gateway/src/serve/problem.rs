@@ -1,5 +1,6 @@
 //! `Problem`: why a request has no answer, in one shape for all (RFC 9457).
 
+use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -16,7 +17,8 @@ use cache_core::{Error, ErrorKind};
 use futures_util::FutureExt;
 use providers::{Failure, Reason, UnknownProvider};
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::{self, ContentBuilder, Ref, RefOr, ResponseBuilder};
+use utoipa::{IntoResponses, ToSchema};
 
 use super::metrics;
 use crate::media::NoTorrents;
@@ -81,6 +83,20 @@ impl Problem {
     }
 }
 
+/// As the description of the interface says it of every request.
+impl IntoResponses for Problem {
+    fn responses() -> BTreeMap<String, RefOr<openapi::Response>> {
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+        let one = |description| {
+            let response = ResponseBuilder::new().description(description);
+            RefOr::T(response.content("application/problem+json", content.clone()).build())
+        };
+        let wrong = "The request is wrong, or is not allowed, or comes too often: the body says what, and what to do";
+        let failed = "What it needs has failed, or is not there yet: the body says what";
+        [("4XX", wrong), ("5XX", failed)].map(|(status, told)| (status.to_owned(), one(told))).into()
+    }
+}
+
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         Self::of(&error, error.kind())
@@ -125,14 +141,11 @@ impl IntoResponse for Problem {
 
 /// Answers for a handler that panics: one request fails, and nothing else.
 pub(super) async fn contain(request: Request, next: Next) -> Response {
-    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
-        Ok(response) => response,
-        Err(_) => {
-            metrics::count_panic();
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the server failed at this: its log says where")
-                .into_response()
-        }
-    }
+    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    answered.unwrap_or_else(|_| {
+        metrics::count_panic();
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the server failed at this: its log says where").into_response()
+    })
 }
 
 fn status_of(failure: &Failure) -> u16 {

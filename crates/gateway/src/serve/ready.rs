@@ -33,14 +33,29 @@ pub(super) struct Health {
 
 /// What the tiers said last, and when. Cloning shares it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Readiness(Arc<Mutex<Option<(Instant, Option<String>)>>>);
+pub(super) struct Readiness(Arc<Mutex<Option<Said>>>);
+
+/// When the tiers were asked, and why they are of no use, if so.
+type Said = (Instant, Option<String>);
 
 /// `GET /health`: answers as long as the process can answer; the state of the tiers is in the statistics.
+#[utoipa::path(
+    get,
+    path = "/health",
+    tag = "server",
+    responses((status = 200, description = "The process answers", body = Health))
+)]
 pub(super) async fn health() -> Json<Health> {
     Json(Health { status: "ok", version: env!("CARGO_PKG_VERSION") })
 }
 
 /// `GET /ready`: whether requests are to be sent here.
+#[utoipa::path(
+    get,
+    path = "/ready",
+    tag = "server",
+    responses((status = 200, description = "Requests may be sent here", body = Health), Problem)
+)]
 pub(super) async fn ready(State(server): State<Server>) -> Result<Json<Health>, Problem> {
     if let Some(reason) = reason_of(&server.phase) {
         return Err(unready(reason));

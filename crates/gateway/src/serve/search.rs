@@ -1,5 +1,7 @@
 //! `/search`: what providers find, asked anew each time.
 
+#![expect(unused_qualifications, reason = "utoipa writes parameters out in full")]
+
 use std::time::Duration;
 
 use axum::Json;
@@ -9,6 +11,7 @@ use cache_core::{Error, ErrorKind};
 use futures_util::future::join_all;
 use providers::{AnyProvider, LinkKind, Provider, SearchPage, SearchQuery, SearchResult};
 use serde::{Deserialize, Serialize};
+use utoipa::IntoParams;
 
 use super::problem::Problem;
 use super::routes::Server;
@@ -22,7 +25,8 @@ const MAX_RESULTS: u32 = 50;
 const MAX_TEXT: usize = 500;
 
 /// What is searched for, and where.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
     query: String,
@@ -69,6 +73,13 @@ struct Outcome {
 }
 
 /// `GET /search?query=&provider=`.
+#[utoipa::path(
+    get,
+    path = "/search",
+    tag = "links",
+    params(Asked),
+    responses((status = 200, description = "What the providers found", body = Object), Problem)
+)]
 pub(super) async fn search(
     State(server): State<Server>,
     asked: Result<Query<Asked>, QueryRejection>,

@@ -1,5 +1,7 @@
 //! `/play/TYPE/ID/INDEX`: one stream of a title, and playlists of all of them.
 
+#![expect(unused_qualifications, reason = "utoipa writes parameters out in full")]
+
 use std::fmt::Write;
 
 use axum::extract::rejection::QueryRejection;
@@ -9,6 +11,7 @@ use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use providers::{Failure, Link, Reason};
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::play::{Request, sandboxed};
 use super::problem::Problem;
@@ -17,7 +20,8 @@ use crate::media::{Choice, Place, StreamSource, Streams, Title, Wanted, Way};
 use crate::naming;
 
 /// How it is to be played.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Manner {
     /// Whether it is to be saved, not shown.
@@ -26,6 +30,13 @@ pub(super) struct Manner {
 }
 
 /// `GET` and `HEAD /play/TYPE/ID/INDEX[/SEASON/EPISODE]`, and playlists.
+#[utoipa::path(
+    get,
+    path = "/play/{type}/{id}/{index}",
+    tag = "play",
+    params(("type" = String, Path, description = "movie or series"), ("id" = String, Path, description = "As an add-on names it"), ("index" = String, Path, description = "The number of the stream, or a name that ends in .m3u"), Manner),
+    responses((status = 200, description = "The film", body = [u8], content_type = "*/*"), (status = 206, description = "The part that was asked for", body = [u8], content_type = "*/*"), (status = 302, description = "Where it is"), Problem)
+)]
 pub(super) async fn play_title(
     State(server): State<Server>,
     uri: Uri,

@@ -1,5 +1,7 @@
 //! `/providers`, `/get-videos` and `/api/links/report`: the links of a page, cached.
 
+#![expect(unused_qualifications, reason = "utoipa writes parameters out in full")]
+
 use std::sync::Arc;
 
 use axum::Json;
@@ -11,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use cache_core::Timestamp;
 use providers::{Binding, Extent, Link, LinkKind, LinkRequest, Links, PlaylistEntry, Quality};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::problem::Problem;
 use super::routes::Server;
@@ -22,7 +25,8 @@ const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const SECONDS_SAVED: HeaderName = HeaderName::from_static("reelcache-seconds-saved");
 
 /// What `/get-videos` is asked.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams, ToSchema)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
     /// The page.
@@ -36,7 +40,7 @@ pub(super) struct Asked {
 }
 
 /// What is reported about a link.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Report {
     /// The page.
@@ -98,12 +102,25 @@ struct Cached<'a> {
 }
 
 /// `GET /providers`.
+#[utoipa::path(
+    get,
+    path = "/providers",
+    tag = "links",
+    responses((status = 200, description = "The names of the providers, the default first", body = Object), Problem)
+)]
 pub(super) async fn providers(State(server): State<Server>) -> Json<serde_json::Value> {
     let names: Vec<&str> = server.media.names().collect();
     Json(serde_json::json!({ "providers": names, "default": names.first() }))
 }
 
 /// `GET /get-videos?url=&provider=`.
+#[utoipa::path(
+    get,
+    path = "/get-videos",
+    tag = "links",
+    params(Asked),
+    responses((status = 200, description = "The links of the page", body = Object), Problem)
+)]
 pub(super) async fn get_videos(
     State(server): State<Server>,
     asked: Result<Query<Asked>, QueryRejection>,
@@ -112,6 +129,13 @@ pub(super) async fn get_videos(
 }
 
 /// `POST /get-videos`.
+#[utoipa::path(
+    post,
+    path = "/get-videos",
+    tag = "links",
+    request_body(content = Asked),
+    responses((status = 200, description = "The links of the page", body = Object), Problem)
+)]
 pub(super) async fn post_videos(
     State(server): State<Server>,
     asked: Result<Json<Asked>, JsonRejection>,
@@ -120,6 +144,13 @@ pub(super) async fn post_videos(
 }
 
 /// `POST /api/links/report`: the links that are to be used instead.
+#[utoipa::path(
+    post,
+    path = "/api/links/report",
+    tag = "links",
+    request_body(content = Report),
+    responses((status = 200, description = "The links that are to be used instead", body = Object), Problem)
+)]
 pub(super) async fn report(
     State(server): State<Server>,
     report: Result<Json<Report>, JsonRejection>,

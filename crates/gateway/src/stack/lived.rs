@@ -1,6 +1,7 @@
 //! `Lived`: a tier in which nothing is kept longer than the user allows.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,18 +14,46 @@ use futures_util::stream::BoxStream;
 #[derive(Debug, Clone)]
 pub(super) struct Lived {
     inner: Arc<dyn Backend>,
-    longest: Duration,
+    longest: Longest,
+}
+
+/// The longest that anything is kept, if there is such a limit. Cloning shares it.
+#[derive(Debug, Clone)]
+pub(crate) struct Longest(Arc<AtomicU64>);
+
+impl Longest {
+    /// Milliseconds that stand for no limit.
+    const NONE: u64 = u64::MAX;
+
+    pub(super) fn new(span: Option<Duration>) -> Self {
+        Self(Arc::new(AtomicU64::new(Self::millis(span))))
+    }
+
+    pub(crate) fn get(&self) -> Option<Duration> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|&millis| millis != Self::NONE).map(Duration::from_millis)
+    }
+
+    /// What is put from here on ends by then at the latest; what is kept already keeps its deadline.
+    pub(crate) fn set(&self, span: Option<Duration>) {
+        self.0.store(Self::millis(span), Ordering::Relaxed);
+    }
+
+    fn millis(span: Option<Duration>) -> u64 {
+        span.map_or(Self::NONE, |span| u64::try_from(span.as_millis()).unwrap_or(Self::NONE))
+    }
 }
 
 impl Lived {
-    pub(super) fn new(inner: Arc<dyn Backend>, longest: Duration) -> Self {
+    pub(super) fn new(inner: Arc<dyn Backend>, longest: Longest) -> Self {
         Self { inner, longest }
     }
 
     fn shorten(&self, mut meta: Meta) -> Meta {
-        if meta.role == Role::Value {
+        if meta.role == Role::Value
+            && let Some(longest) = self.longest.get()
+        {
             // Clocks of tiers may be a tick apart: what lives for no time has ended long ago, by all of them.
-            let end = if self.longest.is_zero() { Timestamp::EPOCH } else { meta.created.after(self.longest) };
+            let end = if longest.is_zero() { Timestamp::EPOCH } else { meta.created.after(longest) };
             meta.fresh_until = meta.fresh_until.min(end);
             meta.stale_until = meta.stale_until.min(end);
         }
@@ -105,7 +134,8 @@ mod tests {
 
     #[tokio::test]
     async fn values_end_by_then_and_others_when_they_say() {
-        let tier = Lived::new(Arc::new(MemBackend::new(1 << 20)), DAY);
+        let longest = Longest::new(Some(DAY));
+        let tier = Lived::new(Arc::new(MemBackend::new(1 << 20)), longest.clone());
         let key = Key::of("a").build().unwrap();
         let now = Timestamp::from_millis(u64::MAX / 2);
         let put = async |meta: Meta| {
@@ -120,5 +150,9 @@ mod tests {
         let mut tombstone = meta(4);
         tombstone.role = Role::Tombstone;
         assert_eq!(put(tombstone).await.expires(), Timestamp::NEVER);
+        longest.set(Some(HOUR));
+        assert_eq!(put(meta(5).with_lifetime(Lifetime::FOREVER)).await.expires(), now.after(HOUR));
+        longest.set(None);
+        assert_eq!(put(meta(6).with_lifetime(Lifetime::FOREVER)).await.expires(), Timestamp::NEVER);
     }
 }

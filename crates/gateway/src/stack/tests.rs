@@ -79,7 +79,7 @@ async fn what_was_compressed_is_read_without_compression_and_the_other_way_round
 #[tokio::test]
 async fn a_renewal_reaches_the_stored_form_with_the_deadline_that_counts() {
     let tier: Arc<dyn Backend> = Arc::new(MemBackend::new(1 << 20));
-    let layered = layered(TierKind::File, tier.clone(), true, Some(HOUR));
+    let layered = layered(TierKind::File, tier.clone(), true, Longest::new(Some(HOUR)));
     let made = SystemClock::new().now();
     let meta = Meta::new(Stamp::from_u64(1), made).with_lifetime(Lifetime::FOREVER);
     let body = "text ".repeat(1_000);
@@ -131,7 +131,7 @@ async fn ratios_by_kind_are_those_of_the_type() {
     ];
     for (kind, content_type, body, expected) in cases {
         let tier: Arc<dyn Backend> = Arc::new(MemBackend::new(1 << 20));
-        let layered = layered(TierKind::File, tier.clone(), true, None);
+        let layered = layered(TierKind::File, tier.clone(), true, Longest::new(None));
         let before = body.len();
         layered.put(&key(kind), entry(content_type, body.clone())).await.unwrap();
         let after = tier.get(&key(kind)).await.unwrap().unwrap().body.len();

@@ -4,6 +4,7 @@
 
 mod admin;
 mod admin_jobs;
+mod admin_limits;
 mod artifacts;
 mod bad_input;
 mod commands;

@@ -1,6 +1,7 @@
 //! Stacks over real servers: those that the variables `REELCACHE_TEST_...` name.
 
 mod chain;
+mod interface;
 mod outages;
 mod stacks;
 

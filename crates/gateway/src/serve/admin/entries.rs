@@ -1,5 +1,7 @@
 //! Entries: listed, read, explained and cleared.
 
+#![expect(unused_qualifications, reason = "utoipa writes parameters out in full")]
+
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
@@ -8,6 +10,7 @@ use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use cache_core::{Key, KeyPattern, KeyPrefix};
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::Answer;
 use crate::ops::{self, Cleared, Explained, META_HEADER, Page};
@@ -17,9 +20,10 @@ use crate::serve::routes::Server;
 /// Entries of a page where nothing is said.
 const PAGE: usize = 1_000;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Listing {
+pub(in crate::serve) struct Listing {
     #[serde(default)]
     prefix: String,
     #[serde(default)]
@@ -27,15 +31,17 @@ pub(super) struct Listing {
     limit: Option<usize>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Named {
+pub(in crate::serve) struct Named {
     key: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Clearing {
+pub(in crate::serve) struct Clearing {
     pattern: String,
     #[serde(default)]
     dry_run: bool,
@@ -44,7 +50,14 @@ pub(super) struct Clearing {
 type Asked<T> = Result<Query<T>, QueryRejection>;
 
 /// `GET /api/entries?prefix=&after=&limit=`.
-pub(super) async fn list(State(server): State<Server>, asked: Asked<Listing>) -> Answer<Json<Page>> {
+#[utoipa::path(
+    get,
+    path = "/api/entries",
+    tag = "cache",
+    params(Listing),
+    responses((status = 200, description = "A page of entries in the order of their keys", body = Page), Problem)
+)]
+pub(in crate::serve) async fn list(State(server): State<Server>, asked: Asked<Listing>) -> Answer<Json<Page>> {
     let Listing { prefix, after, limit } = asked_for(asked)?;
     let prefix = if prefix.is_empty() { KeyPrefix::all() } else { KeyPrefix::below(&Key::parse(&prefix)?) };
     let after = if after.is_empty() { None } else { Some(Key::parse(&after)?) };
@@ -52,7 +65,14 @@ pub(super) async fn list(State(server): State<Server>, asked: Asked<Listing>) ->
 }
 
 /// `GET /api/entry?key=`: the body, and what is known of it in a header.
-pub(super) async fn get(State(server): State<Server>, asked: Asked<Named>) -> Answer<Response> {
+#[utoipa::path(
+    get,
+    path = "/api/entry",
+    tag = "cache",
+    params(Named),
+    responses((status = 200, description = "The body; the header `reelcache-meta` says what is known of it", body = [u8], content_type = "application/octet-stream"), Problem)
+)]
+pub(in crate::serve) async fn get(State(server): State<Server>, asked: Asked<Named>) -> Answer<Response> {
     let key = Key::parse(&asked_for(asked)?.key)?;
     let Some(entry) = ops::entry(&server.stack, &key).await? else {
         return Err(Problem::new(StatusCode::NOT_FOUND, "there is no such entry"));
@@ -69,13 +89,27 @@ pub(super) async fn get(State(server): State<Server>, asked: Asked<Named>) -> An
 }
 
 /// `GET /api/explain?key=`.
-pub(super) async fn explain(State(server): State<Server>, asked: Asked<Named>) -> Answer<Json<Explained>> {
+#[utoipa::path(
+    get,
+    path = "/api/explain",
+    tag = "cache",
+    params(Named),
+    responses((status = 200, description = "What each tier has of a key, and what a read would serve", body = Explained), Problem)
+)]
+pub(in crate::serve) async fn explain(State(server): State<Server>, asked: Asked<Named>) -> Answer<Json<Explained>> {
     let key = Key::parse(&asked_for(asked)?.key)?;
     Ok(Json(ops::explain(&server.stack, &key).await?))
 }
 
 /// `DELETE /api/entries?pattern=&dry_run=`.
-pub(super) async fn clear(State(server): State<Server>, asked: Asked<Clearing>) -> Answer<Json<Cleared>> {
+#[utoipa::path(
+    delete,
+    path = "/api/entries",
+    tag = "cache",
+    params(Clearing),
+    responses((status = 200, description = "What was removed, or would be", body = Cleared), Problem)
+)]
+pub(in crate::serve) async fn clear(State(server): State<Server>, asked: Asked<Clearing>) -> Answer<Json<Cleared>> {
     let Clearing { pattern, dry_run } = asked_for(asked)?;
     Ok(Json(ops::clear(&server.stack, &KeyPattern::parse(&pattern)?, dry_run).await?))
 }

@@ -55,7 +55,13 @@ struct Listener {
 }
 
 /// `GET /api/events`.
-pub(super) async fn listen(State(server): State<Server>) -> Answer<Response> {
+#[utoipa::path(
+    get,
+    path = "/api/events",
+    tag = "jobs",
+    responses((status = 200, description = "Figures (`stats`) each second and jobs (`job`) as they change, as server-sent events", body = String, content_type = "text/event-stream"), Problem)
+)]
+pub(in crate::serve) async fn listen(State(server): State<Server>) -> Answer<Response> {
     let hub = server.events.0.clone();
     let Ok(place) = hub.places.clone().try_acquire_owned() else {
         let told = format!("{MOST_LISTENERS} listen already: ask for /api/cache-stats and /api/jobs instead");

@@ -100,7 +100,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn trust_29_the_table_of_addresses_is_bounded() {
         let guesses = Guesses::default();
-        for n in 0..100_000_u32 {
+        for n in 0..4_000_u32 {
             guesses.take(IpAddr::from(n.to_be_bytes()));
         }
         assert!(guesses.0.lock().len() <= MOST + 1);

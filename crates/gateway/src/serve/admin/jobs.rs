@@ -19,17 +19,37 @@ pub(in crate::serve) struct JobList {
 }
 
 /// `GET /api/jobs`.
-pub(super) async fn list(State(server): State<Server>) -> Json<JobList> {
+#[utoipa::path(
+    get,
+    path = "/api/jobs",
+    tag = "jobs",
+    responses((status = 200, description = "What the server works on, and what has ended last", body = JobList), Problem)
+)]
+pub(in crate::serve) async fn list(State(server): State<Server>) -> Json<JobList> {
     Json(JobList { jobs: server.jobs.list() })
 }
 
 /// `GET /api/jobs/{id}`.
-pub(super) async fn get(State(server): State<Server>, Path(id): Path<String>) -> Answer<Json<JobReport>> {
+#[utoipa::path(
+    get,
+    path = "/api/jobs/{id}",
+    tag = "jobs",
+    params(("id" = String, Path, description = "The name of the job")),
+    responses((status = 200, description = "How far it is", body = JobReport), Problem)
+)]
+pub(in crate::serve) async fn get(State(server): State<Server>, Path(id): Path<String>) -> Answer<Json<JobReport>> {
     server.jobs.get(&id).map(Json).ok_or_else(unknown)
 }
 
 /// `DELETE /api/jobs/{id}`: asks whoever runs it to end it.
-pub(super) async fn cancel(
+#[utoipa::path(
+    delete,
+    path = "/api/jobs/{id}",
+    tag = "jobs",
+    params(("id" = String, Path, description = "The name of the job")),
+    responses((status = 202, description = "Whoever runs it has been told", body = JobReport), Problem)
+)]
+pub(in crate::serve) async fn cancel(
     State(server): State<Server>,
     Path(id): Path<String>,
 ) -> Answer<(StatusCode, Json<JobReport>)> {

@@ -1,5 +1,7 @@
 //! Sweeping, verifying and warming, step by step.
 
+#![expect(unused_qualifications, reason = "utoipa writes parameters out in full")]
+
 use axum::Json;
 use axum::extract::Query;
 use axum::extract::State;
@@ -7,6 +9,7 @@ use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::http::StatusCode;
 use cache_core::Key;
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::Answer;
 use super::entries::asked_for;
@@ -15,9 +18,10 @@ use crate::ops::{self, Cursor, Dropped, Verified, Wanted, Warmed};
 use crate::serve::problem::Problem;
 use crate::serve::routes::Server;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Verifying {
+pub(in crate::serve) struct Verifying {
     #[serde(default)]
     tier: usize,
     #[serde(default)]
@@ -27,7 +31,13 @@ pub(super) struct Verifying {
 }
 
 /// `POST /api/sweep`: one step; `more` asks for another.
-pub(super) async fn sweep(State(server): State<Server>) -> Answer<Json<Dropped>> {
+#[utoipa::path(
+    post,
+    path = "/api/sweep",
+    tag = "cache",
+    responses((status = 200, description = "What was dropped", body = Dropped), Problem)
+)]
+pub(in crate::serve) async fn sweep(State(server): State<Server>) -> Answer<Json<Dropped>> {
     let job = server.jobs.start(JobKind::Sweep, "what has expired")?;
     let dropped = unless_cancelled(&job, ops::sweep(&server.stack)).await?;
     if let Ok(dropped) = &dropped {
@@ -38,7 +48,14 @@ pub(super) async fn sweep(State(server): State<Server>) -> Answer<Json<Dropped>>
 }
 
 /// `POST /api/verify?tier=&after=&repair=`: one step; `next` says where the next one begins.
-pub(super) async fn verify(
+#[utoipa::path(
+    post,
+    path = "/api/verify",
+    tag = "cache",
+    params(Verifying),
+    responses((status = 200, description = "What the step found; `next` says where to go on", body = Verified), Problem)
+)]
+pub(in crate::serve) async fn verify(
     State(server): State<Server>,
     asked: Result<Query<Verifying>, QueryRejection>,
 ) -> Answer<Json<Verified>> {
@@ -62,7 +79,14 @@ pub(super) async fn verify(
 }
 
 /// `POST /api/warm {"provider": NAME, "addresses": [...]}`: what became of each of the first addresses.
-pub(super) async fn warm(
+#[utoipa::path(
+    post,
+    path = "/api/warm",
+    tag = "links",
+    request_body(content = Wanted),
+    responses((status = 200, description = "What became of each address", body = Vec<Warmed>), Problem)
+)]
+pub(in crate::serve) async fn warm(
     State(server): State<Server>,
     asked: Result<Json<Wanted>, JsonRejection>,
 ) -> Answer<Json<Vec<Warmed>>> {
@@ -81,7 +105,8 @@ pub(super) async fn warm(
         job.note(&format!("{failed} failed"));
     }
     job.end_with(&warmed);
-    Ok(Json(warmed?))
+    // The addresses have been looked up, whatever became of them: what fails here is the request.
+    Ok(Json(warmed.map_err(|error| Problem::bad_request(error.to_string()))?))
 }
 
 /// What `work` ends with, unless somebody ends the job before.

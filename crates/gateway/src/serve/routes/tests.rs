@@ -75,6 +75,8 @@ impl Torrents for Swarm {
 struct Routes {
     service: TowerToHyperService<Router>,
     loads: Arc<AtomicUsize>,
+    /// The router as it shows itself.
+    shown: String,
 }
 
 impl Routes {
@@ -90,7 +92,8 @@ impl Routes {
         let player = Player::new(&stack, &config).unwrap();
         let effective = Effective { config, origins: BTreeMap::new(), file: None };
         let router = router(Server::new(stack, player, media, effective), None);
-        Self { service: TowerToHyperService::new(router), loads }
+        let shown = format!("{router:?}");
+        Self { service: TowerToHyperService::new(router), loads, shown }
     }
 
     async fn get(&self, target: &str, range: Option<&str>) -> Response {
@@ -146,4 +149,66 @@ async fn row_16_a_torrent_of_which_nobody_says_what_it_holds_is_a_timeout_after_
     assert_eq!(answer.status(), StatusCode::GATEWAY_TIMEOUT);
     assert_eq!(begun.elapsed().as_secs(), 31, "a second for the link, and 30");
     assert!(String::from_utf8(body(answer).await).unwrap().contains("what the torrent holds"));
+}
+
+/// Paths that are pages, or parts of them.
+fn is_page(path: &str) -> bool {
+    let suffixes = [".css", ".js", ".svg"];
+    matches!(path, "/" | "/api/docs" | "/api/openapi.json" | "/test-source-selection" | "/dashboard")
+        || suffixes.iter().any(|suffix| path.ends_with(suffix))
+}
+
+#[tokio::test]
+async fn every_route_is_in_the_description_of_the_interface_with_its_methods() {
+    let routes = Routes::new("https://films.example/a.mp4", None).await;
+    let quoted =
+        routes.shown.split('"').filter(|text| text.starts_with('/') && !is_page(text) && !text.contains("axum"));
+    let served: std::collections::BTreeSet<&str> = quoted.collect();
+    let described = super::super::openapi::described();
+    // One route serves all paths of titles.
+    let path_of = |path: &str| if path.starts_with("/play/{") { "/play/{*path}".to_owned() } else { path.to_owned() };
+    let told: std::collections::BTreeSet<String> = described.iter().map(|(path, _)| path_of(path)).collect();
+    assert!(served.len() > 15, "{served:?}");
+    assert_eq!(served, told.iter().map(String::as_str).collect());
+    for (path, methods) in described {
+        for method in ["GET", "POST", "PUT", "DELETE", "PATCH"] {
+            let target = path.replace("{type}", "movie").replace(['{', '}'], "");
+            let request = Request::builder().method(method).uri(&target).header("host", "localhost");
+            let answer = routes.service.call(request.body(Body::empty()).unwrap()).await.unwrap();
+            let is_known = answer.status() != StatusCode::METHOD_NOT_ALLOWED;
+            assert_eq!(is_known, methods.contains(&method), "{method} {target}: {}", answer.status());
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_failure_has_one_shape() {
+    let routes = Routes::new("https://films.example/a.mp4", None).await;
+    let ask = async |method: &str, target: &str, host: &str| {
+        let request = Request::builder().method(method).uri(target).header("host", host);
+        routes.service.call(request.body(Body::empty()).unwrap()).await.unwrap()
+    };
+    for (method, target, host, status) in [
+        ("GET", "/nowhere", "localhost", 404),
+        ("PUT", "/search", "localhost", 405),
+        ("GET", "/search", "localhost", 400),
+        ("GET", "/search", "elsewhere.example", 421),
+        ("GET", "/play", "localhost", 400),
+        ("GET", "/play/movie/tt1/x", "localhost", 400),
+        ("GET", "/api/entry?key=a", "localhost", 404),
+        ("POST", "/get-videos", "localhost", 415),
+        ("POST", "/api/warm", "localhost", 415),
+        ("DELETE", "/api/jobs/1", "localhost", 404),
+        ("GET", "/metrics", "localhost", 404),
+    ] {
+        let answer = ask(method, target, host).await;
+        assert_eq!(
+            (answer.status().as_u16(), &answer.headers()["content-type"]),
+            (status, &"application/problem+json".parse().unwrap()),
+            "{method} {target}"
+        );
+        let told: serde_json::Value = serde_json::from_slice(&body(answer).await).unwrap();
+        assert_eq!(told["status"], status, "{told}");
+        assert!(told["detail"].as_str().is_some_and(|detail| detail.len() > 10) && told["title"].is_string(), "{told}");
+    }
 }
