@@ -33,7 +33,7 @@ async fn process(folder: &Path, source: &Source, plan: &Plan) -> Result<()> {
         if let Some(error) = &stage.error {
             return Err(error.clone());
         }
-        println!("{}: {} from {}", stage.kind, stage.things, stage.origin());
+        println!("{}: {}, {} segments computed", stage.kind, stage.things, stage.computed);
     }
     if let Some(found) = report.artifacts.get::<Descriptions>()? {
         for seen in &found.value().descriptions {

@@ -12,7 +12,9 @@ fn the_second_time_nothing_is_missing() {
     assert!(Command::new("ffmpeg").args(picture).arg(&clip).status().unwrap().success());
     let printed = printed("pipeline", &[clip.to_str().unwrap(), "basename"], "");
     let lines: Vec<&str> = printed.lines().collect();
-    let first = ["missing: 2", "keyframes: 1 from loaded", "descriptions: 1 from loaded", "0.0 s: input.jpg"];
-    let second = ["missing: 0", "keyframes: 1 from file", "descriptions: 1 from file", "0.0 s: input.jpg"];
+    let first =
+        ["missing: 2", "keyframes: 1, 1 segments computed", "descriptions: 1, 1 segments computed", "0.0 s: input.jpg"];
+    let second =
+        ["missing: 0", "keyframes: 1, 0 segments computed", "descriptions: 1, 0 segments computed", "0.0 s: input.jpg"];
     assert_eq!(lines, [first, second].concat());
 }
