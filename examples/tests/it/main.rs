@@ -7,6 +7,7 @@ mod custom_backend;
 mod custom_kind;
 mod custom_policy;
 mod link_cache;
+mod pipeline;
 mod provider;
 
 use std::io::Write;

@@ -123,6 +123,8 @@ impl Blob {
         let Ok(key) = self.segment_key(index) else { return false };
         let mut meta = Meta::new(self.stamp(), self.shared.options.clock.now());
         meta.etag = Some(format!("{:032x}", digest(&body)).into());
+        // Backends that compress leave parts of films alone.
+        meta.content_type.clone_from(&self.content_type);
         self.shared.memory.note(&key, &body);
         match timeout(LIMIT, self.shared.backend.put(&key, Entry::new(meta, body))).await {
             Ok(Ok(())) => {

@@ -15,9 +15,11 @@ use pipeline::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::problem::Problem;
 use super::routes::Server;
+use crate::jobs::JobReport;
 use crate::kinds::{ArtifactKind, Kinds};
 use crate::processing::{Processing, Refused, Wanted};
 use crate::stages::Embeds;
@@ -28,7 +30,7 @@ type Answer<T> = Result<T, Problem>;
 type Name = Path<String>;
 
 /// What is asked for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
     /// A file of this machine,
@@ -58,6 +60,23 @@ pub(super) fn reads() -> Router<Server> {
 }
 
 /// `POST /api/process {"path"|"url", "kinds"}`: a job that makes artifacts.
+#[utoipa::path(
+    post,
+    path = "/api/process",
+    tag = "artifacts",
+    request_body = Asked,
+    responses(
+        (status = 202, description = "A job that runs when its turn has come; Location names it", body = JobReport),
+        (status = 400, description = "What is asked for makes no sense"),
+        (status = 401, description = "A token is needed"),
+        (status = 403, description = "The file is in none of the folders of `pipeline.roots`, or the token only reads"),
+        (status = 404, description = "There is no such file"),
+        (status = 413, description = "The body is too long"),
+        (status = 415, description = "The body is no JSON"),
+        (status = 422, description = "The body is not what is asked for"),
+        (status = 429, description = "Enough videos wait already, or too many requests are under way"),
+    )
+)]
 pub(super) async fn process(
     State(server): State<Server>,
     asked: Result<Json<Asked>, JsonRejection>,
@@ -76,7 +95,19 @@ pub(super) async fn process(
 }
 
 /// `GET /api/artifacts/{fingerprint}`: what is there of each kind.
-async fn survey(State(server): State<Server>, Path(name): Name) -> Answer<Json<Value>> {
+#[utoipa::path(
+    get,
+    path = "/api/artifacts/{fingerprint}",
+    tag = "artifacts",
+    params(("fingerprint" = String, Path, description = "The fingerprint of the video")),
+    responses(
+        (status = 200, description = "What is there of each kind", body = serde_json::Value),
+        (status = 401, description = "A token is needed"),
+        (status = 404, description = "It was never made, or has gone"),
+        (status = 429, description = "Too many tokens were wrong"),
+    )
+)]
+pub(super) async fn survey(State(server): State<Server>, Path(name): Name) -> Answer<Json<Value>> {
     let (processing, source) = (processing(&server)?, named(&name)?);
     let (mut told, mut is_known) = (Vec::new(), false);
     for kind in ArtifactKind::ALL {
@@ -97,7 +128,19 @@ async fn survey(State(server): State<Server>, Path(name): Name) -> Answer<Json<V
 }
 
 /// `GET .../keyframes`: the list of the frames, each with the address of its picture.
-async fn keyframes(State(server): State<Server>, Path(name): Name) -> Answer<Json<Value>> {
+#[utoipa::path(
+    get,
+    path = "/api/artifacts/{fingerprint}/keyframes",
+    tag = "artifacts",
+    params(("fingerprint" = String, Path, description = "The fingerprint of the video")),
+    responses(
+        (status = 200, description = "The frames, each with the address of its picture", body = serde_json::Value),
+        (status = 401, description = "A token is needed"),
+        (status = 404, description = "It was never made, or has gone"),
+        (status = 429, description = "Too many tokens were wrong"),
+    )
+)]
+pub(super) async fn keyframes(State(server): State<Server>, Path(name): Name) -> Answer<Json<Value>> {
     let found = keyframes_of(&server, &name).await?;
     let frames = found.value().frames.iter().enumerate().map(|(at, frame)| {
         let picture = found.info(frame.picture);
@@ -115,7 +158,20 @@ async fn keyframes(State(server): State<Server>, Path(name): Name) -> Answer<Jso
 }
 
 /// `GET .../frames/{n}.jpg`: one picture.
-async fn frame(
+#[utoipa::path(
+    get,
+    path = "/api/artifacts/{fingerprint}/frames/{frame}",
+    tag = "artifacts",
+    params(("fingerprint" = String, Path, description = "The fingerprint of the video"), ("frame" = String, Path, description = "Its number, such as 0.jpg")),
+    responses(
+        (status = 200, description = "One picture", body = Vec<u8>, content_type = "image/jpeg"),
+        (status = 304, description = "It is the one that is known"),
+        (status = 401, description = "A token is needed"),
+        (status = 404, description = "It was never made, or has gone"),
+        (status = 429, description = "Too many tokens were wrong"),
+    )
+)]
+pub(super) async fn frame(
     State(server): State<Server>,
     Path((name, frame)): Path<(String, String)>,
     headers: HeaderMap,
@@ -145,24 +201,72 @@ async fn frame(
 }
 
 /// `GET .../transcript`.
-async fn transcript(State(server): State<Server>, Path(name): Name) -> Answer<Json<Transcript>> {
+#[utoipa::path(
+    get,
+    path = "/api/artifacts/{fingerprint}/transcript",
+    tag = "artifacts",
+    params(("fingerprint" = String, Path, description = "The fingerprint of the video")),
+    responses(
+        (status = 200, description = "What is said, and when", body = serde_json::Value),
+        (status = 401, description = "A token is needed"),
+        (status = 404, description = "It was never made, or has gone"),
+        (status = 429, description = "Too many tokens were wrong"),
+    )
+)]
+pub(super) async fn transcript(State(server): State<Server>, Path(name): Name) -> Answer<Json<Transcript>> {
     Ok(Json(Transcript::clone(&*transcript_of(&server, &name).await?)))
 }
 
 /// `GET .../transcript.vtt`.
-async fn vtt(State(server): State<Server>, Path(name): Name) -> Answer<Response> {
+#[utoipa::path(
+    get,
+    path = "/api/artifacts/{fingerprint}/transcript.vtt",
+    tag = "artifacts",
+    params(("fingerprint" = String, Path, description = "The fingerprint of the video")),
+    responses(
+        (status = 200, description = "The same as WebVTT", body = String, content_type = "text/vtt"),
+        (status = 401, description = "A token is needed"),
+        (status = 404, description = "It was never made, or has gone"),
+        (status = 429, description = "Too many tokens were wrong"),
+    )
+)]
+pub(super) async fn vtt(State(server): State<Server>, Path(name): Name) -> Answer<Response> {
     let text = subtitles::vtt(&*transcript_of(&server, &name).await?);
     Ok(([(header::CONTENT_TYPE, "text/vtt; charset=utf-8")], text).into_response())
 }
 
 /// `GET .../transcript.srt`.
-async fn srt(State(server): State<Server>, Path(name): Name) -> Answer<Response> {
+#[utoipa::path(
+    get,
+    path = "/api/artifacts/{fingerprint}/transcript.srt",
+    tag = "artifacts",
+    params(("fingerprint" = String, Path, description = "The fingerprint of the video")),
+    responses(
+        (status = 200, description = "The same as SubRip", body = String, content_type = "application/x-subrip"),
+        (status = 401, description = "A token is needed"),
+        (status = 404, description = "It was never made, or has gone"),
+        (status = 429, description = "Too many tokens were wrong"),
+    )
+)]
+pub(super) async fn srt(State(server): State<Server>, Path(name): Name) -> Answer<Response> {
     let text = subtitles::srt(&*transcript_of(&server, &name).await?);
     Ok(([(header::CONTENT_TYPE, "application/x-subrip; charset=utf-8")], text).into_response())
 }
 
 /// `GET .../descriptions`.
-async fn descriptions(State(server): State<Server>, Path(name): Name) -> Answer<Json<Descriptions>> {
+#[utoipa::path(
+    get,
+    path = "/api/artifacts/{fingerprint}/descriptions",
+    tag = "artifacts",
+    params(("fingerprint" = String, Path, description = "The fingerprint of the video")),
+    responses(
+        (status = 200, description = "What is seen in frames", body = serde_json::Value),
+        (status = 401, description = "A token is needed"),
+        (status = 404, description = "It was never made, or has gone"),
+        (status = 429, description = "Too many tokens were wrong"),
+    )
+)]
+pub(super) async fn descriptions(State(server): State<Server>, Path(name): Name) -> Answer<Json<Descriptions>> {
     let processing = processing(&server)?;
     let stage = processing.stages().descriptions.as_ref().ok_or_else(|| unset("describer"))?;
     let found = found(processing, &name, stage, ArtifactKind::Descriptions).await?;
@@ -170,7 +274,19 @@ async fn descriptions(State(server): State<Server>, Path(name): Name) -> Answer<
 }
 
 /// `GET .../embeddings`: passages with their vectors.
-async fn embeddings(State(server): State<Server>, Path(name): Name) -> Answer<Response> {
+#[utoipa::path(
+    get,
+    path = "/api/artifacts/{fingerprint}/embeddings",
+    tag = "artifacts",
+    params(("fingerprint" = String, Path, description = "The fingerprint of the video")),
+    responses(
+        (status = 200, description = "Passages with their vectors", body = serde_json::Value),
+        (status = 401, description = "A token is needed"),
+        (status = 404, description = "It was never made, or has gone"),
+        (status = 429, description = "Too many tokens were wrong"),
+    )
+)]
+pub(super) async fn embeddings(State(server): State<Server>, Path(name): Name) -> Answer<Response> {
     let processing = processing(&server)?;
     let kind = ArtifactKind::Embeddings;
     let found = match processing.stages().embeddings.as_ref().ok_or_else(|| unset("embedder"))? {
