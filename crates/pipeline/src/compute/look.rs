@@ -56,7 +56,8 @@ pub(crate) async fn look(shared: &Shared, resolved: &Resolved, selection: &Selec
         for (segment, lookup) in some.iter().zip(lookups) {
             let held = lookup.found.and_then(|found| {
                 let (bytes, origin) = (found.entry.body, found.name);
-                Some(Held { segment: *segment, table: part::table(&bytes)?, bytes, origin, gone: Vec::new() })
+                let table = part::table(&bytes).filter(|table| table.axis == resolved.axis)?;
+                Some(Held { segment: *segment, table, bytes, origin, gone: Vec::new() })
             });
             snapshot.wanted.push(*segment);
             snapshot.held.push(held);

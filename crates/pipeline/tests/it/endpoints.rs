@@ -229,6 +229,7 @@ async fn a_model_that_says_nothing_is_an_error() {
         (choice("stop", json!(" \n")), "answered with nothing"),
         (choice("stop", Value::Null), "answered with nothing"),
         (choice("content_filter", json!("No.")), "withholds its answer"),
+        (choice("length", json!("A man who")), "answered with more than the 200 tokens allowed, and was cut short"),
     ] {
         let upstream = Upstream::new(move |_| Answer::json(&answer)).await;
         let kit = Kit::new();

@@ -85,6 +85,23 @@ impl Kit {
         path
     }
 
+    /// A shell script that tells its number, and with `tell` those of what it starts.
+    pub(crate) fn telling(&self, name: &str, body: &str) -> PathBuf {
+        let told = self.path("told");
+        self.script(name, &format!("tell() {{ echo $1 >> '{}'; }}\ntell $$\n{body}", told.display()))
+    }
+
+    /// Waits until nothing runs any more of what was told; something was.
+    pub(crate) async fn has_ended(&self) -> bool {
+        let has_ended = |id: &str| {
+            let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+            stat.is_empty() || stat.contains(") Z ")
+        };
+        let told = || self.read("told");
+        assert!(!told().is_empty(), "nothing was started");
+        eventually(Duration::from_mins(1), || std::future::ready(told().lines().all(has_ended))).await
+    }
+
     /// A command that is a shell script, with `arguments`.
     pub(crate) fn command(&self, body: &str, arguments: &[&str]) -> CommandLine {
         let program = self.script("command", body);

@@ -3,16 +3,20 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a helper of a test may fail the test")]
 
 mod bad_input;
+mod changing;
 mod concurrency;
+mod dropped;
 mod endpoints;
 mod explain;
 mod fake;
 mod gone;
 mod graph;
+mod invalidate;
 mod kill;
 mod kit;
 mod library;
 mod memo;
+mod misbehave;
 #[cfg(feature = "models")]
 mod models;
 mod names;
@@ -21,6 +25,7 @@ mod segments;
 mod support;
 mod tiers;
 mod times;
+mod together;
 mod tools;
 mod transcripts;
 mod upstream;
