@@ -212,18 +212,26 @@ async fn mend(
     pieces: Vec<Piece>,
 ) -> Result<(Vec<Segment>, Tally)> {
     let (mut mended, mut tally, probe) = (Vec::new(), Tally::default(), video.probe_or_error()?);
+    let mut different: Option<u32> = None;
     for piece in pieces {
+        if different == Some(piece.segment.index) {
+            continue;
+        }
         let key = resolved.root.child("mend").part(piece.segment.index).part(piece.number).build()?;
         let (shared_job, segments) = (shared.clone(), vec![piece.segment]);
         let whole = resolved.axis.segment(piece.segment.index);
         let (video, resolved) = (video.clone(), resolved.clone());
         let job = Job { shared: shared_job, video, resolved, segments, most: None, piece: Some(piece) };
         match run_job(shared, &key, job, probe.clone()).await {
-            Ok(hit) => {
-                mended.extend((hit.value.bodies > 0).then_some(whole));
+            Ok(hit) if hit.value.bodies > 0 => {
+                mended.push(whole);
                 tally.add(&hit.value);
             }
-            Err(error) if error.kind() == ErrorKind::Internal => tracing::debug!(%error, "not mended"),
+            Ok(_) => different = Some(whole.index),
+            Err(error) if error.kind() == ErrorKind::Internal => {
+                tracing::debug!(%error, "not mended");
+                different = Some(whole.index);
+            }
             Err(error) => return Err(error),
         }
     }

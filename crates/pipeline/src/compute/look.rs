@@ -115,10 +115,11 @@ impl Snapshot {
         lacking
     }
 
-    /// The bundles that are gone of segments of which nothing else is, where it is known when they are.
+    /// The bundles that are gone of segments of which no more than half are, where it is known when they are: more of them
+    /// cost less in one pass.
     pub(crate) fn pieces(&self) -> Vec<Piece> {
         let mut pieces = Vec::new();
-        for held in self.held.iter().flatten() {
+        for held in self.held.iter().flatten().filter(|held| 2 * held.gone.len() <= held.table.bundles.len()) {
             for number in &held.gone {
                 let bundle = held.table.bundles.get(*number as usize);
                 pieces.extend(bundle.and_then(|bundle| {

@@ -66,7 +66,9 @@ impl<S: Stage<Kind: Texts>> Embedder<S> {
 
     fn by(texts: Arc<S>, by: By, at_once: usize, resource: Resource) -> Self {
         let precision = Precision::default();
-        Self { texts, by, dimensions: None, precision, batch: BATCH, at_once, segment: SEGMENT, resource }
+        // Whoever wants few embeddings is not to wait for the texts of more.
+        let segment = texts.recipe().segment.map_or(SEGMENT, |length| length.min(SEGMENT));
+        Self { texts, by, dimensions: None, precision, batch: BATCH, at_once, segment, resource }
     }
 
     /// How many numbers a vector has to have: other ones are errors. An endpoint is asked for that many.
@@ -87,7 +89,8 @@ impl<S: Stage<Kind: Texts>> Embedder<S> {
         self
     }
 
-    /// In segments of this length, five minutes unless set: what a killed run loses at most. It is part of the identity.
+    /// In segments of this length: what a killed run loses at most. It is part of the identity. Unless set, those of the
+    /// texts, five minutes at most.
     pub const fn segment(mut self, length: Duration) -> Self {
         self.segment = length;
         self

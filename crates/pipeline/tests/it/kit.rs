@@ -4,8 +4,10 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
+use cache_core::Backend;
 use cache_mem::MemBackend;
 use cache_testkit::eventually;
 use cache_tiered::Tiered;
@@ -20,6 +22,7 @@ pub(crate) const SPEECH: &str = "The old harbor wakes before the sun. Fishing bo
 /// A directory for films and programs, and a cache in memory; removed at the end.
 pub(crate) struct Kit {
     dir: TempDir,
+    pub(crate) backend: Arc<dyn Backend>,
     pub(crate) cache: ArtifactCache,
 }
 
@@ -27,9 +30,10 @@ impl Kit {
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("scratch")).unwrap();
-        let tiers = Tiered::builder().tier(MemBackend::new(256 << 20)).build().unwrap();
+        let backend: Arc<dyn Backend> = Arc::new(MemBackend::new(256 << 20));
+        let tiers = Tiered::builder().tier(backend.clone()).build().unwrap();
         let options = ArtifactOptions { scratch: dir.path().join("scratch"), ..ArtifactOptions::default() };
-        Self { cache: ArtifactCache::new(tiers, options).unwrap(), dir }
+        Self { cache: ArtifactCache::new(tiers, options).unwrap(), backend, dir }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

@@ -5,6 +5,7 @@
 mod bad_input;
 mod changing;
 mod concurrency;
+mod damaged;
 mod dropped;
 mod endpoints;
 mod explain;
@@ -20,6 +21,7 @@ mod misbehave;
 #[cfg(feature = "models")]
 mod models;
 mod names;
+mod ranges;
 mod real;
 mod segments;
 mod support;
@@ -28,6 +30,7 @@ mod times;
 mod together;
 mod tools;
 mod transcripts;
+mod unfit;
 mod upstream;
 mod verify;
 mod warm;
