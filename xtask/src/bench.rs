@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use crate::failure::Failure;
-use crate::workspace;
+use crate::{process, tools, workspace};
 
 /// A group of benchmarks that one section of the page is about.
 #[derive(Debug)]
@@ -45,11 +45,16 @@ const SUITES: &[Suite] = &[
     Suite { name: "file", targets: &[Target { name: "file", output: Output::Report }] },
     Suite { name: "sqlite", targets: &[Target { name: "sqlite", output: Output::Report }] },
     Suite { name: "s3", targets: &[Target { name: "s3", output: Output::Report }] },
+    Suite { name: "pipeline", targets: &[Target { name: "pipeline", output: Output::Report }] },
     Suite { name: "tiers", targets: &[Target { name: "tiers", output: Output::Criterion }] },
     Suite { name: "compare", targets: &[Target { name: "compare", output: Output::Criterion }] },
     Suite { name: "redis", targets: &[Target { name: "redis", output: Output::Markdown }] },
+    Suite { name: "gateway", targets: &[Target { name: "gateway", output: Output::Report }] },
     Suite { name: "peers", targets: &[Target { name: "peers", output: Output::Markdown }] },
 ];
+
+/// The suite that measures the binary, and other servers beside it.
+const BINARY: &str = "gateway";
 
 /// Runs the suites that `args` name, or all, and writes what they found into docs/benchmarks.md.
 pub(crate) fn command(args: &[String]) -> Result<(), Failure> {
@@ -125,6 +130,11 @@ impl Target {
     fn run(&self, order: &Order) -> Result<String, Failure> {
         let folder = page::reports_folder();
         let mut command = self.command(order);
+        if self.name == BINARY {
+            tools::ensure(tools::FOR_BENCHES)?;
+            process::run(&mut workspace::cargo(&["build", "--release", "--package", "gateway"]))?;
+            command.env("REELCACHE_BIN", workspace::target_folder().join("release").join("reelcache"));
+        }
         match self.output {
             Output::Report => {
                 command.arg("--out").arg(&folder);

@@ -26,6 +26,12 @@ pub(crate) const FOR_TESTS: &[Tool] = &[
     Tool { program: "chromium", debian_package: "chromium", why: "plays a link in a page" },
 ];
 
+/// What the benchmarks of the binary need.
+pub(crate) const FOR_BENCHES: &[Tool] = &[
+    Tool { program: "wrk", debian_package: "wrk", why: "asks as fast as a server answers" },
+    Tool { program: "nginx", debian_package: "nginx-light", why: "is what the binary is measured against" },
+];
+
 /// Makes sure that every one of `tools` is on the path: installs what is missing where that is allowed, otherwise
 /// fails with the command to run.
 pub(crate) fn ensure(tools: &[Tool]) -> Result<(), Failure> {

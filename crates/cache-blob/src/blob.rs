@@ -17,6 +17,7 @@ use cache_core::{Error, ErrorKind, Key, Stamp};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 pub(crate) use fetch::TURN;
 pub(crate) use keep::Found;
@@ -26,6 +27,7 @@ pub(crate) use upstream::Upstream;
 use filling::Filling;
 use plan::{Plan, Reach};
 
+use crate::activity::BlobActivity;
 use crate::blobs::Shared;
 use crate::manifest::Manifest;
 use crate::outcome::{Limit, Uncached};
@@ -60,6 +62,7 @@ pub(crate) struct Blob {
     /// Grows with what comes from the source.
     progress: AtomicU64,
     sealing: AtomicBool,
+    since: Instant,
     runtime: Handle,
 }
 
@@ -117,6 +120,7 @@ impl Blob {
             moved: Notify::new(),
             progress: AtomicU64::new(0),
             sealing: AtomicBool::new(false),
+            since: Instant::now(),
             runtime,
             shared,
             key,
@@ -129,6 +133,27 @@ impl Blob {
 
     pub(crate) fn manifest(&self) -> Manifest {
         self.manifest.lock().clone()
+    }
+
+    /// What is read and fetched of it at this moment.
+    pub(crate) fn activity(&self) -> BlobActivity {
+        let (len, segments) = {
+            let manifest = self.manifest.lock();
+            (manifest.len, manifest.segments())
+        };
+        let at_work = self.plan(|plan| plan.at_work());
+        BlobActivity {
+            key: self.key.clone(),
+            len,
+            segment_len: self.segment_len,
+            segments,
+            kept: at_work.kept,
+            kept_segments: at_work.kept_segments,
+            filling: at_work.filling,
+            readers: at_work.readers,
+            uncached: self.uncached(),
+            elapsed: self.since.elapsed(),
+        }
     }
 
     pub(crate) fn source(&self) -> Arc<dyn Source> {

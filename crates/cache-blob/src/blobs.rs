@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
+use crate::activity::BlobActivity;
 use crate::blob::{Blob, Open};
 use crate::gates::Gates;
 use crate::manifest::Manifest;
@@ -136,6 +137,13 @@ impl Blobs {
         }
         *visit.slot.blob.lock() = Some(blob.clone());
         Ok(open(blob))
+    }
+
+    /// What is read and fetched of each open blob, in no promised order: those that are read, and those that fetches go on
+    /// for. Costs a short lock of each.
+    pub fn activity(&self) -> Vec<BlobActivity> {
+        let live: Vec<_> = self.0.live.lock().values().filter_map(|slot| slot.blob.lock().clone()).collect();
+        live.iter().map(|blob| blob.activity()).collect()
     }
 }
 

@@ -33,6 +33,7 @@
 //!
 //! docs/blobs.md says what a reader is promised, and what it costs.
 
+mod activity;
 mod blob;
 mod blobs;
 mod error;
@@ -45,6 +46,7 @@ mod reader;
 mod refused;
 mod source;
 
+pub use activity::BlobActivity;
 pub use blobs::Blobs;
 pub use error::{BlobError, Result};
 pub use options::{BlobsBuilder, WhenLeft};

@@ -8,6 +8,7 @@ mod config;
 mod dirs;
 mod doctor;
 mod exit;
+mod jobs;
 mod media;
 mod naming;
 mod ops;
@@ -34,7 +35,8 @@ use clap::FromArgMatches;
 use cli::{Cli, Command, ConfigArgs};
 use config::{Effective, Sources};
 use exit::Exit;
-use stack::Plan;
+use serve::Front;
+use stack::{Plan, Stack};
 
 fn main() -> ExitCode {
     let matches = cli::command().get_matches();
@@ -81,16 +83,29 @@ async fn run_on_cache(command: Command, effective: &Effective) -> Exit {
             return Exit::Usage;
         }
     };
-    let stack = match plan.open().await {
-        Ok(stack) => stack,
-        Err(error) => {
+    let front = match command {
+        Command::Process(_) => None,
+        // First: whoever waits for the server hears that it starts.
+        _ => match Front::open(effective).await {
+            Ok(front) => Some(front),
+            Err(error) => {
+                report(&error);
+                return Exit::of(&error);
+            }
+        },
+    };
+    let stack = match open(plan, front.as_ref()).await {
+        Some(Ok(stack)) => stack,
+        Some(Err(error)) => {
             report(&error);
             return Exit::Directory;
         }
+        None => return Exit::Done,
     };
-    let ended = match command {
-        Command::Process(args) => process::run(&stack, &args).await,
-        _ => serve::run(&stack, effective).await,
+    let ended = match (front, command) {
+        (Some(front), _) => front.run(&stack, effective).await,
+        (None, Command::Process(args)) => process::run(&stack, &args).await,
+        (None, _) => Ok(Exit::Usage),
     };
     // What was stored is to survive whatever became of the rest.
     let closed = stack.tiers.close().await.map(|()| Exit::Done);
@@ -101,6 +116,15 @@ async fn run_on_cache(command: Command, effective: &Effective) -> Exit {
         })
     };
     exit_of(ended).or(exit_of(closed))
+}
+
+/// The tiers of `plan`; nothing when `front` is told to end before they are open.
+async fn open(plan: Plan, front: Option<&Front>) -> Option<Result<Stack>> {
+    let Some(front) = front else { return Some(plan.open().await) };
+    tokio::select! {
+        opened = plan.open() => Some(opened),
+        () = front.told_to_end() => None,
+    }
 }
 
 fn show_config(effective: &Effective, args: &ConfigArgs) -> Exit {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cache_core::{Clock, Error, Freshness, Lifetime, MINUTE, Result, Timestamp, ttl};
-use cache_tiered::Cache;
+use cache_tiered::{Cache, CacheStats, Progress};
 use futures_util::StreamExt;
 use futures_util::stream;
 use providers::{
@@ -106,6 +106,18 @@ impl Media {
     /// The providers by name.
     pub(crate) fn registry(&self) -> &Registry {
         &self.0.registry
+    }
+
+    /// How far each lookup is that runs at this moment.
+    pub(crate) fn loads(&self) -> Vec<Progress> {
+        let links = self.providers().iter().flat_map(AnyProvider::loads);
+        links.chain(self.0.choices.loads()).collect()
+    }
+
+    /// The figures of the caches.
+    pub(crate) fn stats(&self) -> Vec<CacheStats> {
+        let links = self.providers().iter().map(|provider| provider.stats().cache);
+        links.chain([self.0.choices.stats()]).collect()
     }
 
     /// The names of the providers, the default first.

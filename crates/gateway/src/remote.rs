@@ -158,7 +158,7 @@ impl Remote {
 
     fn refusal(&self, status: StatusCode, body: &[u8]) -> Error {
         let said = serde_json::from_slice::<serde_json::Value>(body).ok();
-        let said = said.as_ref().and_then(|said| said["error"].as_str()).map(crate::text::one_line);
+        let said = said.as_ref().and_then(|said| said["detail"].as_str()).map(crate::text::one_line);
         let kind = match status {
             StatusCode::BAD_REQUEST => ErrorKind::Invalid,
             StatusCode::GATEWAY_TIMEOUT => ErrorKind::Timeout,

@@ -4,9 +4,12 @@ mod admin;
 mod connections;
 mod cors;
 mod guard;
+mod metrics;
 mod page;
+mod phase;
 mod play;
 mod problem;
+mod ready;
 mod routes;
 mod search;
 mod stats;
@@ -16,9 +19,12 @@ mod videos;
 use std::io::Write;
 use std::net::SocketAddr;
 
+use axum::Router;
 use cache_core::{Backend, Error, ErrorKind, Result};
 use cache_tiered::Sweeper;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::beacon::{self, Beacon};
 use crate::config::{Config, Effective, Secret, Serve};
@@ -27,40 +33,90 @@ use crate::media::Media;
 use crate::signals::Stop;
 use crate::stack::Stack;
 
+use connections::Routers;
+use metrics::{Recorder, Upkeep};
+use phase::{At, Phase};
 use play::Player;
 use routes::Server;
 pub(crate) use stats::Snapshot;
 
-/// Serves until a signal asks it to end, then lets running requests end and closes the tiers.
-pub(crate) async fn run(stack: &Stack, effective: &Effective) -> Result<Exit> {
-    let config = &effective.config;
-    let serve = &config.serve;
-    let media = match Media::open(stack, effective).await {
-        Err(error) if error.kind() == ErrorKind::Invalid => {
-            crate::report(&error);
-            return Ok(Exit::Usage);
-        }
-        media => media?,
-    };
-    let player = Player::new(stack, config)?;
-    // Before the address is announced: whoever waits for that line may send a signal at once.
-    let mut stop = Stop::listen()?;
-    let listener = TcpListener::bind(serve.listen).await.map_err(|error| cannot_listen(serve, &error))?;
-    let address = listener.local_addr().map_err(|error| cannot_listen(serve, &error))?;
-    let key = beacon::fresh_key().ok();
-    let beacon = beacon(config, address, key.as_ref());
-    announce(&format!("serving http://{address}/ from {}", stack.places.join(", ")));
-    let sweeper = sweeper(stack, config)?;
-    let server = Server::new(stack.clone(), player, media, effective.clone());
-    connections::serve(listener, routes::router(server.clone(), key.as_ref()), serve, &mut stop).await;
-    drop(beacon);
-    server.media.close().await?;
-    if let Some(sweeper) = sweeper {
-        sweeper.close().await?;
+/// A server that listens, and says that it starts until there is something to serve. Dropping it ends it at once.
+#[derive(Debug)]
+pub(crate) struct Front {
+    address: SocketAddr,
+    phase: Phase,
+    router: watch::Sender<Router>,
+    connections: AbortOnDrop,
+    recorder: Recorder,
+    _upkeep: Upkeep,
+}
+
+#[derive(Debug)]
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
     }
-    stack.tiers.close().await?;
-    announce("stopped: everything acknowledged is stored");
-    Ok(Exit::Done)
+}
+
+impl Front {
+    /// Listens where `effective` says, and for signals. What is opened after this is measured.
+    ///
+    /// # Errors
+    /// `Unavailable` when the address is taken.
+    pub(crate) async fn open(effective: &Effective) -> Result<Self> {
+        let serve = effective.config.serve.clone();
+        let recorder = Recorder::install()?;
+        // Before the address is announced: whoever waits for that line may send a signal at once.
+        let stop = Stop::listen()?;
+        let listener = TcpListener::bind(serve.listen).await.map_err(|error| cannot_listen(&serve, &error))?;
+        let address = listener.local_addr().map_err(|error| cannot_listen(&serve, &error))?;
+        let phase = Phase::default();
+        let waiting = routes::while_not_serving(&serve, &phase);
+        let router = watch::Sender::new(waiting.clone());
+        let routers = Routers { current: router.subscribe(), waiting };
+        let connections = connections::serve(listener, routers, serve, phase.clone(), stop);
+        let connections = AbortOnDrop(tokio::spawn(connections));
+        Ok(Self { address, phase, router, connections, _upkeep: recorder.keep_up(), recorder })
+    }
+
+    /// Waits until a signal asks the server to end.
+    pub(crate) async fn told_to_end(&self) {
+        self.phase.draining().await;
+    }
+
+    /// Serves until a signal asks it to end, then lets running requests end and closes the tiers.
+    pub(crate) async fn run(mut self, stack: &Stack, effective: &Effective) -> Result<Exit> {
+        let config = &effective.config;
+        let media = match Media::open(stack, effective).await {
+            Err(error) if error.kind() == ErrorKind::Invalid => {
+                crate::report(&error);
+                return Ok(Exit::Usage);
+            }
+            media => media?,
+        };
+        let player = Player::new(stack, config)?;
+        let key = beacon::fresh_key().ok();
+        let sweeper = sweeper(stack, config)?;
+        let server = Server::new(stack.clone(), player, media, effective.clone())
+            .in_phase(self.phase.clone())
+            .measured_by(&self.recorder);
+        drop(self.router.send_replace(routes::router(server.clone(), key.as_ref())));
+        self.phase.enter(At::Serving);
+        let beacon = beacon(config, self.address, key.as_ref());
+        announce(&format!("serving http://{}/ from {}", self.address, stack.places.join(", ")));
+        let served = (&mut self.connections.0).await;
+        drop(beacon);
+        server.media.close().await?;
+        if let Some(sweeper) = sweeper {
+            sweeper.close().await?;
+        }
+        stack.tiers.close().await?;
+        served.map_err(|error| Error::new(ErrorKind::Internal, "the server ended by a panic").with_source(error))?;
+        announce("stopped: everything acknowledged is stored");
+        Ok(Exit::Done)
+    }
 }
 
 /// The file by which commands find this server. They can be told where it is, too, so it is missed by few.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use cache_core::{Backend, Entry, Error, ErrorKind, PolicyKind, Result};
 use cache_file::{FileBackend, FileConfig};
-use cache_layers::Breaker;
+use cache_layers::{Breaker, Metered};
 use cache_mem::MemBackend;
 use cache_redis::{RedisBackend, RedisOptions, Start};
 use cache_s3::{ObjectBackend, ObjectConfig};
@@ -82,7 +82,7 @@ impl Plan {
             places.push(tier.to_string());
             let most = if tier.is_large() { Entry::MAX_BODY } else { short };
             let kind = tier.kind();
-            let opened = tier.open().await?;
+            let opened: Arc<dyn Backend> = Arc::new(Metered::new(tier.open().await?));
             let backend = match self.longest {
                 Some(longest) => Arc::new(Lived::new(opened, longest)),
                 None => opened,

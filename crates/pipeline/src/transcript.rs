@@ -7,6 +7,8 @@ mod stage;
 mod stitch;
 mod text;
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 pub use stage::Transcriber;
@@ -85,7 +87,7 @@ impl Transcript {
     /// All words in order. Those of a segment without words of its own are the pieces between its spaces, their times
     /// guessed from their lengths.
     pub fn words(&self) -> Vec<Word> {
-        self.segments.iter().flat_map(Utterance::timed_words).collect()
+        self.segments.iter().flat_map(|segment| segment.timed_words().into_owned()).collect()
     }
 
     /// The same words, said `by_ms` milliseconds later.
@@ -108,7 +110,7 @@ impl Transcript {
 
 impl Utterance {
     /// Its words; guessed from the text where it has none.
-    pub(crate) fn timed_words(&self) -> Vec<Word> {
-        if self.words.is_empty() { text::guess(self) } else { self.words.clone() }
+    pub(crate) fn timed_words(&self) -> Cow<'_, [Word]> {
+        if self.words.is_empty() { text::guess(self).into() } else { Cow::Borrowed(&self.words) }
     }
 }

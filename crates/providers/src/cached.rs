@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use cache_core::{Clock, Key, Result, Swept};
-use cache_tiered::{CacheStats, Invalidation, Load};
+use cache_tiered::{CacheStats, Invalidation, Load, Progress};
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 
@@ -172,6 +172,11 @@ impl<P: Provider> CachedProvider<P> {
     /// As [`Backend::sweep`](cache_core::Backend::sweep).
     pub async fn remove_expired(&self) -> Result<Swept> {
         self.0.store.remove_expired().await
+    }
+
+    /// How far each running lookup of links is, in no promised order.
+    pub fn loads(&self) -> Vec<Progress> {
+        self.0.store.cache().loads()
     }
 
     /// The figures of now.

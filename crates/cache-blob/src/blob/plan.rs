@@ -1,5 +1,7 @@
 //! `Plan`: which segment is fetched next, and by whom. Pure: no input and output, no clock, no lock.
 
+mod at_work;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 

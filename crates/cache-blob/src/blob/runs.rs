@@ -1,6 +1,7 @@
 //! `Runs`: a set of numbers that mostly follow on each other.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Numbers, as runs: the first of each, and the one behind its last.
 #[derive(Debug, Default)]
@@ -12,6 +13,11 @@ pub(super) struct Runs {
 impl Runs {
     pub(super) const fn len(&self) -> u64 {
         self.len
+    }
+
+    /// Each run: its first number, and the one behind its last.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Range<u64>> {
+        self.runs.iter().map(|(start, end)| *start..*end)
     }
 
     pub(super) fn contains(&self, number: u64) -> bool {

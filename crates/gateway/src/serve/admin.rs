@@ -2,23 +2,24 @@
 
 mod config;
 mod entries;
+mod events;
 mod gate;
+mod guesses;
+mod jobs;
 mod upkeep;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
-use axum::http::header::{self, HeaderValue};
 use axum::middleware;
-use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use cache_core::{Error, ErrorKind};
-use serde_json::json;
 
+use super::metrics;
+use super::problem::Problem;
 use super::routes::Server;
 use super::videos;
+pub(super) use events::Events;
 pub(super) use gate::{Gate, pass_player};
 
 /// The routes, behind the gate.
@@ -33,49 +34,18 @@ pub(super) fn routes(gate: &Arc<Gate>) -> Router<Server> {
         .route("/api/links/report", post(videos::report))
         .route("/api/cache-config", get(config::show).post(config::act))
         .route("/api/cache-stats", get(config::stats))
+        .route("/api/jobs", get(jobs::list))
+        .route("/api/jobs/{id}", get(jobs::get).delete(jobs::cancel))
         // The gate has a limit of its own.
         .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn_with_state(gate.clone(), gate::pass))
+        .merge(streams(gate))
 }
 
-/// A failure as JSON: `{"error": ...}`.
-#[derive(Debug)]
-struct Refusal(StatusCode, String);
-
-type Answer<T> = Result<T, Refusal>;
-
-impl Refusal {
-    fn bad(message: impl Into<String>) -> Self {
-        Self(StatusCode::BAD_REQUEST, message.into())
-    }
+/// What is listened to for long, and what has to be answered when all turns are taken: they have places of their own.
+fn streams(gate: &Arc<Gate>) -> Router<Server> {
+    let streams = Router::new().route("/api/events", get(events::listen)).route("/metrics", get(metrics::scrape));
+    streams.layer(middleware::from_fn_with_state(gate.clone(), gate::pass_listener))
 }
 
-impl From<Error> for Refusal {
-    fn from(error: Error) -> Self {
-        let status = match error.kind() {
-            ErrorKind::Invalid => StatusCode::BAD_REQUEST,
-            ErrorKind::Timeout => StatusCode::GATEWAY_TIMEOUT,
-            ErrorKind::Unavailable | ErrorKind::Closed => StatusCode::SERVICE_UNAVAILABLE,
-            _ => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        Self(status, error.to_string())
-    }
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let Self(status, message) = self;
-        let mut response = (status, axum::Json(json!({ "error": message }))).into_response();
-        let headers = response.headers_mut();
-        match status {
-            StatusCode::UNAUTHORIZED => {
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"reelcache\""));
-            }
-            StatusCode::TOO_MANY_REQUESTS => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-            }
-            _ => {}
-        }
-        response
-    }
-}
+type Answer<T> = Result<T, Problem>;

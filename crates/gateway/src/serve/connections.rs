@@ -1,57 +1,66 @@
 //! The accept loop: bounded connections, a limit on slow request heads, graceful end.
 
-use std::pin::Pin;
+use std::fmt;
+use std::future::pending;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
 
+use super::metrics::Connected;
+use super::phase::{At, Phase};
 use crate::config::Serve;
 use crate::signals::Stop;
 
 /// Pause after a failed accept, so that running out of file descriptors does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves `router` on `listener` until a signal, then lets running requests end until a limit or a second signal.
+/// What connections are answered by.
+#[derive(Debug)]
+pub(super) struct Routers {
+    /// What those that come are answered by, as long as it serves.
+    pub(super) current: watch::Receiver<Router>,
+    /// What those that come while it ends are answered by.
+    pub(super) waiting: Router,
+}
+
+/// Serves on `listener` until a signal, then lets running requests end until a limit or a second signal; who comes
+/// meanwhile is told that it ends, and is not waited for.
 ///
 /// axum's own `serve` has neither a limit on slow request heads nor one on connections.
-pub(super) async fn serve(listener: TcpListener, router: Router, limits: &Serve, stop: &mut Stop) {
+pub(super) async fn serve(listener: TcpListener, routers: Routers, limits: Serve, phase: Phase, mut stop: Stop) {
     let most = usize::try_from(limits.max_connections).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
     let slots = Arc::new(Semaphore::new(most));
     let graceful = GracefulShutdown::new();
     let accept = async {
         loop {
-            let Ok(slot) = slots.clone().acquire_owned().await else { return };
-            match listener.accept().await {
-                Ok((stream, _)) => {
-                    let connection = graceful.watch(connection(stream, router.clone(), limits));
-                    tokio::spawn(async move {
-                        // A player that seeks leaves its connection in the middle of an answer.
-                        if let Err(error) = connection.await {
-                            tracing::debug!(%error, "a connection ended early");
-                        }
-                        drop(slot);
-                    });
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            }
+            let Some((stream, slot)) = next(&listener, &slots).await else { return };
+            let router = routers.current.borrow().clone();
+            run(graceful.watch(connection(stream, router, &limits)), slot);
         }
     };
     tokio::select! {
         () = accept => {}
         _ = stop.received() => {}
     }
-    drop(listener);
+    phase.enter(At::Draining);
+    let turn_away = async {
+        loop {
+            let Some((stream, slot)) = next(&listener, &slots).await else { return pending().await };
+            run(connection(stream, routers.waiting.clone(), &limits), slot);
+        }
+    };
     let drain = limits.drain;
     tokio::select! {
         drained = tokio::time::timeout(drain, graceful.shutdown()) => {
@@ -60,17 +69,55 @@ pub(super) async fn serve(listener: TcpListener, router: Router, limits: &Serve,
             }
         }
         _ = stop.received() => {}
+        () = turn_away => {}
     }
 }
 
-type Connection = http1::Connection<TokioIo<Pin<Box<TimeoutStream<TcpStream>>>>, TowerToHyperService<Router>>;
+/// The next connection, when there is a place for it.
+async fn next(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<((TcpStream, IpAddr), OwnedSemaphorePermit)> {
+    loop {
+        let slot = slots.clone().acquire_owned().await.ok()?;
+        match listener.accept().await {
+            Ok((stream, peer)) => return Some(((stream, peer.ip()), slot)),
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
 
-fn connection(stream: TcpStream, router: Router, limits: &Serve) -> Connection {
+/// Sees a connection to its end, in a task of its own.
+fn run<E: fmt::Display>(connection: impl Future<Output = Result<(), E>> + Send + 'static, slot: OwnedSemaphorePermit) {
+    let connected = Connected::count();
+    tokio::spawn(async move {
+        // A player that seeks leaves its connection in the middle of an answer.
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a connection ended early");
+        }
+        drop((slot, connected));
+    });
+}
+
+/// Who is at the other end of a connection, among the extensions of its requests.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer(pub(super) IpAddr);
+
+fn connection(
+    (stream, peer): (TcpStream, IpAddr),
+    router: Router,
+    limits: &Serve,
+) -> impl GracefulConnection<Error = hyper::Error> + Send + 'static {
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(limits.stall_timeout));
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Peer(peer));
+        router.call(request)
+    });
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_timeout)
         .max_buf_size(usize::try_from(limits.max_head.0).unwrap_or(usize::MAX))
-        .serve_connection(TokioIo::new(Box::pin(stream)), TowerToHyperService::new(router))
+        .serve_connection(TokioIo::new(Box::pin(stream)), service)
 }

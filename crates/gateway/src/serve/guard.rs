@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::problem::Problem;
 use crate::config::{Names, Serve};
 
 /// What is not said otherwise.
@@ -47,7 +48,7 @@ impl Hosts {
 pub(super) async fn check(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
     let mut response = match refusal(&hosts, request.headers()) {
         None => next.run(request).await,
-        Some(refusal) => refusal.into_response(),
+        Some((status, why)) => Problem::new(status, why.trim_end()).into_response(),
     };
     for (name, value) in RESPONSE_HEADERS {
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));

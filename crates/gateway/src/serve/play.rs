@@ -11,7 +11,7 @@ use axum::http::Method;
 use axum::http::header::{self, HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use cache_blob::{BlobError, BlobReader, Blobs, HttpClient, HttpOptions, HttpSource, Source};
+use cache_blob::{BlobActivity, BlobError, BlobReader, Blobs, HttpClient, HttpOptions, HttpSource, Source};
 use cache_core::{Clock, Error, ErrorKind, Key};
 use futures_util::stream::{Stream, StreamExt, iter};
 use serde::Deserialize;
@@ -94,6 +94,11 @@ impl Player {
         // A digest: addresses are long, and some hold secrets.
         let key = Key::of("play").part(blake3::hash(url.as_bytes()).to_hex().as_str()).build()?;
         self.show(&key, source, naming::file_name(url).as_deref(), request).await
+    }
+
+    /// What is read and fetched of films at this moment.
+    pub(super) fn activity(&self) -> Vec<BlobActivity> {
+        self.blobs.activity()
     }
 
     /// What fetches links.

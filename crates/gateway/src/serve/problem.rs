@@ -1,28 +1,34 @@
 //! `Problem`: why a request has no answer, in one shape for all (RFC 9457).
 
 use std::error::Error as StdError;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use axum::Json;
+use axum::extract::Request;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::http::StatusCode;
 use axum::http::header::{self, HeaderValue};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use cache_blob::BlobError;
 use cache_core::{Error, ErrorKind};
+use futures_util::FutureExt;
 use providers::{Failure, Reason, UnknownProvider};
 use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::metrics;
 use crate::media::NoTorrents;
 
 /// The pause that is named where the other side names none.
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// Why a request has no answer.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(super) struct Problem {
     title: &'static str,
-    status: u16,
+    pub(super) status: u16,
     /// What happened and what to do about it, without secrets.
     pub(super) detail: String,
     /// The providers that there are, where another was asked for.
@@ -40,8 +46,14 @@ impl Problem {
             status: status.as_u16(),
             detail: detail.into(),
             providers: Vec::new(),
-            retry_after: None,
+            // Turns come and go in moments.
+            retry_after: (status == StatusCode::TOO_MANY_REQUESTS).then_some(1),
         }
+    }
+
+    /// As it is, but to be asked again after `pause`.
+    pub(super) fn after(self, pause: Duration) -> Self {
+        Self { retry_after: Some(pause.as_secs().max(1)), ..self }
     }
 
     /// The request is wrong.
@@ -101,10 +113,25 @@ impl IntoResponse for Problem {
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"reelcache\""));
+        }
         if let Some(seconds) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
+    }
+}
+
+/// Answers for a handler that panics: one request fails, and nothing else.
+pub(super) async fn contain(request: Request, next: Next) -> Response {
+    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+        Ok(response) => response,
+        Err(_) => {
+            metrics::count_panic();
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the server failed at this: its log says where")
+                .into_response()
+        }
     }
 }
 
@@ -165,6 +192,20 @@ mod tests {
         assert_eq!(of(Reason::RateLimited, None), (503, Some(5)));
         assert_eq!(of(Reason::RateLimited, Some(30)), (503, Some(30)));
         assert_eq!(of(Reason::Unavailable, Some(7)), (503, Some(7)));
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_one_failed_request_and_is_told_as_all_others_are() {
+        let router = axum::Router::new()
+            .route("/", axum::routing::get(|| async { panic!("of this test") as &'static str }))
+            .layer(axum::middleware::from_fn(contain));
+        let service = hyper_util::service::TowerToHyperService::new(router);
+        let request = || Request::get("/").body(axum::body::Body::empty()).unwrap();
+        for _ in 0..2 {
+            let answer = hyper::service::Service::call(&service, request()).await.unwrap();
+            assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+            assert_eq!(answer.headers()["content-type"], "application/problem+json");
+        }
     }
 
     #[test]

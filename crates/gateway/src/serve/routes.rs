@@ -1,20 +1,26 @@
 //! The routes and their handlers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse};
 use axum::routing::get;
-use axum::{Json, Router, middleware};
+use axum::{Router, middleware};
 
-use super::admin::{self, Gate};
+use super::admin::{self, Events, Gate};
+use super::metrics::{Metrics, Recorder};
+use super::phase::Phase;
 use super::play::{Player, play};
+use super::problem::Problem;
+use super::ready::{self, Readiness};
 use super::search::search;
 use super::stats::Snapshot;
 use super::stream::play_title;
-use super::{cors, guard, page, videos};
-use crate::config::{Effective, Secret};
+use super::{cors, guard, metrics, page, problem, videos};
+use crate::config::{Effective, Secret, Serve};
+use crate::jobs::{JobReport, Jobs};
 use crate::media::Media;
 use crate::stack::Stack;
 
@@ -34,10 +40,32 @@ pub(super) fn router(server: Server, key: Option<&Secret>) -> Router {
         .route("/get-videos", get(videos::get_videos).post(videos::post_videos))
         .layer(DefaultBodyLimit::max(longest))
         .layer(middleware::from_fn_with_state(gate.clone(), admin::pass_player))
-        .route("/health", get(health))
+        .route("/health", get(ready::health))
+        .route("/ready", get(ready::ready))
         .merge(admin::routes(&gate))
+        .fallback(nowhere)
+        .method_not_allowed_fallback(not_so)
+        .layer(middleware::from_fn(metrics::count))
+        .layer(middleware::from_fn(problem::contain))
         .layer(middleware::from_fn_with_state(hosts, guard::check))
         .with_state(server)
+}
+
+/// What is answered by a server that starts or ends.
+pub(super) fn while_not_serving(serve: &Serve, phase: &Phase) -> Router {
+    let hosts = guard::Hosts::new(serve);
+    ready::while_not_serving(phase).layer(middleware::from_fn_with_state(hosts, guard::check))
+}
+
+async fn nowhere() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "there is nothing here: docs/commands.md lists what there is")
+}
+
+async fn not_so() -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "this is not asked for with that method: Allow names those that it knows",
+    )
 }
 
 #[derive(Debug, Clone)]
@@ -46,22 +74,53 @@ pub(super) struct Server {
     pub(super) player: Player,
     pub(super) media: Media,
     pub(super) effective: Arc<Effective>,
+    pub(super) jobs: Jobs,
+    pub(super) events: Events,
+    pub(super) metrics: Metrics,
+    pub(super) phase: Phase,
+    pub(super) readiness: Readiness,
     started: std::time::Instant,
 }
 
 impl Server {
     pub(super) fn new(stack: Stack, player: Player, media: Media, effective: Effective) -> Self {
-        Self { stack, player, media, effective: Arc::new(effective), started: std::time::Instant::now() }
+        let jobs = Jobs::new(stack.tiers.clock().clone());
+        tell_of_what_is_fetched(&jobs, &player, &media);
+        let started = std::time::Instant::now();
+        let (effective, phase) = (Arc::new(effective), Phase::default());
+        let (events, metrics, readiness) = (Events::new(&phase), Metrics::of(None), Readiness::default());
+        Self { stack, player, media, effective, jobs, events, metrics, phase, readiness, started }
+    }
+
+    /// Serves and ends as `phase` says.
+    pub(super) fn in_phase(self, phase: Phase) -> Self {
+        Self { events: Events::new(&phase), phase, ..self }
+    }
+
+    /// Tells what `recorder` gathers.
+    pub(super) fn measured_by(self, recorder: &Recorder) -> Self {
+        Self { metrics: Metrics::of(Some(recorder)), ..self }
+    }
+
+    pub(super) fn uptime(&self) -> Duration {
+        self.started.elapsed()
     }
 
     pub(super) async fn snapshot(&self) -> Snapshot {
-        Snapshot::take(&self.stack, self.started.elapsed()).await
+        Snapshot::take(&self.stack, self.uptime()).await
     }
 }
 
-/// Answers as long as the process can answer; the state of the tiers is in the statistics.
-async fn health() -> Json<serde_json::Value> {
-    Json(serde_json::json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }))
+/// Has `jobs` tell of loads and films as well.
+fn tell_of_what_is_fetched(jobs: &Jobs, player: &Player, media: &Media) {
+    let (clock, media) = (jobs.clone(), media.clone());
+    jobs.also(move || media.loads().iter().map(|load| JobReport::of_load(load, clock.now())).collect());
+    let (clock, player) = (jobs.clone(), player.clone());
+    jobs.also(move || {
+        let activity = player.activity();
+        let fetched = activity.iter().filter(|blob| blob.is_fetching());
+        fetched.map(|blob| JobReport::of_blob(blob, clock.now())).collect()
+    });
 }
 
 async fn first_page(State(server): State<Server>) -> Html<String> {

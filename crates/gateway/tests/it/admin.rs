@@ -191,7 +191,7 @@ fn wrong_questions_are_told_what_is_wrong() {
     ] {
         let (status, body) = ask(&server, method, target, "", "");
         assert_eq!(status, expected, "{target}: {body}");
-        assert!(serde_json::from_str::<Value>(&body).is_ok_and(|body| body["error"].is_string()), "{target}: {body}");
+        assert!(serde_json::from_str::<Value>(&body).is_ok_and(|body| body["detail"].is_string()), "{target}: {body}");
     }
 }
 

@@ -61,6 +61,23 @@ fn rows_1_and_4_links_are_cached_per_provider_and_page_and_have_the_names_of_the
 }
 
 #[test]
+fn row_12_what_took_long_is_given_again_at_once_and_says_what_that_saved() {
+    let (home, site, slow) = (Home::new(), Site::new(), Duration::from_secs(3));
+    site.says("/metadata/moon", film("Moon").after(slow));
+    let server = serving(&home, &archive("films", &site), &[]);
+    let asked = |limit: fn(Duration) -> bool| {
+        let begun = Instant::now();
+        let answer = videos(&server, "films", PAGE);
+        assert!(answer.status == 200 && limit(begun.elapsed()), "{:?}: {answer:?}", begun.elapsed());
+        answer
+    };
+    asked(|took| took >= Duration::from_secs(3));
+    let again = asked(|took| took < Duration::from_secs(1));
+    let saved: f64 = again.header("reelcache-seconds-saved").unwrap().parse().unwrap();
+    assert!(saved > 2.0, "{again:?}");
+}
+
+#[test]
 fn row_3_providers_share_the_cache_and_never_links() {
     let (home, sites) = (Home::new(), [site(), site(), site()]);
     let names = ["flemmix", "french", "papadu"];

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
 
 mod admin;
+mod admin_jobs;
 mod bad_input;
 mod commands;
 mod config;
@@ -10,6 +11,7 @@ mod deploy;
 mod full_disk;
 mod hostile;
 mod links;
+mod metrics;
 mod origin;
 mod play;
 mod players;
@@ -19,6 +21,7 @@ mod search;
 mod serve;
 mod settings;
 mod site;
+mod story;
 mod support;
 mod tiers;
 mod titles;

@@ -13,14 +13,14 @@ use super::origin::Origin;
 use super::support::{Home, Server};
 
 /// Bytes a second that the origin sends: the film takes some four seconds.
-const RATE: usize = 3_000_000;
+pub(crate) const RATE: usize = 3_000_000;
 /// For a player to start and to seek.
-const LIMIT: Duration = Duration::from_secs(90);
+pub(crate) const LIMIT: Duration = Duration::from_secs(90);
 /// Bytes of a segment.
-const SEGMENT: usize = 2 << 20;
+pub(crate) const SEGMENT: usize = 2 << 20;
 
 /// A film of a minute, 20 s red, 20 s green and 20 s blue, with enough noise for 1.5 Mbit/s.
-fn film(home: &Home, layout: &str) -> PathBuf {
+pub(crate) fn film(home: &Home, layout: &str) -> PathBuf {
     let path = home.path(format!("film{layout}.mp4"));
     let mut command = Command::new("ffmpeg");
     command.args(["-v", "error", "-y"]);
@@ -105,8 +105,9 @@ fn mpv_seeks_in_a_film_that_is_still_being_fetched() {
 /// A page for a browser that says what it sees.
 const PAGE: &str = r#"<!doctype html><title>player</title><video muted crossorigin="anonymous" preload="auto"></video>
 <script>
-const video = document.querySelector('video'), wanted = [50, 10, 30], seen = [];
-const report = text => fetch('/report?' + encodeURIComponent(text));
+const video = document.querySelector('video'), wanted = [50, 10, 30];
+let seen = 0, told = Promise.resolve();
+const report = text => { told = told.then(() => fetch('/report?' + encodeURIComponent(text))); };
 const color = () => {
   const canvas = document.createElement('canvas');
   canvas.width = canvas.height = 1;
@@ -115,11 +116,11 @@ const color = () => {
   const parts = [...context.getImageData(0, 0, 1, 1).data].slice(0, 3);
   return ['red', 'green', 'blue'][parts.indexOf(Math.max(...parts))];
 };
-const next = () => { if (seen.length < wanted.length) video.currentTime = wanted[seen.length]; else report(seen.join(' ')); };
+const next = () => { if (seen < wanted.length) video.currentTime = wanted[seen]; };
 video.addEventListener('error', () => report('error ' + video.error.code + ' ' + video.error.message));
 video.addEventListener('loadedmetadata', next);
 video.addEventListener('seeked', () => {
-  try { seen.push(video.currentTime + ':' + color()); next(); } catch (error) { report('' + error); }
+  try { report(video.currentTime + ':' + color()); seen += 1; next(); } catch (error) { report('' + error); }
 });
 video.src = 'SOURCE';
 </script>"#;
@@ -194,15 +195,35 @@ impl Drop for Browser {
     }
 }
 
+/// A browser that seeks to 50, 10 and 30 s.
+pub(crate) struct Seeker {
+    stage: Stage,
+    _browser: Browser,
+}
+
+impl Seeker {
+    /// One with a profile of that name, on the film at `source`.
+    pub(crate) fn open(home: &Home, profile: &str, source: &str) -> Self {
+        let stage = Stage::new(source);
+        let browser = Browser::open(&home.path(profile), stage.address);
+        Self { stage, _browser: browser }
+    }
+
+    /// The next second that it arrives at, and the colour that it sees there.
+    pub(crate) fn next(&self, limit: Duration) -> String {
+        self.stage.reports.recv_timeout(limit).expect("the page reports")
+    }
+}
+
 #[test]
 fn chromium_seeks_in_a_film_that_is_still_being_fetched() {
     for layout in ["+faststart", "-faststart"] {
         let show = Show::new(layout);
-        let stage = Stage::new(&show.url());
-        let browser = Browser::open(&show.home.path("profile"), stage.address);
-        let report = stage.reports.recv_timeout(LIMIT).expect("the page reports");
-        assert_eq!(report, "50:blue 10:red 30:green", "{layout}");
-        drop(browser);
+        let seeker = Seeker::open(&show.home, "profile", &show.url());
+        for expected in ["50:blue", "10:red", "30:green"] {
+            assert_eq!(seeker.next(LIMIT), expected, "{layout}");
+        }
+        drop(seeker);
         show.assert_fetched_little();
     }
 }

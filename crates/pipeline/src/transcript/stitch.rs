@@ -35,7 +35,7 @@ const MOST_PAIRS: usize = 1 << 20;
 /// Pieces that meet without overlap are taken as they are. At a gap the words whose middles lie in the piece's own stretch
 /// are taken. A segment that is cut keeps its other words.
 pub(super) fn stitch(pieces: Vec<Piece>) -> Transcript {
-    let heard: Vec<Vec<Heard>> = pieces.iter().map(|piece| listen(&piece.transcript)).collect();
+    let heard: Vec<Vec<Heard>> = (0..pieces.len()).map(|at| listen(&pieces, at)).collect();
     let mut takes: Vec<(usize, usize)> = heard.iter().map(|words| (0, words.len())).collect();
     for (at, words) in heard.iter().enumerate() {
         let Some(piece) = pieces.get(at) else { continue };
@@ -78,6 +78,7 @@ pub(super) fn stitch(pieces: Vec<Piece>) -> Transcript {
 struct Heard {
     /// Of its segment, and of itself in there.
     place: (usize, usize),
+    /// Empty where it is compared with none.
     normal: String,
     start_ms: i64,
     end_ms: i64,
@@ -85,15 +86,20 @@ struct Heard {
     is_guessed: bool,
 }
 
-/// The words of `transcript` by their middles.
-fn listen(transcript: &Transcript) -> Vec<Heard> {
+/// The words of the piece at `at` by their middles. Those that no neighbour can have heard are compared with none.
+fn listen(pieces: &[Piece], at: usize) -> Vec<Heard> {
+    let Some(Piece { transcript, .. }) = pieces.get(at) else { return Vec::new() };
+    let before = at.checked_sub(1).and_then(|before| pieces.get(before));
+    let heard_before_ms = before.map_or(i64::MIN, |before| before.transcript.end_ms.saturating_add(SLACK_MS));
+    let heard_after_ms = pieces.get(at + 1).map_or(i64::MAX, |next| next.transcript.start_ms.saturating_sub(SLACK_MS));
     let mut all = Vec::new();
     for (segment, utterance) in transcript.segments.iter().enumerate() {
         let is_guessed = utterance.words.is_empty();
         for (number, word) in utterance.timed_words().iter().enumerate() {
             let Word { start_ms, end_ms, .. } = *word;
             let middle_ms = start_ms.midpoint(end_ms);
-            let normal = text::normal(&word.text);
+            let is_shared = start_ms <= heard_before_ms || end_ms >= heard_after_ms;
+            let normal = if is_shared { text::normal(&word.text) } else { String::new() };
             all.push(Heard { place: (segment, number), normal, start_ms, end_ms, middle_ms, is_guessed });
         }
     }
@@ -216,8 +222,10 @@ fn shortened(mut segment: Utterance, mut numbers: Vec<usize>) -> Option<Utteranc
     let (&first, &last) = (numbers.first()?, numbers.last()?);
     let all = segment.timed_words();
     if numbers.len() == all.len() {
+        drop(all);
         return Some(segment);
     }
+    let all = all.into_owned();
     let kept: Vec<Word> = numbers.iter().filter_map(|number| all.get(*number).cloned()).collect();
     segment.text = if last - first + 1 == numbers.len() {
         text::part(&segment.text, &all, first..last + 1)

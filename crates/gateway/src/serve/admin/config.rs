@@ -7,7 +7,7 @@ use cache_core::{KeyPattern, KeyPrefix};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Refusal};
+use super::Answer;
 use crate::ops;
 use crate::serve::routes::Server;
 
@@ -29,12 +29,17 @@ pub(super) async fn show(State(server): State<Server>) -> Answer<Json<Value>> {
 
 /// `GET /api/cache-stats`: the same figures, and those of each tier.
 pub(super) async fn stats(State(server): State<Server>) -> Answer<Json<Value>> {
-    let mut told = summary(&server).await?;
+    Ok(Json(figures(&server).await?))
+}
+
+/// The figures that `GET /api/cache-stats` answers with.
+pub(super) async fn figures(server: &Server) -> Answer<Value> {
+    let mut told = summary(server).await?;
     let snapshot = serde_json::to_value(server.snapshot().await);
     if let (Some(told), Ok(Value::Object(snapshot))) = (told.as_object_mut(), snapshot) {
         told.extend(snapshot);
     }
-    Ok(Json(told))
+    Ok(told)
 }
 
 /// `POST /api/cache-config {"forceCleanup": true}`: removes everything.
@@ -42,7 +47,7 @@ pub(super) async fn act(
     State(server): State<Server>,
     asked: Result<Json<Acting>, JsonRejection>,
 ) -> Answer<Json<Value>> {
-    let Json(Acting { force_cleanup }) = asked.map_err(|wrong| Refusal(wrong.status(), wrong.body_text()))?;
+    let Json(Acting { force_cleanup }) = asked?;
     if !force_cleanup {
         return Ok(Json(json!({ "message": "No action specified", "stats": summary(&server).await? })));
     }

@@ -9,8 +9,9 @@ use axum::response::{IntoResponse, Response};
 use cache_core::{Key, KeyPattern, KeyPrefix};
 use serde::Deserialize;
 
-use super::{Answer, Refusal};
+use super::Answer;
 use crate::ops::{self, Cleared, Explained, META_HEADER, Page};
+use crate::serve::problem::Problem;
 use crate::serve::routes::Server;
 
 /// Entries of a page where nothing is said.
@@ -54,7 +55,7 @@ pub(super) async fn list(State(server): State<Server>, asked: Asked<Listing>) ->
 pub(super) async fn get(State(server): State<Server>, asked: Asked<Named>) -> Answer<Response> {
     let key = Key::parse(&asked_for(asked)?.key)?;
     let Some(entry) = ops::entry(&server.stack, &key).await? else {
-        return Err(Refusal(StatusCode::NOT_FOUND, "there is no such entry".to_owned()));
+        return Err(Problem::new(StatusCode::NOT_FOUND, "there is no such entry"));
     };
     let listed = ops::Listed::of(&key, &entry.meta, server.stack.tiers.clock().now());
     let told = serde_json::to_vec(&listed).ok().and_then(|told| HeaderValue::from_bytes(&told).ok());
@@ -80,5 +81,5 @@ pub(super) async fn clear(State(server): State<Server>, asked: Asked<Clearing>) 
 }
 
 pub(super) fn asked_for<T>(asked: Asked<T>) -> Answer<T> {
-    asked.map(|Query(asked)| asked).map_err(|wrong| Refusal::bad(wrong.body_text()))
+    Ok(asked?.0)
 }

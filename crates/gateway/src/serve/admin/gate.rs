@@ -1,5 +1,6 @@
 //! `Gate`: who may read the figures and who may change the cache.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,8 +15,13 @@ use subtle::{Choice, ConstantTimeEq};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::Refusal;
+use super::guesses::Guesses;
 use crate::config::{Secret, Serve};
+use crate::serve::connections::Peer;
+use crate::serve::problem::Problem;
+
+/// How long an address waits whose guesses are used up.
+const PAUSE: Duration = Duration::from_secs(6);
 
 /// Digest of a token: of one length, whatever the token's.
 type Digest = [u8; 32];
@@ -31,6 +37,7 @@ pub(in crate::serve) struct Gate {
     /// Whether other machines can ask: then what is played needs a token, too.
     is_for_others: bool,
     turns: Arc<Semaphore>,
+    guesses: Guesses,
     /// The longest body, in bytes, and the time for it to arrive.
     longest: usize,
     body_limit: Duration,
@@ -53,28 +60,40 @@ impl Gate {
             is_closed: serve.admin_token.is_some() || serve.read_token.is_some(),
             is_for_others: !serve.listen.ip().is_loopback(),
             turns: Arc::new(Semaphore::new(turns)),
+            guesses: Guesses::default(),
             longest: usize::try_from(serve.max_body.0).unwrap_or(usize::MAX),
             body_limit: serve.head_timeout,
         }
     }
 
-    fn refusal(&self, method: &Method, headers: &HeaderMap) -> Option<Refusal> {
+    /// Why `request` may not, if so: at the price of a guess.
+    fn check(&self, request: &Request, method: &Method) -> Option<Problem> {
+        let refusal = self.refusal(method, request.headers())?;
+        let peer = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0);
+        if refusal.status != StatusCode::UNAUTHORIZED.as_u16() || self.guesses.take(peer) {
+            return Some(refusal);
+        }
+        let told = "requests without a token that is known come too often from this address: wait";
+        Some(Problem::new(StatusCode::TOO_MANY_REQUESTS, told).after(PAUSE))
+    }
+
+    fn refusal(&self, method: &Method, headers: &HeaderMap) -> Option<Problem> {
         let scope = if method.is_safe() { Scope::Read } else { Scope::Admin };
         match bearer(headers) {
             Some(token) => match self.scope_of(token) {
-                None => Some(Refusal(StatusCode::UNAUTHORIZED, "the token is not known here".to_owned())),
+                None => Some(Problem::new(StatusCode::UNAUTHORIZED, "the token is not known here".to_owned())),
                 Some(Scope::Read) if scope == Scope::Admin => {
-                    Some(Refusal(StatusCode::FORBIDDEN, "this needs the admin token".to_owned()))
+                    Some(Problem::new(StatusCode::FORBIDDEN, "this needs the admin token".to_owned()))
                 }
                 Some(_) => None,
             },
             None if self.is_closed => {
                 let told = "this needs a token: send `Authorization: Bearer TOKEN`".to_owned();
-                Some(Refusal(StatusCode::UNAUTHORIZED, told))
+                Some(Problem::new(StatusCode::UNAUTHORIZED, told))
             }
             // Only programs of this machine get here: a server for others has a token.
             None if scope == Scope::Admin && is_from_elsewhere(headers) => {
-                Some(Refusal(StatusCode::FORBIDDEN, "a page of another origin changes nothing here".to_owned()))
+                Some(Problem::new(StatusCode::FORBIDDEN, "a page of another origin changes nothing here".to_owned()))
             }
             None => None,
         }
@@ -95,19 +114,21 @@ impl Gate {
 
 /// Lets a request through, or says why not.
 pub(super) async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
-    if let Some(refusal) = gate.refusal(request.method(), request.headers()) {
+    if let Some(refusal) = gate.check(&request, request.method()) {
         return refusal.into_response();
     }
     let (head, body) = request.into_parts();
     // Before a turn is taken: whoever sends slowly keeps nobody from one.
     let body = match timeout(gate.body_limit, to_bytes(body, gate.longest)).await {
         Ok(Ok(body)) => body,
-        Ok(Err(_)) => return Refusal(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long".to_owned()).into_response(),
-        Err(_) => return Refusal(StatusCode::REQUEST_TIMEOUT, "the body is too slow".to_owned()).into_response(),
+        Ok(Err(_)) => {
+            return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long".to_owned()).into_response();
+        }
+        Err(_) => return Problem::new(StatusCode::REQUEST_TIMEOUT, "the body is too slow".to_owned()).into_response(),
     };
     let Ok(turn) = gate.turns.clone().try_acquire_owned() else {
         let told = "too many requests of this kind are under way: try again".to_owned();
-        return Refusal(StatusCode::TOO_MANY_REQUESTS, told).into_response();
+        return Problem::new(StatusCode::TOO_MANY_REQUESTS, told).into_response();
     };
     let response = next.run(Request::from_parts(head, Body::from(body))).await;
     // Until all is sent: an entry that is read slowly takes memory.
@@ -119,11 +140,20 @@ pub(super) async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: 
     })
 }
 
+/// Lets a request that listens for long through, or says why not: it takes no turn.
+pub(super) async fn pass_listener(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+    match gate.check(&request, request.method()) {
+        Some(refusal) => refusal.into_response(),
+        None => next.run(request).await,
+    }
+}
+
 /// Lets a request for what is no administration through, or says why not.
 pub(in crate::serve) async fn pass_player(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
     // A browser asks with OPTIONS before it sends the token.
     let is_open = !gate.is_for_others || request.method() == Method::OPTIONS;
-    match gate.refusal(&Method::GET, request.headers()).filter(|_| !is_open) {
+    let refusal = if is_open { None } else { gate.check(&request, &Method::GET) };
+    match refusal {
         Some(refusal) => refusal.into_response(),
         None => next.run(request).await,
     }
@@ -171,7 +201,7 @@ mod tests {
         let gate = Gate::new(&serve, Some(&Secret::new(KEY).unwrap()));
         let headers =
             headers.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_str(value).unwrap()));
-        gate.refusal(method, &headers.collect::<HeaderMap>()).map(|Refusal(status, _)| status.as_u16())
+        gate.refusal(method, &headers.collect::<HeaderMap>()).map(|problem| problem.status)
     }
 
     fn with(tokens: bool, method: &Method, token: &str) -> Option<u16> {
@@ -209,6 +239,53 @@ mod tests {
         let own = [("host", "localhost:7878"), ("origin", "http://localhost:7878"), ("sec-fetch-site", "same-origin")];
         assert_eq!(answer(false, &Method::POST, &own), None);
         assert_eq!(with(false, &Method::POST, "a-token-nobody-set"), Some(401));
+    }
+
+    /// How far apart the times of two kinds of calls are, in standard errors (Welch's t), of `COMPARES` calls of each in a
+    /// random order. Times far above the usual are those of interruptions, and left out.
+    fn t_of(mut first: impl FnMut(), mut second: impl FnMut()) -> f64 {
+        const COMPARES: usize = 100_000;
+        let mut random = cache_testkit::Rng::new(27);
+        let mut times = [Vec::with_capacity(COMPARES), Vec::with_capacity(COMPARES)];
+        while times.iter().any(|times| times.len() < COMPARES) {
+            let which = random.below(2) as usize;
+            let begun = std::time::Instant::now();
+            if which == 0 {
+                first()
+            } else {
+                second()
+            }
+            times[which].push(begun.elapsed().as_nanos() as f64);
+        }
+        let mut all = times.concat();
+        all.sort_by(f64::total_cmp);
+        let usual = all[all.len() * 9 / 10];
+        let [(a, a_error), (b, b_error)] = times.map(|times| {
+            let times: Vec<f64> = times.into_iter().filter(|time| *time <= usual).collect();
+            let count = times.len() as f64;
+            let mean = times.iter().sum::<f64>() / count;
+            let variance = times.iter().map(|time| (time - mean).powi(2)).sum::<f64>() / (count - 1.0);
+            (mean, variance / count)
+        });
+        (a - b) / (a_error + b_error).sqrt()
+    }
+
+    #[test]
+    fn trust_27_how_long_a_token_is_compared_says_nothing_of_how_much_of_it_is_right() {
+        let serve = Serve { admin_token: Some(Secret::new(ADMIN).unwrap()), ..Serve::default() };
+        let gate = Gate::new(&serve, None);
+        let (almost, wrong) = (format!("{}X", &ADMIN[..ADMIN.len() - 1]), "X".repeat(ADMIN.len()));
+        let ask = |token: &str| assert_eq!(std::hint::black_box(gate.scope_of(std::hint::black_box(token))), None);
+        let asks = || t_of(|| ask(&almost), || ask(&wrong));
+        // A machine that is busy with other things shows what is not there, but not each time.
+        let least = (0..5).map(|_| asks().abs()).find(|t| *t < 4.5);
+        assert!(least.is_some(), "five times |t| was 4.5 or more");
+        // What stops at the first difference is seen by this measure.
+        let (text, one, other) = ([b'a'; 4096], [b'a'; 4096], [b'b'; 4096]);
+        let naive = |given: &[u8]| {
+            assert!(text.iter().zip(std::hint::black_box(given)).take_while(|(a, b)| a == b).count() <= 4096);
+        };
+        assert!(t_of(|| naive(&one), || naive(&other)).abs() > 4.5);
     }
 
     #[test]

@@ -4,12 +4,15 @@ use axum::Json;
 use axum::extract::Query;
 use axum::extract::State;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::http::StatusCode;
 use cache_core::Key;
 use serde::Deserialize;
 
+use super::Answer;
 use super::entries::asked_for;
-use super::{Answer, Refusal};
+use crate::jobs::{Job, JobKind};
 use crate::ops::{self, Cursor, Dropped, Verified, Wanted, Warmed};
+use crate::serve::problem::Problem;
 use crate::serve::routes::Server;
 
 #[derive(Deserialize)]
@@ -25,7 +28,13 @@ pub(super) struct Verifying {
 
 /// `POST /api/sweep`: one step; `more` asks for another.
 pub(super) async fn sweep(State(server): State<Server>) -> Answer<Json<Dropped>> {
-    Ok(Json(ops::sweep(&server.stack).await?))
+    let job = server.jobs.start(JobKind::Sweep, "what has expired")?;
+    let dropped = unless_cancelled(&job, ops::sweep(&server.stack)).await?;
+    if let Ok(dropped) = &dropped {
+        job.progress(dropped.expired, None);
+    }
+    job.end_with(&dropped);
+    Ok(Json(dropped?))
 }
 
 /// `POST /api/verify?tier=&after=&repair=`: one step; `next` says where the next one begins.
@@ -35,7 +44,21 @@ pub(super) async fn verify(
 ) -> Answer<Json<Verified>> {
     let Verifying { tier, after, repair } = asked_for(asked)?;
     let after = if after.is_empty() { None } else { Some(Key::parse(&after)?) };
-    Ok(Json(ops::verify(&server.stack, &Cursor { tier, after }, repair).await?))
+    let tier_name = server.stack.parts.get(tier).map_or("no tier", |part| &part.name);
+    let job = server.jobs.start(JobKind::Verify, tier_name)?;
+    let cursor = Cursor { tier, after };
+    let verified = unless_cancelled(&job, ops::verify(&server.stack, &cursor, repair)).await?;
+    match &verified {
+        // Of a thousand steps the last is worth remembering.
+        Ok(step) if step.next.is_some() && step.damaged.is_empty() => job.forget(),
+        Ok(step) => {
+            job.progress(step.checked, None);
+            job.note(&format!("{} damaged", step.damaged.len()));
+            job.finish();
+        }
+        Err(_) => job.end_with(&verified),
+    }
+    Ok(Json(verified?))
 }
 
 /// `POST /api/warm {"provider": NAME, "addresses": [...]}`: what became of each of the first addresses.
@@ -43,9 +66,28 @@ pub(super) async fn warm(
     State(server): State<Server>,
     asked: Result<Json<Wanted>, JsonRejection>,
 ) -> Answer<Json<Vec<Warmed>>> {
-    let Json(wanted) = asked.map_err(|wrong| Refusal(wrong.status(), wrong.body_text()))?;
+    let wanted = asked?.0;
     if wanted.addresses.len() > ops::WARM_STEP {
-        return Err(Refusal::bad(format!("more than {} addresses: send them in parts", ops::WARM_STEP)));
+        return Err(Problem::bad_request(format!("more than {} addresses: send them in parts", ops::WARM_STEP)));
     }
-    Ok(Json(ops::warm(server.media.registry(), &wanted).await?))
+    let what = wanted.addresses.first().map_or("nothing", String::as_str);
+    let job = server.jobs.start(JobKind::Warm, what)?;
+    let total = wanted.addresses.len() as u64;
+    job.progress(0, Some(total));
+    let warmed = unless_cancelled(&job, ops::warm(server.media.registry(), &wanted)).await?;
+    if let Ok(warmed) = &warmed {
+        job.progress(total, Some(total));
+        let failed = warmed.iter().filter(|one| one.error.is_some()).count();
+        job.note(&format!("{failed} failed"));
+    }
+    job.end_with(&warmed);
+    Ok(Json(warmed?))
+}
+
+/// What `work` ends with, unless somebody ends the job before.
+async fn unless_cancelled<T>(job: &Job, work: impl Future<Output = T>) -> Answer<T> {
+    tokio::select! {
+        done = work => Ok(done),
+        () = job.cancelled() => Err(Problem::new(StatusCode::CONFLICT, "it was cancelled as a job")),
+    }
 }
