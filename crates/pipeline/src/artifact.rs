@@ -102,6 +102,14 @@ impl<K: Kind> Artifact<K> {
         })
     }
 
+    /// Whether both have the same bodies, told by their hashes.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let infos = |artifact: &Self| -> Vec<_> {
+            artifact.value.bodies().into_iter().map(|body| (body, artifact.info(body))).collect()
+        };
+        self.value.times() == other.value.times() && infos(self) == infos(other)
+    }
+
     /// How many of the first of `bodies` to read at once: those of a few bundles.
     pub(crate) fn batch(&self, bodies: &[BodyRef]) -> usize {
         let mut bytes = 0_u64;

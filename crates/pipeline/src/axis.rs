@@ -26,7 +26,7 @@ pub struct Segment {
 /// The time axis of a source, cut into segments of one length; the last may be shorter.
 ///
 /// A source of unknown length is one segment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Axis {
     whole: Span,
     /// Length of a segment; at least 1.
@@ -60,6 +60,16 @@ impl Span {
     pub fn intersection(self, other: Self) -> Self {
         let start_us = self.start_us.max(other.start_us);
         Self { start_us, end_us: self.end_us.min(other.end_us).max(start_us) }
+    }
+
+    /// It, and `around` before and after it; an empty one stays so.
+    #[must_use]
+    pub fn widened(self, around: Duration) -> Self {
+        let around_us = i64::try_from(around.as_micros()).unwrap_or(i64::MAX);
+        if self.len_us() == 0 {
+            return self;
+        }
+        Self::new(self.start_us.saturating_sub(around_us), self.end_us.saturating_add(around_us))
     }
 
     /// Its length in microseconds.

@@ -12,6 +12,7 @@ use cache_core::{Error, ErrorKind, Result, Retry};
 
 use crate::scratch::Scratch;
 use crate::source::shown;
+use crate::stage::File;
 use crate::tool::{Finished, Tool};
 use crate::{Digest, Recipe, blocking};
 use template::Template;
@@ -28,8 +29,11 @@ use template::Template;
 ///   one whose result nobody waits for any more.
 /// * A program that fails is an error with the end of what it wrote to standard error.
 ///
-/// The program's name, its arguments and its [`version`](Self::version) are part of the identity of what is computed. Its
-/// `Debug` does not show the arguments, which may hold a secret.
+/// The program's name, its arguments and its [`version`](Self::version) are part of the identity of what is computed. So
+/// is the content of a program that is a script, and of each regular file that an argument, or what is behind its first
+/// `=`, is the path of: another script or model is another result. Do not name files there that change with every run.
+///
+/// Its `Debug` does not show the arguments, which may hold a secret.
 ///
 /// ```
 /// # use pipeline::CommandLine;
@@ -136,7 +140,10 @@ impl CommandLine {
         let arguments: Vec<&str> = self.arguments.iter().map(Template::as_str).collect();
         // Not the arguments themselves: they may hold a secret.
         let arguments = serde_json::to_vec(&arguments).map(|list| Digest::of(&list).to_string()).unwrap_or_default();
-        recipe.param("arguments", arguments, "").model(program, self.version.clone().unwrap_or_default())
+        let recipe = recipe.param("arguments", arguments, "").model(program, self.version.clone().unwrap_or_default());
+        let recipe = recipe.file(File { path: self.program.clone(), is_program: true });
+        let files = self.arguments.iter().flat_map(Template::paths);
+        files.fold(recipe, |recipe, path| recipe.file(File { path: path.into(), is_program: false }))
     }
 
     /// An empty directory for one run.

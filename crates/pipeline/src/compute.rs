@@ -8,18 +8,19 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cache_core::{Error, ErrorKind, Key, Result};
+use cache_core::{ErrorKind, Key, Result};
 use cache_tiered::{Hit, Load};
 use futures_util::{StreamExt, stream};
 
-pub(crate) use look::{Snapshot, look};
+pub(crate) use look::{Held, Snapshot, look};
 
+use crate::blame::{blame, is_about_another, unmet};
 use crate::origin::stage_error;
 use crate::output::{Job, Piece, Sink, Spill, Tally};
 use crate::resolved::Resolved;
 use crate::shared::Shared;
 use crate::video::Video;
-use crate::{Pass, Probe, Segment, Selection, Work};
+use crate::{Pass, Probe, Segment, Selection, Span, Work};
 use units::{Unit, units};
 
 type Ensuring<'a> = Pin<Box<dyn Future<Output = Result<Snapshot>> + Send + 'a>>;
@@ -90,8 +91,8 @@ impl Done {
     }
 }
 
-/// Computes the inputs for what is lacking, those of different kinds at the same time. What only a few things are
-/// wanted of asks for its inputs when it gets there.
+/// Computes the inputs for what is lacking, and what they need around it; those of different kinds at the same time.
+/// What only a few things are wanted of asks for its inputs when it gets there.
 async fn inputs(
     shared: &Arc<Shared>,
     video: &Arc<Video>,
@@ -102,23 +103,27 @@ async fn inputs(
     if selection.most.is_some() {
         return Ok(());
     }
-    let start_us = lacking.first().map_or(0, |segment| segment.span.start_us);
-    let end_us = lacking.last().map_or(start_us, |segment| segment.span.end_us);
-    let selection = Selection::all().span(crate::Span { start_us, end_us });
+    let gaps: Vec<Selection> = lacking
+        .chunk_by(|one, next| one.index + 1 == next.index)
+        .map(|gap| Selection::all().span(stretch(gap).widened(resolved.recipe.around)))
+        .collect();
     let ensure = |input: &'_ Arc<Resolved>| {
-        let (input, name) = (input.clone(), resolved.kind.name);
+        let (input, gaps) = (input.clone(), &gaps);
         async move {
-            let found = ensure(shared, video, &input, &selection).await;
-            found.map(drop).map_err(|error| needed(&error, input.kind.name, name))
+            for gap in gaps {
+                let found = ensure(shared, video, &input, gap).await;
+                found.map_err(|error| unmet(&video.source, resolved.kind.name, &error))?;
+            }
+            Ok(())
         }
     };
     futures_util::future::try_join_all(resolved.inputs.iter().map(ensure)).await.map(drop)
 }
 
-fn needed(error: &Error, input: &str, by: &str) -> Error {
-    Error::new(error.kind(), format!("{input}, which {by} needs: {}", error.message()))
-        .with_retry(error.retry())
-        .with_source(error.clone())
+/// From the start of the first of `segments` to the end of the last.
+fn stretch(segments: &[Segment]) -> Span {
+    let start_us = segments.first().map_or(0, |segment| segment.span.start_us);
+    Span { start_us, end_us: segments.last().map_or(start_us, |segment| segment.span.end_us) }
 }
 
 /// Runs `units` as far as the resource allows; the segments that this call had computed itself. After a failure none
@@ -173,18 +178,29 @@ async fn run_unit(
     Ok((given, tally))
 }
 
-/// Runs a job, or joins the one of its key.
+/// Runs a job, or joins the one of its key. That may be about another file with the same content: whatever befalls that
+/// one is no matter here.
 async fn run_job(shared: &Arc<Shared>, key: &Key, job: Job, probe: Arc<Probe>) -> Result<Hit<Tally>> {
-    let class = shared.class(job.resolved.recipe.resource);
-    let load = move |load: Load| async move {
-        load.set_lifetime(cache_core::ttl(Duration::ZERO));
-        job.shared.known.note(&job.video.root, job.resolved.identity.chain()).await.ok();
-        let (work, stage) = (Work::new(job.clone(), probe), job.resolved.stage.clone());
-        let mut sink = Sink::new(job, Some(load), None);
-        stage.compute_into(&work, &mut sink).await?;
-        sink.finish().map(|(tally, _)| tally)
-    };
-    shared.jobs.request(key).class(class).load(load).await.map_err(stage_error)
+    let (class, source) = (shared.class(job.resolved.recipe.resource), job.video.source.clone());
+    for _ in 0..ROUNDS {
+        let (job, probe) = (job.clone(), probe.clone());
+        match shared.jobs.request(key).class(class).load(move |load| compute(job, probe, load)).await {
+            Err(error) if is_about_another(&source, &stage_error(error.clone())) => {}
+            ended => return ended.map_err(stage_error),
+        }
+    }
+    Err(job.resolved.error("fails again and again for another file with the same content"))
+}
+
+async fn compute(job: Job, probe: Arc<Probe>, load: Load) -> Result<Tally> {
+    load.set_lifetime(cache_core::ttl(Duration::ZERO));
+    job.shared.note(&job.video, job.resolved.identity.chain()).await;
+    let (video, resolved) = (job.video.clone(), job.resolved.clone());
+    let work = Work::new(job.clone(), probe);
+    let mut sink = Sink::new(job, Some(load), None);
+    let computed = resolved.stage.compute_into(&work, &mut sink).await;
+    let tally = computed.and_then(|()| sink.finish());
+    tally.map(|(tally, _)| tally).map_err(|error| blame(&video.source, resolved.kind.name, &error))
 }
 
 /// Has bundles computed that are gone, each by itself. What comes out differently is left to be computed with its
@@ -196,18 +212,26 @@ async fn mend(
     pieces: Vec<Piece>,
 ) -> Result<(Vec<Segment>, Tally)> {
     let (mut mended, mut tally, probe) = (Vec::new(), Tally::default(), video.probe_or_error()?);
+    let mut different: Option<u32> = None;
     for piece in pieces {
+        if different == Some(piece.segment.index) {
+            continue;
+        }
         let key = resolved.root.child("mend").part(piece.segment.index).part(piece.number).build()?;
         let (shared_job, segments) = (shared.clone(), vec![piece.segment]);
         let whole = resolved.axis.segment(piece.segment.index);
         let (video, resolved) = (video.clone(), resolved.clone());
         let job = Job { shared: shared_job, video, resolved, segments, most: None, piece: Some(piece) };
         match run_job(shared, &key, job, probe.clone()).await {
-            Ok(hit) => {
-                mended.extend((hit.value.bodies > 0).then_some(whole));
+            Ok(hit) if hit.value.bodies > 0 => {
+                mended.push(whole);
                 tally.add(&hit.value);
             }
-            Err(error) if error.kind() == ErrorKind::Internal => tracing::debug!(%error, "not mended"),
+            Ok(_) => different = Some(whole.index),
+            Err(error) if error.kind() == ErrorKind::Internal => {
+                tracing::debug!(%error, "not mended");
+                different = Some(whole.index);
+            }
             Err(error) => return Err(error),
         }
     }
@@ -236,8 +260,9 @@ async fn privately(
         };
         let work = Work::new(job.clone(), video.probe_or_error()?);
         let mut sink = Sink::new(job, None, Some(spill));
-        resolved.stage.compute_into(&work, &mut sink).await?;
-        let (_, back) = sink.finish()?;
+        let computed = resolved.stage.compute_into(&work, &mut sink).await;
+        let computed = computed.and_then(|()| sink.finish());
+        let (_, back) = computed.map_err(|error| blame(&video.source, resolved.kind.name, &error))?;
         spill = back.ok_or_else(|| resolved.error("lost its spill file"))?;
     }
     snapshot.adopt(Arc::new(spill), selection);

@@ -22,7 +22,8 @@ use crate::{Artifact, BodyRef, Kind, Segment, Span};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Embeddings {
-    /// How many numbers a vector has; 0 when there is none.
+    /// How many numbers a vector has; 0 when there is none, or when they have different lengths, see
+    /// [`vectors`](Self::vectors).
     pub dimensions: u32,
     /// How exactly they are kept.
     pub precision: Precision,
@@ -48,9 +49,15 @@ impl Embeddings {
     /// The vectors of all passages, in their order.
     ///
     /// # Errors
-    /// `Corrupt` when numbers were evicted or damaged meanwhile: ask for the artifact again.
+    /// `Corrupt` when numbers were evicted or damaged meanwhile: ask for the artifact again. `Invalid` when they are of
+    /// different lengths: the model has become another one without another name or version.
     pub async fn vectors(artifact: &Artifact<Self>) -> Result<Vec<Vec<f32>>> {
         let value = artifact.value();
+        if value.dimensions == 0 && !value.passages.is_empty() {
+            let message =
+                "embeddings of different lengths are of different models: remove them, and tell the model's version";
+            return Err(Error::new(ErrorKind::Invalid, message));
+        }
         let bodies = value.bodies();
         let blocks = artifact.bodies(&bodies).await?;
         let vector = |passage: &Embedded| {
@@ -73,12 +80,18 @@ impl Kind for Embeddings {
     const SCHEMA: u32 = 1;
 
     fn join(parts: Vec<(Segment, Self)>) -> Self {
-        let mut whole = Self::default();
+        let mut whole: Option<Self> = None;
         for (_, part) in parts.into_iter().filter(|(_, part)| !part.passages.is_empty()) {
-            (whole.dimensions, whole.precision) = (part.dimensions, part.precision);
+            let Some(whole) = &mut whole else {
+                whole = Some(part);
+                continue;
+            };
+            if whole.dimensions != part.dimensions {
+                whole.dimensions = 0;
+            }
             whole.passages.extend(part.passages);
         }
-        whole
+        whole.unwrap_or_default()
     }
 
     fn within(&self, span: Span) -> Self {
@@ -98,5 +111,26 @@ impl Kind for Embeddings {
         let mut bodies: Vec<_> = self.passages.iter().map(|passage| passage.body).collect();
         bodies.dedup();
         bodies
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Span;
+
+    #[test]
+    fn vectors_of_different_lengths_are_not_taken_for_one_another() {
+        let part = |index: u32, dimensions: u32| {
+            let segment = Segment { index, span: Span::new(i64::from(index), i64::from(index) + 1) };
+            let body = BodyRef { segment: index, number: 0 };
+            let passage = Embedded { start_us: i64::from(index), end_us: i64::from(index), body, row: 0 };
+            let passages = if dimensions > 0 { vec![passage] } else { Vec::new() };
+            (segment, Embeddings { dimensions, precision: Precision::Half, passages })
+        };
+        let joined = Embeddings::join(vec![part(0, 0), part(1, 3), part(2, 0), part(3, 3)]);
+        assert_eq!((joined.dimensions, joined.precision, joined.passages.len()), (3, Precision::Half, 2));
+        let mixed = Embeddings::join(vec![part(0, 3), part(1, 4), part(2, 3)]);
+        assert_eq!((mixed.dimensions, mixed.passages.len()), (0, 3));
     }
 }

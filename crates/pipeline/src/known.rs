@@ -5,7 +5,7 @@ use cache_tiered::Cache;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
-use crate::identity::{Chain, Identity};
+use crate::identity::Chain;
 use crate::shared::VIDEO;
 
 /// For each source, of which identities something was stored: what an explanation compares with.
@@ -57,20 +57,6 @@ impl KnownChains {
         let known = self.of(root).await.into_iter().rev();
         let mut same = known.filter(|known| Chain { programs: chain.programs.clone(), ..known.clone() } == chain);
         same.next().unwrap_or(chain)
-    }
-
-    /// The identities, the given one first, whose inputs lead to `identity`.
-    pub(crate) async fn dependents(&self, root: &Key, identity: &Identity) -> Vec<Chain> {
-        let known = self.of(root).await;
-        let mut found = vec![identity.chain().clone()];
-        let mut at = 0;
-        while let Some(digest) = found.get(at).map(|chain| Identity::of(chain.clone()).digest()) {
-            let depends = |chain: &&Chain| chain.inputs.iter().any(|input| input.digest == digest);
-            let more: Vec<Chain> = known.iter().filter(depends).filter(|c| !found.contains(c)).cloned().collect();
-            found.extend(more);
-            at += 1;
-        }
-        found
     }
 
     pub(crate) async fn close(&self) -> Result<()> {

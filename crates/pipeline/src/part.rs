@@ -5,7 +5,7 @@ use cache_core::{Error, ErrorKind, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, Span};
+use crate::{Axis, Digest, Span};
 
 /// Names a body: a picture, a piece of sound, a block of numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -26,13 +26,16 @@ pub struct BodyInfo {
 }
 
 /// What is known of a part without knowing its kind.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Table {
     /// How many things the value consists of.
     pub(crate) count: u64,
     /// Wall time that it took, in microseconds.
     pub(crate) cost_us: u64,
     pub(crate) bundles: Vec<Bundle>,
+    /// The axis that the segment is one of. A source that is probed by another program may get another axis: its parts
+    /// are about other stretches of time.
+    pub(crate) axis: Axis,
 }
 
 /// Bodies that are stored in one entry, one after another.
@@ -150,7 +153,7 @@ mod tests {
             Bundle { bodies: vec![body("a"), body("bcd")], span: None },
             Bundle { bodies: vec![body("ef")], span: None },
         ];
-        Table { count: 3, cost_us: 5, bundles }
+        Table { count: 3, cost_us: 5, bundles, axis: Axis::new(-7, Some(std::time::Duration::from_secs(9)), None) }
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub(crate) struct Resolved {
     pub(crate) identity: Identity,
     pub(crate) axis: Axis,
     pub(crate) inputs: Vec<Arc<Self>>,
+    /// Those of its entries: the kind, then what it is made of.
+    pub(crate) tags: Arc<[Arc<str>]>,
     /// What all keys of the artifact begin with.
     pub(crate) root: Key,
     /// How far the computation of it is.
@@ -92,14 +94,37 @@ fn resolve<'a>(shared: &'a Shared, video: &'a Video, stage: Arc<dyn AnyStage>, d
                 None => known = false,
             }
         }
+        for (at, file) in recipe.files.iter().enumerate() {
+            if let Some((name, print)) = shared.content(file).await? {
+                chain.programs.insert(format!("file {at} {name}"), print.to_string());
+            }
+        }
         if !known {
             chain = shared.known.any_version(&video.root, chain).await;
         }
         let identity = Identity::of(chain);
         let root = video.root.child(kind.name).part(identity.digest()).build()?;
-        let axis = video.axis(recipe.segment);
-        Ok(Arc::new(Resolved { stage, kind, recipe, identity, axis, inputs, root, meter: Meter::default() }))
+        let (axis, tags) = (video.axis(recipe.segment), tags(kind.name, &inputs));
+        Ok(Arc::new(Resolved { stage, kind, recipe, identity, axis, inputs, tags, root, meter: Meter::default() }))
     })
+}
+
+fn tags(kind: &str, inputs: &[Arc<Resolved>]) -> Arc<[Arc<str>]> {
+    let mut tags = vec![Arc::from(kind)];
+    for input in inputs {
+        // What it is made of itself is behind its kind.
+        for tag in std::iter::once(&made_of(&input.identity)).chain(input.tags.iter().skip(1)) {
+            if !tags.contains(tag) {
+                tags.push(tag.clone());
+            }
+        }
+    }
+    tags.into()
+}
+
+/// The tag of everything that is made of an artifact.
+pub(crate) fn made_of(identity: &Identity) -> Arc<str> {
+    format!("of:{identity}").into()
 }
 
 fn chain(kind: &KindFacts, recipe: &Recipe, inputs: &[Arc<Resolved>]) -> Chain {

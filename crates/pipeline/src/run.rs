@@ -16,6 +16,7 @@ use progress::Teller;
 pub use progress::{RunProgress, RunWatch, StageProgress};
 pub use report::{Found, RunReport, StageReport};
 
+use crate::blame::unmet;
 use crate::compute::{self, Snapshot, look};
 use crate::resolved::Resolved;
 use crate::shared::Shared;
@@ -119,9 +120,7 @@ async fn one(
     }
     for need in needs {
         if let (Err(error), _) = need.await {
-            let name = resolved.kind.name;
-            let message = format!("{name} was not computed, because what it needs has failed: {}", error.message());
-            let failed = Error::new(error.kind(), message).with_retry(error.retry()).with_source(error);
+            let failed = unmet(&video.source, resolved.kind.name, &error);
             return (Err(failed), std::time::Duration::ZERO);
         }
     }

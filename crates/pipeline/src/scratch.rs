@@ -15,6 +15,8 @@ const PREFIX: &str = "reelcache-scratch-";
 const LOCK: &str = "lock";
 /// Without a lock a directory is left over when nothing was made in it for this long.
 const ABANDONED: Duration = Duration::from_hours(1);
+/// How often a directory is removed into which somebody still writes.
+const MOST_TRIES: u32 = 1_000;
 
 /// A directory of our own. Whoever holds the lock on the file inside is alive. When nobody does, the directory is left
 /// over and the next [`Scratch::create`] removes it.
@@ -58,7 +60,19 @@ impl Drop for Scratch {
         let held = self.held.take();
         // Thousands of unlinks are no work for a runtime's worker.
         if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn_blocking(move || drop(held));
+            runtime.spawn_blocking(move || held.map(Held::remove));
+        }
+    }
+}
+
+impl Held {
+    /// A program that was killed just before may write until it notices.
+    fn remove(self) {
+        for _ in 0..MOST_TRIES {
+            match std::fs::remove_dir_all(self.dir.path()) {
+                Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => std::thread::yield_now(),
+                _ => break,
+            }
         }
     }
 }

@@ -7,19 +7,25 @@ use cache_tiered::{Cache, Class, Codec, Tiered};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::identity::Chain;
 use crate::known::KnownChains;
 use crate::output::Tally;
+use crate::seen::SeenSources;
 use crate::stage::{Program, Resource};
 use crate::tool;
-use crate::{ArtifactOptions, Fingerprinter, Limits, Probe};
+use crate::video::Video;
+use crate::{ArtifactOptions, Fingerprint, Fingerprinter, Fingerprinting, Limits, Probe};
 
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) tiers: Tiered,
     pub(crate) options: ArtifactOptions,
     pub(crate) fingerprints: Fingerprinter,
+    /// Of scripts and models, whatever videos are identified by.
+    files: Fingerprinter,
     pub(crate) probes: Cache<Probe>,
     pub(crate) known: KnownChains,
+    pub(crate) seen: SeenSources,
     /// One run of a stage at a time for each artifact, or segment of it. Nothing is kept in it: what is computed are
     /// the parts.
     pub(crate) jobs: Cache<Tally>,
@@ -44,8 +50,10 @@ impl Shared {
         let jobs = Cache::builder("job").lifetime(ttl(Duration::ZERO)).near(0).deadline(DEADLINE).grace(Duration::ZERO);
         Ok(Self {
             fingerprints: Fingerprinter::new(tiers.clone(), options.fingerprinting)?,
+            files: Fingerprinter::new(tiers.clone(), Fingerprinting::Content)?,
             probes: cache(&tiers, VIDEO, options.lifetime)?,
             known: KnownChains::new(cache(&tiers, VIDEO, options.lifetime)?),
+            seen: SeenSources::new(cache(&tiers, "seen", options.lifetime)?),
             jobs: jobs.tiers(tiers.clone()).build()?,
             versions: cache(&tiers, "program", options.lifetime)?,
             classes,
@@ -78,12 +86,33 @@ impl Shared {
         Ok(Some(hit.value.as_ref().clone()))
     }
 
+    /// The name of a file and the fingerprint of its content, if that decides what comes out.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(crate) async fn content(&self, file: &crate::stage::File) -> Result<Option<(String, Fingerprint)>> {
+        let Some(path) = tool::decisive(file).await? else { return Ok(None) };
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let print = self.files.fingerprint(&path.into()).await?;
+        Ok(Some((name, print.fingerprint)))
+    }
+
+    /// Notes of what something is being stored: a hint, so that it fails is no matter.
+    pub(crate) async fn note(&self, video: &Video, chain: &Chain) {
+        let known = self.known.note(&video.root, chain).await;
+        if let Err(error) = known.and(self.seen.note(&video.source, video.print.fingerprint).await) {
+            tracing::debug!(%error, "what is stored is not noted");
+        }
+    }
+
     /// Stops what runs and waits until what was computed is stored.
     pub(crate) async fn close(&self) -> Result<()> {
         self.jobs.close().await?;
         self.known.close().await?;
+        self.seen.close().await?;
         self.probes.close().await?;
         self.versions.close().await?;
+        self.files.close().await?;
         self.fingerprints.close().await
     }
 }

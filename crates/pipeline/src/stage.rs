@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use cache_core::Result;
 
 pub use any::{AnyStage, KindFacts};
+pub(crate) use recipe::File;
 pub use recipe::{Pass, Program, Recipe, Resource};
 
 use crate::{Kind, Output, Work};

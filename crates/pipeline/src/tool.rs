@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -17,12 +18,17 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 pub(crate) use group::Group;
-pub(crate) use version::{locate, version};
+pub(crate) use version::{decisive, locate, version};
 
 use crate::source::shown;
 
 /// How much of what a program wrote to standard error is kept: its end.
 pub(crate) const STDERR_TAIL: usize = 4 << 10;
+/// How long what a program printed is still read after it has ended. All of it is there by then; only a process that has
+/// left the group can hold the pipes open.
+pub(crate) const LEFT: Duration = Duration::from_secs(1);
+/// Room made for what is read, in bytes.
+const AT_ONCE: usize = 64 << 10;
 
 /// A program that is needed is not installed. Found below an [`Error`] with [`is_tool_missing`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +82,8 @@ pub(crate) struct Finished {
 }
 
 impl Tool<'_> {
-    /// Runs the program to its end. Dropping the future kills it and all that it has started. It reads no input.
+    /// Runs the program to its end, which is that of all that it has started. Dropping the future kills them. It reads no
+    /// input.
     ///
     /// # Errors
     /// A missing program, one that cannot be started, takes too long or prints too much. An unsuccessful exit is
@@ -99,10 +106,19 @@ impl Tool<'_> {
     }
 
     async fn attend(&self, group: &mut Group) -> Result<Finished> {
-        let (stdout, stderr) = group.outputs();
-        let outputs = async { tokio::try_join!(read_all(stdout, self.max_stdout), read_tail(stderr, STDERR_TAIL)) };
-        let (stdout, tail) = outputs.await.map_err(|error| self.broken(&error))?;
-        let status = group.wait().await.map_err(|error| self.broken(&error))?;
+        let (from_stdout, from_stderr) = group.outputs();
+        let (mut stdout, mut tail) = (Vec::new(), Vec::new());
+        {
+            let reading = read_all(from_stdout, &mut stdout, self.max_stdout);
+            let hearing = read_tail(from_stderr, &mut tail, STDERR_TAIL);
+            let mut outputs = pin!(async { tokio::try_join!(reading, hearing).map(drop) });
+            let read = tokio::select! {
+                read = &mut outputs => read,
+                _ = group.end() => timeout(LEFT, outputs).await.unwrap_or(Ok(())),
+            };
+            read.map_err(|error| self.broken(&error))?;
+        }
+        let status = group.end().await.map_err(|error| self.broken(&error))?;
         Ok(Finished { status, stdout, complaint: one_line(&tail) })
     }
 
@@ -122,25 +138,28 @@ impl Tool<'_> {
     }
 }
 
-/// Everything that `from` yields; an error as soon as that is more than `max` bytes.
-async fn read_all(from: Option<impl AsyncRead + Unpin>, max: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    if let Some(from) = from {
-        from.take(max as u64 + 1).read_to_end(&mut bytes).await?;
+/// Reads everything that `from` yields into `bytes`; an error as soon as that is more than `max` bytes.
+async fn read_all(from: Option<impl AsyncRead + Unpin>, bytes: &mut Vec<u8>, max: usize) -> io::Result<()> {
+    let Some(mut from) = from else { return Ok(()) };
+    while from.read_buf(bytes).await? > 0 {
+        if bytes.len() > max {
+            return Err(io::Error::other(format!("it printed more than {max} bytes")));
+        }
+        bytes.reserve(AT_ONCE);
     }
-    if bytes.len() > max { Err(io::Error::other(format!("it printed more than {max} bytes"))) } else { Ok(bytes) }
+    Ok(())
 }
 
-/// The last `max` bytes that `from` yields.
-async fn read_tail(from: Option<impl AsyncRead + Unpin>, max: usize) -> io::Result<Vec<u8>> {
-    let mut tail = Vec::with_capacity(2 * max);
-    let Some(mut from) = from else { return Ok(tail) };
-    while from.read_buf(&mut tail).await? > 0 {
+/// Reads the last `max` bytes that `from` yields into `tail`.
+async fn read_tail(from: Option<impl AsyncRead + Unpin>, tail: &mut Vec<u8>, max: usize) -> io::Result<()> {
+    let Some(mut from) = from else { return Ok(()) };
+    tail.reserve(2 * max);
+    while from.read_buf(tail).await? > 0 {
         if tail.len() >= max {
             tail.drain(..tail.len() - max);
         }
     }
-    Ok(tail)
+    Ok(())
 }
 
 /// Lines joined by `; `, bytes that are no text and control characters replaced.
@@ -167,12 +186,17 @@ mod tests {
     #[tokio::test]
     async fn the_tail_is_the_end_and_bounded() {
         let long = [vec![b'x'; 100_000], b"the end".to_vec()].concat();
-        assert_eq!(read_tail(Some(&long[..]), 7).await.unwrap(), b"the end");
+        let mut tail = Vec::new();
+        read_tail(Some(&long[..]), &mut tail, 7).await.unwrap();
+        assert_eq!(tail, b"the end");
     }
 
     #[tokio::test]
     async fn more_output_than_allowed_is_an_error() {
-        assert!(read_all(Some(&b"1234"[..]), 3).await.is_err());
-        assert_eq!(read_all(Some(&b"1234"[..]), 4).await.unwrap(), b"1234");
+        let mut bytes = Vec::new();
+        assert!(read_all(Some(&b"1234"[..]), &mut bytes, 3).await.is_err());
+        bytes.clear();
+        read_all(Some(&b"1234"[..]), &mut bytes, 4).await.unwrap();
+        assert_eq!(bytes, b"1234");
     }
 }

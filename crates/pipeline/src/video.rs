@@ -49,11 +49,8 @@ impl Video {
     }
 
     /// Fails unless the source is still as it was fingerprinted. `during` says what would have gone wrong.
-    pub(crate) async fn confirm(&self, during: &str) -> Result<()> {
-        match (&self.source, self.print.state) {
-            (Source::File(path), Some(state)) => state.confirm(path, during).await,
-            _ => Ok(()),
-        }
+    pub(crate) async fn confirm(&self, shared: &Shared, during: &str) -> Result<()> {
+        shared.fingerprints.confirm(&self.source, &self.print, during).await
     }
 
     /// What it is.
@@ -71,11 +68,10 @@ impl Video {
 
     async fn load_probe(&self, shared: &Shared) -> Result<Hit<Probe>> {
         let (ffmpeg, source, print) = (shared.options.ffmpeg.clone(), self.source.clone(), self.print.clone());
+        let fingerprints = shared.fingerprints.clone();
         let load = move |_| async move {
             let probe = ffmpeg.probe(&source).await;
-            if let (Source::File(path), Some(state)) = (&source, print.state) {
-                state.confirm(path, "probed").await?;
-            }
+            fingerprints.confirm(&source, &print, "probed").await?;
             probe
         };
         shared.probes.get_or_load(&probe_key(&self.print)?, load).await.map_err(stage_error)

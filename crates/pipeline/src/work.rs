@@ -5,6 +5,7 @@ use std::sync::Arc;
 use cache_core::{Error, ErrorKind, Result};
 
 use crate::output::Job;
+use crate::part;
 use crate::resolved::Resolved;
 use crate::{Artifact, Axis, Ffmpeg, Kind, Probe, Segment, Selection, Source, Span, compute};
 
@@ -14,6 +15,9 @@ pub struct Work {
     job: Arc<Job>,
     probe: Arc<Probe>,
 }
+
+/// Parts that are looked for on either side.
+const NEAR: usize = 8;
 
 impl Work {
     pub(crate) fn new(job: Job, probe: Arc<Probe>) -> Self {
@@ -69,6 +73,20 @@ impl Work {
         let selection = Selection::all().span(span);
         let snapshot = compute::ensure(&self.job.shared, &self.job.video, &input, &selection).await?;
         Artifact::assemble(self.job.shared.clone(), input, &snapshot, &selection)
+    }
+
+    /// A part of this artifact that is there already, one near the segments: what is computed is to go with it.
+    ///
+    /// # Errors
+    /// When a key is too long.
+    pub(crate) async fn beside<K: Kind>(&self) -> Result<Option<K>> {
+        let (job, count) = (&self.job, self.axis().count());
+        let (first, last) = (self.segments().first(), self.segments().last());
+        let before = (0..first.map_or(0, |segment| segment.index)).rev().take(NEAR);
+        let after = (last.map_or(0, |segment| segment.index) + 1..count).take(NEAR);
+        let keys = before.chain(after).map(|index| job.resolved.part_key(index)).collect::<Result<Vec<_>>>()?;
+        let found = job.shared.tiers.lookup_many(&keys).await;
+        Ok(found.into_iter().filter_map(|found| found.found).find_map(|found| part::value(&found.entry.body)))
     }
 
     fn find(&self, kind: &str) -> Result<Arc<Resolved>> {

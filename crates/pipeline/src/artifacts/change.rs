@@ -1,14 +1,15 @@
 //! Artifacts that were made elsewhere, and artifacts that are to go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use cache_core::{Error, ErrorKind, KeyPrefix, Result, Selector};
+use cache_core::{Backend, Error, ErrorKind, Key, KeyPrefix, Result, Selector};
+use futures_util::TryStreamExt;
 
 use super::ArtifactCache;
 use crate::identity::Identity;
 use crate::output::{Job, Sink};
-use crate::resolved::Resolved;
+use crate::resolved::{Resolved, made_of};
 use crate::video::Video;
 use crate::{AnyStage, Kind, Output, Selection, Source, Stage};
 
@@ -60,7 +61,7 @@ impl ArtifactCache {
         let video = Video::open(&self.0, source).await?;
         let resolved = Resolved::resolve(&self.0, &video, stage.clone()).await?;
         let segments: Vec<_> = resolved.axis.segments().collect();
-        self.0.known.note(&video.root, resolved.identity.chain()).await?;
+        self.0.note(&video, resolved.identity.chain()).await;
         let job = Job { shared: self.0.clone(), video, resolved, segments: segments.clone(), most: None, piece: None };
         let mut sink = Sink::new(job, None, None);
         write(&segments, &mut Output::new(&mut sink)).await?;
@@ -68,38 +69,58 @@ impl ArtifactCache {
         tally.refusal.map_or(Ok(()), |refusal| Err(Error::new(ErrorKind::Unavailable, refusal)))
     }
 
-    /// Removes everything that was made of `source`, from every tier; what is being computed of it is not kept.
+    /// Removes everything that was made of `source`, from every tier; what is being computed of it is not kept. Costs a
+    /// look at all that is there of it.
     ///
     /// # Errors
     /// Those of fingerprinting and of [`Tiered::invalidate`](cache_tiered::Tiered::invalidate).
     pub async fn invalidate(&self, source: &Source) -> Result<Invalidated> {
         let video = Video::look(&self.0, source).await?;
         let mut invalidated = Invalidated::default();
-        for chain in self.0.known.of(&video.root).await {
-            let root = video.root.child(&chain.kind).part(Identity::of(chain.clone()).digest()).build()?;
-            self.remove_below(&mut invalidated, chain.kind, KeyPrefix::below(&root)).await?;
+        for kind in self.kinds(&video.root, |_| true).await? {
+            let below = KeyPrefix::below(&video.root.child(&kind).build()?);
+            self.remove(&mut invalidated, kind, Selector::Prefix(below)).await?;
         }
-        self.remove_below(&mut invalidated, "source".to_owned(), KeyPrefix::below(&video.root)).await?;
+        let all = Selector::Prefix(KeyPrefix::below(&video.root));
+        self.remove(&mut invalidated, "source".to_owned(), all).await?;
         Ok(invalidated)
     }
 
-    /// Removes what `stage` has made of `source`, and everything that was made of that, from every tier.
+    /// Removes what `stage` has made of `source`, and everything that was made of that, from every tier. Artifacts of
+    /// other versions and parameters stay, with what was made of them.
     ///
     /// # Errors
     /// As [`invalidate`](Self::invalidate).
     pub async fn invalidate_stage(&self, source: &Source, stage: Arc<dyn AnyStage>) -> Result<Invalidated> {
         let video = Video::look(&self.0, source).await?;
         let resolved = Resolved::resolve(&self.0, &video, stage).await?;
-        let mut invalidated = Invalidated::default();
-        for chain in self.0.known.dependents(&video.root, &resolved.identity).await {
-            let root = video.root.child(&chain.kind).part(Identity::of(chain.clone()).digest()).build()?;
-            self.remove_below(&mut invalidated, chain.kind, KeyPrefix::below(&root)).await?;
+        let (mut invalidated, tag) = (Invalidated::default(), made_of(&resolved.identity));
+        let kind = resolved.kind.name.to_owned();
+        self.remove(&mut invalidated, kind.clone(), Selector::Prefix(KeyPrefix::below(&resolved.root))).await?;
+        for kind in self.kinds(&video.root, |tags| tags.contains(&tag)).await? {
+            let within = KeyPrefix::below(&video.root.child(&kind).build()?);
+            self.remove(&mut invalidated, kind, Selector::Tag { tag: tag.clone(), within }).await?;
         }
+        // Whatever is under way, of whatever kind.
+        let within = KeyPrefix::below(&video.root);
+        self.remove(&mut invalidated, kind, Selector::Tag { tag, within }).await?;
         Ok(invalidated)
     }
 
-    async fn remove_below(&self, invalidated: &mut Invalidated, kind: String, prefix: KeyPrefix) -> Result<()> {
-        let removed = self.0.tiers.invalidate(&Selector::Prefix(prefix)).await?;
+    /// The kinds of the entries below `root` whose tags are `wanted`.
+    async fn kinds(&self, root: &Key, wanted: impl Fn(&[Arc<str>]) -> bool) -> Result<BTreeSet<String>> {
+        let below = KeyPrefix::below(root);
+        let (mut kinds, mut entries) = (BTreeSet::new(), self.0.tiers.scan(&below));
+        while let Some((_, meta)) = entries.try_next().await? {
+            if let Some(kind) = meta.tags.first().filter(|_| wanted(&meta.tags)) {
+                kinds.insert(kind.to_string());
+            }
+        }
+        Ok(kinds)
+    }
+
+    async fn remove(&self, invalidated: &mut Invalidated, kind: String, selector: Selector) -> Result<()> {
+        let removed = self.0.tiers.invalidate(&selector).await?;
         *invalidated.entries.entry(kind).or_default() += removed.entries();
         Ok(())
     }

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use cache_core::Result;
+use cache_core::{Key, Result};
 
 use super::ArtifactCache;
 use crate::identity::{Chain, Difference, Identity};
+use crate::shared::VIDEO;
 use crate::video::Video;
 use crate::{AnyStage, Coverage, Fingerprint, Selection, Source};
 
@@ -40,7 +41,14 @@ pub enum Verdict {
     Gone,
     /// Something else is there that differs in these components; the nearest such.
     Differs(Vec<Difference>),
-    /// Nothing of this kind was ever stored for this content.
+    /// The source had another content when something of this kind was stored under its name, the last such.
+    SourceChanged {
+        /// What the content was.
+        before: Fingerprint,
+        /// In what else the nearest that was stored differs; empty when in nothing.
+        differences: Vec<Difference>,
+    },
+    /// Nothing of this kind was ever stored for this content, or under this name.
     NeverStored,
 }
 
@@ -64,7 +72,10 @@ impl ArtifactCache {
         } else if !coverage.is_nothing() {
             Verdict::Partial
         } else {
-            why(resolved.identity.chain(), &known)
+            match why(resolved.identity.chain(), &known) {
+                Verdict::NeverStored => self.before(&video, resolved.identity.chain()).await?,
+                verdict => verdict,
+            }
         };
         Ok(Explanation {
             source: source.to_string(),
@@ -74,6 +85,24 @@ impl ArtifactCache {
             coverage,
             verdict,
         })
+    }
+}
+
+impl ArtifactCache {
+    /// Whether the source was another one, which explains why nothing is there.
+    async fn before(&self, video: &Video, wanted: &Chain) -> Result<Verdict> {
+        let print = video.print.fingerprint;
+        let others = self.0.seen.of(&video.source).await.into_iter().rev();
+        // One that was taken otherwise says nothing about the content.
+        for before in others.filter(|before| *before != print && before.how() == print.how()) {
+            let known = self.0.known.of(&Key::of(VIDEO).part(before).build()?).await;
+            match why(wanted, &known) {
+                Verdict::NeverStored => {}
+                Verdict::Differs(differences) => return Ok(Verdict::SourceChanged { before, differences }),
+                _ => return Ok(Verdict::SourceChanged { before, differences: Vec::new() }),
+            }
+        }
+        Ok(Verdict::NeverStored)
     }
 }
 
@@ -104,6 +133,10 @@ impl fmt::Display for Explanation {
             Verdict::NeverStored => writeln!(f, "nothing of this kind was stored for this content"),
             Verdict::Differs(differences) => {
                 writeln!(f, "the nearest that was stored differs in")?;
+                differences.iter().try_for_each(|difference| writeln!(f, "  {difference}"))
+            }
+            Verdict::SourceChanged { before, differences } => {
+                writeln!(f, "what was stored under this name is of another content, {before}")?;
                 differences.iter().try_for_each(|difference| writeln!(f, "  {difference}"))
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cache_core::{Backend, Result};
 
 use super::ArtifactCache;
-use crate::compute::look;
+use crate::compute::{Held, look};
 use crate::part;
 use crate::resolved::Resolved;
 use crate::video::Video;
@@ -35,7 +35,7 @@ pub struct Verified {
     pub bytes: u64,
     /// Bundles that are not there any more.
     pub gone: u64,
-    /// Bundles and parts that are not what was computed. They were removed.
+    /// Bundles and parts that are not what was computed, or cannot be read. They were removed.
     pub damaged: u64,
 }
 
@@ -72,19 +72,35 @@ impl ArtifactCache {
             return Ok(verified);
         }
         let resolved = Resolved::resolve(&self.0, &video, stage).await?;
-        let snapshot = look(&self.0, &resolved, &crate::Selection::all()).await?;
-        for held in snapshot.held.iter().flatten() {
-            if !resolved.stage.reads(&held.bytes) {
-                self.0.tiers.remove(&resolved.part_key(held.segment.index)?).await?;
-                verified.damaged += 1;
-                continue;
-            }
-            verified.parts += 1;
-            for (number, bundle) in (0..).zip(&held.table.bundles) {
-                self.verify_bundle(&resolved, held.segment.index, number, bundle, &mut verified).await?;
+        for segment in resolved.axis.segments() {
+            let key = resolved.part_key(segment.index)?;
+            let is_there = self.0.tiers.stat(&key).await.ok().flatten().is_some();
+            let snapshot = look(&self.0, &resolved, &crate::Selection::all().span(segment.span)).await?;
+            let held = snapshot.held.iter().flatten().find(|held| held.segment == segment);
+            match held.filter(|held| resolved.stage.reads(&held.bytes)) {
+                Some(held) => {
+                    verified.parts += 1;
+                    self.verify_bundles(&resolved, held, &mut verified).await?;
+                }
+                None if is_there => {
+                    self.0.tiers.remove(&key).await?;
+                    verified.damaged += 1;
+                }
+                None => {}
             }
         }
         Ok(verified)
+    }
+
+    async fn verify_bundles(&self, resolved: &Resolved, held: &Held, verified: &mut Verified) -> Result<()> {
+        for (number, bundle) in (0..).zip(&held.table.bundles) {
+            if held.gone.contains(&number) {
+                verified.gone += 1;
+            } else {
+                self.verify_bundle(resolved, held.segment.index, number, bundle, verified).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn verify_bundle(
@@ -96,8 +112,9 @@ impl ArtifactCache {
         verified: &mut Verified,
     ) -> Result<()> {
         let key = resolved.bundle_key(segment, number)?;
+        // It was there just before: a tier drops what it cannot read.
         let Some(entry) = self.0.tiers.get(&key).await.ok().flatten() else {
-            verified.gone += 1;
+            verified.damaged += 1;
             return Ok(());
         };
         let (bodies, bytes) = (bundle.bodies.clone(), entry.body);

@@ -22,6 +22,13 @@ impl Template {
         })
     }
 
+    /// What may be the path of a file: all of it, and what is behind the first `=`; nothing when it holds a name.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
+        let all = Some(self.as_str()).filter(|text| !text.is_empty() && self.names().next().is_none());
+        let behind = all.and_then(|text| text.split_once('=')).map(|(_, behind)| behind);
+        all.into_iter().chain(behind.filter(|behind| !behind.is_empty()))
+    }
+
     /// The argument with `values` in the place of their names.
     pub(super) fn filled(&self, values: &[(&str, &OsStr)]) -> OsString {
         let mut filled = OsString::new();
@@ -76,6 +83,14 @@ mod tests {
     fn names_are_filled_in_once() {
         assert_eq!(filled("{audio}"), "/a b/{out}.wav");
         assert_eq!(filled("--in={audio},{out}"), "--in=/a b/{out}.wav,$(x)");
+    }
+
+    #[test]
+    fn paths_are_whole_arguments_and_what_is_behind_an_equals_sign() {
+        let paths = |text: &str| Template::new(text.to_owned()).paths().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(paths("hear.py"), ["hear.py"]);
+        assert_eq!(paths("--model=a=b"), ["--model=a=b", "a=b"]);
+        assert!(paths("").is_empty() && paths("{audio}").is_empty() && paths("--in={audio}").is_empty());
     }
 
     #[test]

@@ -56,7 +56,8 @@ pub(crate) async fn look(shared: &Shared, resolved: &Resolved, selection: &Selec
         for (segment, lookup) in some.iter().zip(lookups) {
             let held = lookup.found.and_then(|found| {
                 let (bytes, origin) = (found.entry.body, found.name);
-                Some(Held { segment: *segment, table: part::table(&bytes)?, bytes, origin, gone: Vec::new() })
+                let table = part::table(&bytes).filter(|table| table.axis == resolved.axis)?;
+                Some(Held { segment: *segment, table, bytes, origin, gone: Vec::new() })
             });
             snapshot.wanted.push(*segment);
             snapshot.held.push(held);
@@ -114,10 +115,11 @@ impl Snapshot {
         lacking
     }
 
-    /// The bundles that are gone of segments of which nothing else is, where it is known when they are.
+    /// The bundles that are gone of segments of which no more than half are, where it is known when they are: more of them
+    /// cost less in one pass.
     pub(crate) fn pieces(&self) -> Vec<Piece> {
         let mut pieces = Vec::new();
-        for held in self.held.iter().flatten() {
+        for held in self.held.iter().flatten().filter(|held| 2 * held.gone.len() <= held.table.bundles.len()) {
             for number in &held.gone {
                 let bundle = held.table.bundles.get(*number as usize);
                 pieces.extend(bundle.and_then(|bundle| {

@@ -62,6 +62,10 @@ pub(super) async fn ask(endpoint: &Endpoint, prompt: &str, max_tokens: u32, jpeg
     if choice.finish_reason.as_deref() == Some("content_filter") {
         return Err(endpoint.error(ErrorKind::Load, "withholds its answer: its filter does not let it through"));
     }
+    if choice.finish_reason.as_deref() == Some("length") {
+        let what = format!("answered with more than the {max_tokens} tokens allowed, and was cut short: allow more");
+        return Err(endpoint.error(ErrorKind::Load, &what));
+    }
     match choice.message.content.filter(|said| !said.trim().is_empty()) {
         Some(said) => Ok(said),
         None => Err(endpoint.error(ErrorKind::Load, "answered with nothing")),

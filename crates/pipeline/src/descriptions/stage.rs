@@ -46,6 +46,8 @@ const VERSION: u32 = 1;
 const SEGMENT: Duration = Duration::from_mins(1);
 /// How many pictures are held in memory at once.
 const BATCH: usize = 16;
+/// How often pictures of a segment may go while they are described.
+const MOST_AGAIN: u32 = 3;
 /// The longest description, in bytes.
 const MAX_TEXT: usize = 64 << 10;
 #[cfg(feature = "endpoint")]
@@ -94,12 +96,27 @@ impl Describer {
     }
 
     async fn describe(&self, work: &Work, segment: Segment) -> Result<Descriptions> {
-        let found = work.input::<Keyframes>(segment.span).await?;
-        let mut described = Vec::new();
-        for frames in found.value().frames.chunks(BATCH) {
+        let mut found = work.input::<Keyframes>(segment.span).await?;
+        let (mut described, mut at, mut again) = (Vec::new(), 0, 0);
+        while at < found.value().frames.len() {
+            let rest = found.value().frames.get(at..).unwrap_or_default();
+            let frames: Vec<_> = rest.iter().copied().take(BATCH).collect();
             let pictures: Vec<_> = frames.iter().map(|frame| frame.picture).collect();
-            let pictures = found.bodies(&pictures).await?;
-            let each = frames.iter().copied().zip(pictures).map(|(frame, jpeg)| self.one(frame, jpeg));
+            let pictures = match found.bodies(&pictures).await {
+                // Gone or damaged since they were looked for: they are computed again.
+                Err(error) if error.kind() == ErrorKind::Corrupt && again < MOST_AGAIN => {
+                    again += 1;
+                    let before = std::mem::replace(&mut found, work.input(segment.span).await?);
+                    if !found.is_same(&before) {
+                        described.clear();
+                        at = 0;
+                    }
+                    continue;
+                }
+                pictures => pictures?,
+            };
+            at += frames.len();
+            let each = frames.into_iter().zip(pictures).map(|(frame, jpeg)| self.one(frame, jpeg));
             let texts: Result<Vec<_>> = stream::iter(each).buffered(self.at_once).try_collect().await;
             let texts = texts.map_err(|error| about(work.source(), &error))?;
             described.extend(texts.into_iter().flatten());

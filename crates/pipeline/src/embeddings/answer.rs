@@ -40,6 +40,10 @@ impl Answer {
         if vectors.iter().flatten().any(|number| !number.is_finite()) {
             return Err("embeddings of numbers that are none".to_owned());
         }
+        // Its direction, all that is ever compared, is none.
+        if let Some(at) = vectors.iter().position(|vector| vector.iter().all(|number| *number == 0.0)) {
+            return Err(format!("nothing but zeros for text {at}"));
+        }
         Ok(vectors)
     }
 }
@@ -78,6 +82,7 @@ mod tests {
         assert_eq!(vectors("[[1], [1, 2]]", 2).unwrap_err(), "embeddings of 1 and of 2 numbers");
         assert_eq!(vectors("[[]]", 1).unwrap_err(), "embeddings without numbers");
         assert_eq!(vectors("[[1e300]]", 1).unwrap_err(), "embeddings of numbers that are none");
+        assert_eq!(vectors("[[0, 1], [0, -0.0]]", 2).unwrap_err(), "nothing but zeros for text 1");
         let twice = r#"{"data": [{"index": 0, "embedding": [3]}, {"index": 0, "embedding": [1]}]}"#;
         assert_eq!(vectors(twice, 2).unwrap_err(), "no embedding of text 1, or two");
         assert!(vectors("{}", 1).is_err() && vectors("[[null]]", 1).is_err());

@@ -35,8 +35,9 @@ impl Precision {
     /// Appends `vector` to `bytes`, little-endian.
     ///
     /// # Errors
-    /// For a number that is none, or too large to be kept so.
+    /// For a number that is none, or too large to be kept so; and for numbers that are all too small.
     pub(super) fn pack(self, vector: &[f32], bytes: &mut Vec<u8>) -> Result<()> {
+        let before = bytes.len();
         for &number in vector {
             let is_kept = match self {
                 Self::Single => {
@@ -54,6 +55,10 @@ impl Precision {
                 let message = format!("an embedding holds {number}, which is not kept in {name} precision");
                 return Err(Error::new(ErrorKind::Load, message));
             }
+        }
+        if self.unpack(bytes.get(before..).unwrap_or_default()).iter().all(|number| *number == 0.0) {
+            let message = format!("an embedding is nothing but zeros in {} precision", self.name());
+            return Err(Error::new(ErrorKind::Load, message));
         }
         Ok(())
     }
@@ -101,5 +106,7 @@ mod tests {
         }
         let error = Precision::Half.pack(&[1.0, 65_520.0], &mut Vec::new()).unwrap_err();
         assert_eq!(error.message(), "an embedding holds 65520, which is not kept in half precision");
+        let error = Precision::Half.pack(&[1e-9, -1e-9], &mut vec![1]).unwrap_err();
+        assert_eq!(error.message(), "an embedding is nothing but zeros in half precision");
     }
 }

@@ -15,7 +15,7 @@ use super::{Embedded, Embeddings, Passage, Precision, Texts};
 #[cfg(feature = "endpoint")]
 use crate::Endpoint;
 use crate::ffmpeg::about;
-use crate::{CommandLine, Next, Output, Recipe, Resource, Segment, Span, Stage, Work, blocking};
+use crate::{CommandLine, Next, Output, Recipe, Resource, Segment, Stage, Work, blocking};
 
 /// Embeddings of the passages that another stage gives: of what is said, or of what is seen.
 #[derive(Debug, Clone)]
@@ -43,8 +43,6 @@ const VERSION: u32 = 1;
 const SEGMENT: Duration = Duration::from_mins(5);
 /// How many texts are asked about at once.
 const BATCH: usize = 64;
-/// Around a segment: near enough for the texts of its neighbours to be put together with its own.
-const AROUND_US: i64 = 1_000_000;
 /// The most numbers in one body; bodies are read as wholes.
 const MOST_NUMBERS: usize = 256 << 10;
 
@@ -68,7 +66,9 @@ impl<S: Stage<Kind: Texts>> Embedder<S> {
 
     fn by(texts: Arc<S>, by: By, at_once: usize, resource: Resource) -> Self {
         let precision = Precision::default();
-        Self { texts, by, dimensions: None, precision, batch: BATCH, at_once, segment: SEGMENT, resource }
+        // Whoever wants few embeddings is not to wait for the texts of more.
+        let segment = texts.recipe().segment.map_or(SEGMENT, |length| length.min(SEGMENT));
+        Self { texts, by, dimensions: None, precision, batch: BATCH, at_once, segment, resource }
     }
 
     /// How many numbers a vector has to have: other ones are errors. An endpoint is asked for that many.
@@ -89,7 +89,8 @@ impl<S: Stage<Kind: Texts>> Embedder<S> {
         self
     }
 
-    /// In segments of this length, five minutes unless set: what a killed run loses at most. It is part of the identity.
+    /// In segments of this length: what a killed run loses at most. It is part of the identity. Unless set, those of the
+    /// texts, five minutes at most.
     pub const fn segment(mut self, length: Duration) -> Self {
         self.segment = length;
         self
@@ -103,21 +104,24 @@ impl<S: Stage<Kind: Texts>> Embedder<S> {
 
     /// The passages that begin in `segment`.
     async fn passages(work: &Work, segment: Segment) -> Result<Vec<Passage>> {
-        let Span { start_us, end_us } = segment.span;
-        let around = Span::new(start_us.saturating_sub(AROUND_US), end_us.saturating_add(AROUND_US));
-        let found = work.input::<S::Kind>(around).await?;
+        let found = work.input::<S::Kind>(segment.span.widened(S::Kind::AROUND)).await?;
         let mut passages = found.value().passages();
         passages.retain(|passage| work.axis().index_of(passage.start_us) == segment.index);
         Ok(passages)
     }
 
-    async fn vectors(&self, passages: &[Passage]) -> Result<Vec<Vec<f32>>> {
+    /// Those of `passages`, as long as those that are there already.
+    async fn vectors(&self, work: &Work, passages: &[Passage]) -> Result<Vec<Vec<f32>>> {
         let texts = |passages: &[Passage]| passages.iter().map(|passage| passage.text.clone()).collect();
         let batches: Vec<Vec<String>> = passages.chunks(self.batch).map(texts).collect();
         let batches = batches.into_iter().map(|texts| self.ask(texts));
         let batches: Vec<Vec<Vec<f32>>> = stream::iter(batches).buffered(self.at_once).try_collect().await?;
         let vectors: Vec<Vec<f32>> = batches.into_iter().flatten().collect();
-        let wanted = self.dimensions.map_or_else(|| vectors.first().map_or(0, Vec::len), |wanted| wanted as usize);
+        let wanted = match self.dimensions {
+            None => work.beside::<Embeddings>().await?.map(|beside| beside.dimensions).filter(|there| *there > 0),
+            told => told,
+        };
+        let wanted = wanted.map_or_else(|| vectors.first().map_or(0, Vec::len), |wanted| wanted as usize);
         match vectors.iter().find(|vector| vector.len() != wanted) {
             Some(other) => {
                 let message = format!("embeddings have {} numbers in place of {wanted}", other.len());
@@ -143,6 +147,7 @@ impl<S: Stage<Kind: Texts>> Stage for Embedder<S> {
     fn recipe(&self) -> Recipe {
         let recipe = Recipe::new("embedder", VERSION)
             .input(self.texts.clone())
+            .around(S::Kind::AROUND)
             .param("dimensions", self.dimensions, None::<u32>)
             .param("precision", self.precision.name(), Precision::default().name())
             .segment(self.segment)
@@ -157,7 +162,7 @@ impl<S: Stage<Kind: Texts>> Stage for Embedder<S> {
     async fn compute(&self, work: &Work, out: &mut Output<'_, Embeddings>) -> Result<()> {
         for segment in work.segments() {
             let passages = Self::passages(work, *segment).await?;
-            let vectors = self.vectors(&passages).await.map_err(|error| about(work.source(), &error))?;
+            let vectors = self.vectors(work, &passages).await.map_err(|error| about(work.source(), &error))?;
             let value = keep(&passages, &vectors, self.precision, out).await?;
             if out.part(*segment, &value).await? == Next::Enough {
                 break;

@@ -1,9 +1,15 @@
 //! `Texts`: kinds that consist of passages of text.
 
+use std::time::Duration;
+
 use crate::{Descriptions, Kind, Transcript};
 
 /// A kind that consists of passages of text, which embeddings can be made of.
 pub trait Texts: Kind {
+    /// How far around a stretch of time the texts have to be known, for those of the stretch to be what they are in the
+    /// whole: near enough for a part to be put together with its neighbours.
+    const AROUND: Duration = Duration::from_secs(1);
+
     /// The passages in the order of time.
     fn passages(&self) -> Vec<Passage>;
 }
@@ -36,6 +42,9 @@ impl Texts for Transcript {
 
 /// A passage is a description.
 impl Texts for Descriptions {
+    /// Each belongs to one instant, whatever is next to it.
+    const AROUND: Duration = Duration::ZERO;
+
     fn passages(&self) -> Vec<Passage> {
         let passage =
             |seen: &crate::Description| Passage { start_us: seen.pts_us, end_us: seen.pts_us, text: seen.text.clone() };

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use cache_core::{Clock, DAY, Error, ErrorKind, Key, Result, ttl};
@@ -11,7 +12,7 @@ use tokio::sync::Semaphore;
 
 use super::{Fingerprint, Fingerprinting, hash};
 use crate::origin::{LOADED, name_of, stage_error};
-use crate::source::SourceState;
+use crate::source::{SourceState, changed};
 use crate::{Digest, Remote, Source};
 
 /// Computes fingerprints and remembers them by device, inode, length and times of the file.
@@ -43,6 +44,10 @@ pub struct Fingerprinted {
     pub saved: Duration,
     /// That of a file.
     pub(crate) state: Option<SourceState>,
+    /// When the state was looked at.
+    taken: Instant,
+    /// Whether the file may have changed since without its times showing it.
+    is_racy: Arc<AtomicBool>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,9 +109,10 @@ impl Fingerprinter {
     async fn of_file(&self, path: &Path) -> Result<Fingerprinted> {
         let started = Instant::now();
         let state = SourceState::look(path).await?;
+        let is_racy = self.how != Fingerprinting::Stat && self.is_racy(&state);
         let (fingerprint, origin, saved) = if self.how == Fingerprinting::Stat {
             (of_state(&state), Arc::from(LOADED), Duration::ZERO)
-        } else if self.is_racy(&state) {
+        } else if is_racy {
             (read(self.how, &self.reading, path, state).await?.fingerprint, Arc::from(LOADED), Duration::ZERO)
         } else {
             let (how, path, reading) = (self.how, path.to_owned(), self.reading.clone());
@@ -114,7 +120,36 @@ impl Fingerprinter {
             let hit = self.memos.get_or_load(&memo_key(how, &state)?, load).await.map_err(stage_error)?;
             (hit.value.fingerprint, name_of(&hit.origin), hit.saved)
         };
-        Ok(Fingerprinted { fingerprint, len: state.len, origin, took: started.elapsed(), saved, state: Some(state) })
+        Ok(Fingerprinted {
+            fingerprint,
+            len: state.len,
+            origin,
+            took: started.elapsed(),
+            saved,
+            state: Some(state),
+            taken: started,
+            is_racy: Arc::new(AtomicBool::new(is_racy)),
+        })
+    }
+
+    /// Fails unless `source` is still what `print` was taken of. `during` says what would have gone wrong.
+    ///
+    /// Looks at the times of the file. Where they may hide a change, because the file had just been touched, it is read
+    /// again: until the times of a further change would differ, and once after that.
+    pub(crate) async fn confirm(&self, source: &Source, print: &Fingerprinted, during: &str) -> Result<()> {
+        let (Source::File(path), Some(state)) = (source, print.state) else { return Ok(()) };
+        state.confirm(path, during).await?;
+        if !print.is_racy.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let would_show = print.taken.elapsed() > RACY;
+        if read(self.how, &self.reading, path, state).await?.fingerprint != print.fingerprint {
+            return Err(changed(path, during));
+        }
+        if would_show {
+            print.is_racy.store(false, Ordering::Release);
+        }
+        Ok(())
     }
 
     /// Waits until what was remembered is stored; then every call fails.
@@ -134,7 +169,16 @@ fn of_remote(remote: &Remote) -> Result<Fingerprinted> {
     let started = Instant::now();
     let fingerprint = Fingerprint::taken(Fingerprinting::Remote, digest_of(&remote.identity()?));
     let (len, origin) = (remote.len.unwrap_or_default(), Arc::from(LOADED));
-    Ok(Fingerprinted { fingerprint, len, origin, took: started.elapsed(), saved: Duration::ZERO, state: None })
+    Ok(Fingerprinted {
+        fingerprint,
+        len,
+        origin,
+        took: started.elapsed(),
+        saved: Duration::ZERO,
+        state: None,
+        taken: started,
+        is_racy: Arc::default(),
+    })
 }
 
 fn of_state(state: &SourceState) -> Fingerprint {
@@ -167,4 +211,43 @@ fn memo_key(how: Fingerprinting, state: &SourceState) -> Result<Key> {
         .param("mtime", state.modified_ns)
         .param("ctime", state.changed_ns)
         .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use cache_mem::MemBackend;
+
+    use super::*;
+
+    async fn of_a_new_file() -> (tempfile::TempDir, Source, Fingerprinter, Fingerprinted) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("clip");
+        std::fs::write(&path, "one").unwrap();
+        let tiers = Tiered::builder().tier(MemBackend::new(1 << 20)).build().unwrap();
+        let (source, prints) = (Source::from(path), Fingerprinter::new(tiers, Fingerprinting::Content).unwrap());
+        let print = prints.fingerprint(&source).await.unwrap();
+        (dir, source, prints, print)
+    }
+
+    #[tokio::test]
+    async fn a_change_within_one_tick_of_the_clock_of_files_is_noticed() {
+        let (_dir, source, prints, mut print) = of_a_new_file().await;
+        prints.confirm(&source, &print, "processed").await.unwrap();
+        let path = source.path().unwrap();
+        std::fs::write(path, "two").unwrap();
+        // As if both had happened in one tick.
+        print.state = Some(SourceState::of(path).unwrap());
+        let error = prints.confirm(&source, &print, "processed").await.unwrap_err();
+        assert!(error.message().contains("changed while it was processed"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_was_read_after_a_further_change_would_show_is_not_read_again() {
+        let (_dir, source, prints, mut print) = of_a_new_file().await;
+        prints.confirm(&source, &print, "processed").await.unwrap();
+        assert!(print.is_racy.load(Ordering::Relaxed), "a change would not show yet");
+        print.taken = print.taken.checked_sub(2 * RACY).unwrap();
+        prints.confirm(&source, &print, "processed").await.unwrap();
+        assert!(!print.is_racy.load(Ordering::Relaxed));
+    }
 }

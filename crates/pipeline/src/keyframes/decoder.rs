@@ -6,14 +6,14 @@ use bytes::{Bytes, BytesMut};
 use cache_core::{Error, ErrorKind, Result};
 use tokio::io::AsyncReadExt;
 use tokio::process::{ChildStderr, ChildStdout};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::filter::filter;
 use super::pictures::{Garbage, Pictures, Times};
 use super::{KeyframeParams, Pick};
 use crate::ffmpeg::{about, arguments, input, unfit_for};
 use crate::probe::{Turn, VideoStream};
-use crate::tool::{Group, Tool, one_line};
+use crate::tool::{Group, LEFT, Tool, one_line};
 use crate::{Probe, Source};
 
 /// One pass of ffmpeg over a video. Dropping it ends ffmpeg.
@@ -22,6 +22,8 @@ pub(super) struct Decoder<'a> {
     source: &'a Source,
     tool: Tool<'a>,
     group: Group,
+    /// Whether ffmpeg itself has ended.
+    has_ended: bool,
     deadline: Instant,
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
@@ -51,7 +53,8 @@ impl<'a> Decoder<'a> {
         let (stdout, stderr) = group.outputs();
         let deadline = Instant::now() + tool.limit;
         let (pictures, times, heard) = (Pictures::default(), Times::default(), BytesMut::new());
-        Ok(Self { source: pass.source, tool, group, deadline, stdout, stderr, pictures, times, heard })
+        let (source, has_ended) = (pass.source, false);
+        Ok(Self { source, tool, group, has_ended, deadline, stdout, stderr, pictures, times, heard })
     }
 
     /// The next frame's time in microseconds and its picture; `None` at the end. Cancelling it loses nothing.
@@ -74,6 +77,9 @@ impl<'a> Decoder<'a> {
             {
                 return Ok(self.times.read.pop_front().map(|time| (time, picture)));
             }
+            if self.has_ended && self.stdout.is_none() && self.stderr.is_none() {
+                return self.end().await;
+            }
             let broken = |error| self.tool.broken(&error);
             tokio::select! {
                 read = read(&mut self.stderr, &mut self.heard), if self.stderr.is_some() => {
@@ -87,13 +93,18 @@ impl<'a> Decoder<'a> {
                         self.stdout = None;
                     }
                 }
-                else => return self.end().await,
+                ended = self.group.end(), if !self.has_ended => {
+                    ended.map_err(broken)?;
+                    self.has_ended = true;
+                }
+                // Begun anew with every read, so only who prints nothing and still holds the pipes is given up.
+                () = sleep(LEFT), if self.has_ended => (self.stdout, self.stderr) = (None, None),
             }
         }
     }
 
     async fn end(&mut self) -> Result<Option<(i64, Bytes)>> {
-        let status = self.group.wait().await.map_err(|error| self.tool.broken(&error))?;
+        let status = self.group.end().await.map_err(|error| self.tool.broken(&error))?;
         self.times.end().map_err(garbage)?;
         if !status.success() {
             let complaint = one_line(&self.times.complaint);

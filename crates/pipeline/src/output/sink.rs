@@ -72,7 +72,8 @@ pub(crate) struct Sink {
     stamp: Stamp,
     load: Option<Load>,
     pending: VecDeque<Segment>,
-    table: Table,
+    /// Those of the part under way that are complete.
+    bundles: Vec<Bundle>,
     bundle: Bundle,
     bytes: BytesMut,
     numbered: u32,
@@ -90,7 +91,7 @@ impl Sink {
             stamp: job.shared.tiers.stamps().tick(),
             pending: job.segments.iter().copied().collect(),
             load,
-            table: Table::default(),
+            bundles: Vec::new(),
             bundle: Bundle::default(),
             bytes: BytesMut::new(),
             numbered: 0,
@@ -153,10 +154,11 @@ impl Sink {
         }
         self.flush().await?;
         let cost_us = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let mut table = Table { count, cost_us, ..std::mem::take(&mut self.table) };
+        let (bundles, axis) = (std::mem::take(&mut self.bundles), self.job.resolved.axis);
+        let mut table = Table { count, cost_us, bundles, axis };
         table.set_times(times);
         let encoded = part::encode(&table, value)?;
-        self.job.video.confirm("processed").await?;
+        self.job.video.confirm(&self.job.shared, "processed").await?;
         let key = self.job.resolved.part_key(segment.index)?;
         match &mut self.spill {
             Some(spill) => spill.part(segment.index, encoded),
@@ -180,7 +182,7 @@ impl Sink {
         self.pending.clear();
         let (bundle, bytes) = (std::mem::take(&mut self.bundle), std::mem::take(&mut self.bytes).freeze());
         if bundle.bodies == piece.bundle.bodies {
-            self.job.video.confirm("processed").await?;
+            self.job.video.confirm(&self.job.shared, "processed").await?;
             let key = self.job.resolved.bundle_key(piece.segment.index, piece.number)?;
             self.tally.bodies += bundle.bodies.len() as u64;
             self.tally.bytes += bundle.bytes();
@@ -198,9 +200,10 @@ impl Sink {
         if self.bundle.bodies.is_empty() {
             return Ok(());
         }
+        self.job.video.confirm(&self.job.shared, "processed").await?;
         let bundle = std::mem::take(&mut self.bundle);
         let bytes = std::mem::take(&mut self.bytes).freeze();
-        let (segment, number) = (self.pending.front().map_or(0, |next| next.index), self.table.bundles.len() as u32);
+        let (segment, number) = (self.pending.front().map_or(0, |next| next.index), self.bundles.len() as u32);
         if let Some(spill) = &mut self.spill {
             spill.bundle(segment, number, bytes).await?;
         } else {
@@ -208,7 +211,7 @@ impl Sink {
             let entry = self.entry(bytes, self.job.resolved.kind.bodies, Some(bundle.etag()));
             self.put(&key, entry).await;
         }
-        self.table.bundles.push(bundle);
+        self.bundles.push(bundle);
         Ok(())
     }
 
@@ -226,7 +229,7 @@ impl Sink {
         meta.cost = self.began.elapsed();
         meta.content_type = Some(content_type.into());
         meta.etag = etag.map(Into::into);
-        meta.tags = [Arc::from(kind)].into();
+        meta.tags = self.job.resolved.tags.clone();
         Entry::new(meta, bytes)
     }
 

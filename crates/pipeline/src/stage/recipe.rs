@@ -27,7 +27,9 @@ pub struct Recipe {
     pub(crate) params: Params,
     pub(crate) models: Vec<(String, String)>,
     pub(crate) programs: Vec<Program>,
+    pub(crate) files: Vec<File>,
     pub(crate) inputs: Vec<Arc<dyn AnyStage>>,
+    pub(crate) around: Duration,
     pub(crate) segment: Option<Duration>,
     pub(crate) pass: Pass,
     pub(crate) divisible: bool,
@@ -43,6 +45,14 @@ pub struct Program {
     pub path: PathBuf,
     /// What makes it print its version, in the first line, e.g. `"-version"`.
     pub ask: &'static str,
+}
+
+/// A file that may decide what comes out.
+#[derive(Debug, Clone)]
+pub(crate) struct File {
+    pub(crate) path: PathBuf,
+    /// Whether it is searched for in `PATH`, and counts only if it is a script: another program tells its version.
+    pub(crate) is_program: bool,
 }
 
 /// How much one call of a stage computes.
@@ -79,7 +89,9 @@ impl Recipe {
             params: Params::new(),
             models: Vec::new(),
             programs: Vec::new(),
+            files: Vec::new(),
             inputs: Vec::new(),
+            around: Duration::ZERO,
             segment: None,
             pass: Pass::default(),
             divisible: false,
@@ -103,6 +115,18 @@ impl Recipe {
     /// A program whose version matters.
     pub fn program(mut self, program: Program) -> Self {
         self.programs.push(program);
+        self
+    }
+
+    /// A file by its content, if it is there and a regular file.
+    pub(crate) fn file(mut self, file: File) -> Self {
+        self.files.push(file);
+        self
+    }
+
+    /// How far before and after a segment inputs are asked for: they are computed as far first. Not at all unless set.
+    pub const fn around(mut self, time: Duration) -> Self {
+        self.around = time;
         self
     }
 

@@ -1,6 +1,7 @@
 //! Which version of a program is installed.
 
 use std::ffi::OsString;
+use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -33,6 +34,24 @@ pub(crate) async fn locate(program: &Program) -> Result<Option<(PathBuf, Key)>> 
         Ok(Some((path, key.build()?)))
     })
     .await
+}
+
+/// Where `file` is, if its content decides what comes out.
+pub(crate) async fn decisive(file: &crate::stage::File) -> Result<Option<PathBuf>> {
+    let crate::stage::File { path, is_program } = file.clone();
+    blocking::run(move || {
+        if is_program {
+            return Ok(find(&path).map(|(path, _)| path).filter(|path| is_script(path)));
+        }
+        Ok(std::fs::metadata(&path).is_ok_and(|meta| meta.is_file() && meta.len() > 0).then_some(path))
+    })
+    .await
+}
+
+/// Whether the file is text that another program reads.
+fn is_script(path: &Path) -> bool {
+    let mut mark = [0; 2];
+    std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut mark)).is_ok_and(|()| &mark == b"#!")
 }
 
 /// What the program at `path` prints first when it is asked for its version.

@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cache_core::{Error, ErrorKind, Retry};
+use futures_util::future::join_all;
 use pipeline::{
     CommandLine, Describer, Embedder, Embeddings, Endpoint, EndpointOptions, Ffmpeg, KeyframeParams, KeyframeStage,
-    Precision, Selection, Source, Transcriber,
+    Precision, Selection, Source, Span, Transcriber,
 };
 use serde_json::{Value, json};
 
 use crate::kit::Kit;
-use crate::upstream::{Answer, Upstream};
+use crate::upstream::{Answer, Seen, Upstream};
 
 const KEY: &str = "sk-s3cret";
 
@@ -44,10 +45,38 @@ fn embed(question: &Value) -> Value {
     json!({"object": "list", "data": data, "model": "a-model", "usage": {"total_tokens": 5}})
 }
 
+/// A film whose transcript is there.
+struct Heard {
+    kit: Kit,
+    film: Source,
+    transcriber: Arc<Transcriber>,
+}
+
+impl Heard {
+    async fn new() -> Self {
+        let kit = Kit::new();
+        let heard = Self { film: kit.tone("film.mp4", 10), transcriber: transcriber(&kit), kit };
+        heard.kit.cache.compute(&heard.film, &heard.transcriber, &Selection::all()).await.unwrap();
+        heard
+    }
+
+    async fn embeddings(&self, endpoint: Endpoint) -> Result<Vec<Vec<f32>>, Error> {
+        embed_by(&self.kit, &self.film, &self.transcriber, endpoint).await
+    }
+}
+
 async fn embeddings(kit: &Kit, endpoint: Endpoint) -> Result<Vec<Vec<f32>>, Error> {
-    let stage = Arc::new(Embedder::endpoint(transcriber(kit), endpoint).batch(3).precision(Precision::Half));
-    let film = kit.tone("film.mp4", 10);
-    let made = kit.cache.compute(&film, &stage, &Selection::all()).await?;
+    embed_by(kit, &kit.tone("film.mp4", 10), &transcriber(kit), endpoint).await
+}
+
+async fn embed_by(
+    kit: &Kit,
+    film: &Source,
+    transcriber: &Arc<Transcriber>,
+    endpoint: Endpoint,
+) -> Result<Vec<Vec<f32>>, Error> {
+    let stage = Arc::new(Embedder::endpoint(transcriber.clone(), endpoint).batch(3).precision(Precision::Half));
+    let made = kit.cache.compute(film, &stage, &Selection::all()).await?;
     assert_eq!(made.value().passages.len(), 10);
     Embeddings::vectors(&made).await
 }
@@ -75,7 +104,8 @@ async fn texts_are_embedded_in_batches() {
 
 #[tokio::test]
 async fn what_passes_is_tried_again() {
-    for first in [
+    let heard = Heard::new().await;
+    let firsts = [
         Answer::status(429).header("retry-after", "1"),
         Answer::status(503)
             .header("date", "Sun, 22 Nov 2026 00:00:01 GMT")
@@ -84,30 +114,32 @@ async fn what_passes_is_tried_again() {
         Answer::json(&json!({"data": []})).cut_after(5),
         Answer::hang_up(),
         Answer::silence(),
-    ] {
-        let told = first.clone();
-        let upstream =
-            Upstream::new(move |seen| if seen.number == 0 { told.clone() } else { Answer::json(&embed(&seen.json())) })
-                .await;
-        let kit = Kit::new();
-        let endpoint = endpoint(options(&upstream).attempt(Duration::from_secs(3)).at_once(1));
-        let began = tokio::time::Instant::now();
-        let vectors = embeddings(&kit, endpoint).await.unwrap();
-        assert_eq!((vectors.len(), upstream.seen().len()), (10, 5), "{first:?}");
-        if first.has_header("retry-after") {
-            assert!(began.elapsed() >= Duration::from_secs(1));
-        }
+        Answer::drip(),
+    ];
+    // All at the same time, each of a server of its own: they wait for the most part.
+    join_all(firsts.into_iter().enumerate().map(|(number, first)| is_tried_again(&heard, number, first))).await;
+}
+
+async fn is_tried_again(heard: &Heard, number: usize, first: Answer) {
+    let told = first.clone();
+    let answer = move |seen: &Seen| if seen.number == 0 { told.clone() } else { Answer::json(&embed(&seen.json())) };
+    let upstream = Upstream::new(answer).await;
+    let options = options(&upstream).attempt(Duration::from_secs(2)).at_once(1).revision(number.to_string());
+    let began = tokio::time::Instant::now();
+    let vectors = heard.embeddings(endpoint(options)).await.unwrap();
+    assert_eq!((vectors.len(), upstream.seen().len()), (10, 5), "{first:?}");
+    if first.has_header("retry-after") {
+        assert!(began.elapsed() >= Duration::from_secs(1));
     }
 }
 
-async fn failure(answer: Answer) -> (Error, usize) {
+async fn failure(heard: &Heard, number: usize, answer: Answer) -> (Error, usize) {
     let upstream = Upstream::new(move |_| answer.clone()).await;
-    let kit = Kit::new();
-    let options = options(&upstream).attempt(Duration::from_millis(300)).tries(2).at_once(1).max_bytes(1 << 20);
-    let error = embeddings(&kit, endpoint(options)).await.unwrap_err();
+    let options = options(&upstream).attempt(Duration::from_millis(500)).tries(2).at_once(1).max_bytes(1 << 20);
+    let error = heard.embeddings(endpoint(options.revision(number.to_string()))).await.unwrap_err();
     let shown = format!("{error} {error:?}");
     let host = upstream.url.trim_start_matches("http://");
-    assert!(error.message().contains("film.mp4\": ") && shown.contains(host), "{shown}");
+    assert!(error.message().starts_with(&format!("{}: embeddings: {host} ", heard.film)), "{shown}");
     for hidden in [KEY, "hidden", "v1", "sentence 1"] {
         assert!(!shown.contains(hidden), "{hidden} is in {shown}");
     }
@@ -118,11 +150,14 @@ async fn failure(answer: Answer) -> (Error, usize) {
 async fn what_does_not_pass_is_an_exact_error() {
     use ErrorKind::{Load, Timeout, Unavailable};
     let vectors = |vectors: Value| Answer::json(&json!({"data": vectors}));
-    let one = json!({"index": 0, "embedding": [1.0]});
-    for (answer, kind, asked, why) in [
+    let at = |index: u32, number: f64| json!({"index": index, "embedding": [number]});
+    let (one, heard) = (at(0, 1.0), Heard::new().await);
+    let cases = [
         (Answer::status(500), Unavailable, 2, "answered 500; tried 2 times"),
-        (Answer::silence(), Timeout, 2, "did not answer within 300ms; tried 2 times"),
+        (Answer::silence(), Timeout, 2, "did not answer within 500ms; tried 2 times"),
+        (Answer::drip(), Timeout, 2, "did not answer within 500ms; tried 2 times"),
         (Answer::hang_up(), Unavailable, 2, "tried 2 times"),
+        (Answer::json(&json!({"data": []})).cut_after(5), Unavailable, 2, "tried 2 times"),
         (Answer::status(429).header("retry-after", "3600"), Unavailable, 1, "left alone for 3600 s; tried 1 times"),
         (Answer::status(401), Unavailable, 1, "answered 401: it does not accept the key: check it"),
         (Answer::status(404), Unavailable, 1, "answered 404: it knows no such path or model: check both"),
@@ -132,14 +167,46 @@ async fn what_does_not_pass_is_an_exact_error() {
         (Answer::text("{\"data\": ["), Load, 1, "JSON that ends too early (line 1, column 10)"),
         (vectors(json!([one])), Load, 1, "answered with 1 embeddings of 3 texts"),
         (vectors(json!([one, one, one])), Load, 1, "answered with no embedding of text 1, or two"),
+        (vectors(json!([one, at(1, 0.0), at(2, 1.0)])), Load, 1, "answered with nothing but zeros for text 1"),
+        (vectors(json!([one, at(1, 1e300), at(2, 1.0)])), Load, 1, "answered with embeddings of numbers that are none"),
         (Answer::endless(), Load, 1, "answers with more than 1048576 bytes"),
-    ] {
-        let (error, seen) = failure(answer.clone()).await;
+    ];
+    join_all(cases.into_iter().enumerate().map(async |(number, (answer, kind, asked, why))| {
+        let (error, seen) = failure(&heard, number, answer.clone()).await;
         assert!(error.kind() == kind && error.message().contains(why), "{why}: {error:?}");
         assert_eq!(seen, asked, "{answer:?}");
         let passes = asked == 2 || why.contains("3600");
         assert_eq!(error.retry() == Retry::Later, passes, "{error:?}");
-    }
+    }))
+    .await;
+    let keeps = heard.kit.cache.coverage(&heard.film, &heard.transcriber, &Selection::all()).await.unwrap();
+    assert!(keeps.complete, "what was finished before is kept");
+}
+
+#[tokio::test]
+async fn a_model_that_becomes_another_one_is_found_out() {
+    let (kit, longer) = (Kit::new(), Arc::new(std::sync::atomic::AtomicBool::new(false)));
+    let film = kit.tone("film.mp4", 10);
+    let told = longer.clone();
+    let upstream = Upstream::new(move |seen| {
+        let mut answer = embed(&seen.json());
+        for one in answer["data"].as_array_mut().unwrap() {
+            if told.load(std::sync::atomic::Ordering::Relaxed) {
+                one["embedding"].as_array_mut().unwrap().push(json!(1.0));
+            }
+        }
+        Answer::json(&answer)
+    })
+    .await;
+    let stage = Embedder::endpoint(transcriber(&kit), endpoint(options(&upstream)));
+    let stage = Arc::new(stage.segment(Duration::from_secs(5)));
+    let first = Selection::all().span(Span::new(0, 5_000_000));
+    kit.cache.compute(&film, &stage, &first).await.unwrap();
+    longer.store(true, std::sync::atomic::Ordering::Relaxed);
+    let error = kit.cache.compute(&film, &stage, &Selection::all()).await.unwrap_err();
+    assert!(error.message().contains("embeddings: embeddings have 4 numbers in place of 3"), "{error}");
+    let coverage = kit.cache.coverage(&film, &stage, &Selection::all()).await.unwrap();
+    assert_eq!((coverage.present.len(), coverage.absent.len()), (1, 1));
 }
 
 #[tokio::test]
@@ -224,15 +291,17 @@ async fn frames_are_described_by_a_model_that_sees() {
 async fn a_model_that_says_nothing_is_an_error() {
     let choice =
         |reason: &str, said: Value| json!({"choices": [{"message": {"content": said}, "finish_reason": reason}]});
-    for (answer, why) in [
+    let cases = [
         (json!({"choices": []}), "answered without a choice"),
         (choice("stop", json!(" \n")), "answered with nothing"),
         (choice("stop", Value::Null), "answered with nothing"),
         (choice("content_filter", json!("No.")), "withholds its answer"),
-    ] {
+        (choice("length", json!("A man who")), "answered with more than the 200 tokens allowed, and was cut short"),
+    ];
+    let kit = Kit::new();
+    let film = kit.tone("film.mp4", 1);
+    for (answer, why) in cases {
         let upstream = Upstream::new(move |_| Answer::json(&answer)).await;
-        let kit = Kit::new();
-        let film = kit.tone("film.mp4", 1);
         let keyframes = Arc::new(KeyframeStage::new(KeyframeParams::default(), Ffmpeg::from_env()).unwrap());
         let stage = Arc::new(Describer::endpoint(keyframes, endpoint(options(&upstream))));
         let error = kit.cache.compute(&film, &stage, &Selection::all()).await.unwrap_err();

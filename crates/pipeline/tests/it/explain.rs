@@ -34,6 +34,41 @@ async fn the_component_that_differs_from_the_nearest_is_named() {
 }
 
 #[tokio::test]
+async fn a_source_that_has_changed_is_told_from_one_that_was_never_seen() {
+    let home = Home::new();
+    let (cache, all) = (home.cache(), Selection::all());
+    let path = home.clip("clip.mp4", 2);
+    let clip = Source::from(&path);
+    let fine = stage(KeyframeParams::default(), &home.ffmpeg);
+    cache.compute(&clip, &fine, &all).await.unwrap();
+    let before = cache.fingerprints().fingerprint(&clip).await.unwrap().fingerprint;
+    std::fs::rename(home.clip("other.mp4", 3), &path).unwrap();
+
+    // In a new process, too.
+    let cache = home.cache();
+    let told = cache.explain(&clip, fine.clone(), &all).await.unwrap();
+    let Verdict::SourceChanged { before: was, differences } = &told.verdict else { panic!("{told}") };
+    assert!(*was == before && differences.is_empty(), "{told}");
+    assert!(told.to_string().contains(&format!("of another content, {before}")), "{told}");
+    let coarse = stage(KeyframeParams { quality: 9, ..KeyframeParams::default() }, &home.ffmpeg);
+    let told = cache.explain(&clip, coarse, &all).await.unwrap();
+    assert!(told.to_string().contains("param quality: wanted 9, cached the default"), "{told}");
+    let told = cache.explain(&clip, Fake::<Alpha>::new(&Log::default()).done(), &all).await.unwrap();
+    assert!(matches!(told.verdict, Verdict::NeverStored), "{told}");
+    let told = cache.explain(&Source::from(home.clip("new.mp4", 1)), fine.clone(), &all).await.unwrap();
+    assert!(matches!(told.verdict, Verdict::NeverStored), "{told}");
+
+    // However often it changes: the last four contents are remembered.
+    for seconds in [1, 2, 3, 4, 5, 6] {
+        std::fs::rename(home.clip("other.mp4", seconds), &path).unwrap();
+        cache.compute(&clip, &fine, &all).await.unwrap();
+    }
+    std::fs::rename(home.clip("other.mp4", 7), &path).unwrap();
+    let told = cache.explain(&clip, fine, &all).await.unwrap();
+    assert!(matches!(told.verdict, Verdict::SourceChanged { .. }), "{told}");
+}
+
+#[tokio::test]
 async fn another_model_of_an_input_is_another_artifact() {
     let home = Home::new();
     let (cache, clip, log) = (home.cache(), Source::from(home.clip("clip.mp4", 1)), Log::default());

@@ -4,8 +4,10 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
+use cache_core::Backend;
 use cache_mem::MemBackend;
 use cache_testkit::eventually;
 use cache_tiered::Tiered;
@@ -20,6 +22,7 @@ pub(crate) const SPEECH: &str = "The old harbor wakes before the sun. Fishing bo
 /// A directory for films and programs, and a cache in memory; removed at the end.
 pub(crate) struct Kit {
     dir: TempDir,
+    pub(crate) backend: Arc<dyn Backend>,
     pub(crate) cache: ArtifactCache,
 }
 
@@ -27,9 +30,10 @@ impl Kit {
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("scratch")).unwrap();
-        let tiers = Tiered::builder().tier(MemBackend::new(256 << 20)).build().unwrap();
+        let backend: Arc<dyn Backend> = Arc::new(MemBackend::new(256 << 20));
+        let tiers = Tiered::builder().tier(backend.clone()).build().unwrap();
         let options = ArtifactOptions { scratch: dir.path().join("scratch"), ..ArtifactOptions::default() };
-        Self { cache: ArtifactCache::new(tiers, options).unwrap(), dir }
+        Self { cache: ArtifactCache::new(tiers, options).unwrap(), backend, dir }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -83,6 +87,23 @@ impl Kit {
         child.stdin.take().unwrap().write_all(format!("#!/bin/sh\n{body}\n").as_bytes()).unwrap();
         assert!(child.wait().unwrap().success());
         path
+    }
+
+    /// A shell script that tells its number, and with `tell` those of what it starts.
+    pub(crate) fn telling(&self, name: &str, body: &str) -> PathBuf {
+        let told = self.path("told");
+        self.script(name, &format!("tell() {{ echo $1 >> '{}'; }}\ntell $$\n{body}", told.display()))
+    }
+
+    /// Waits until nothing runs any more of what was told; something was.
+    pub(crate) async fn has_ended(&self) -> bool {
+        let has_ended = |id: &str| {
+            let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+            stat.is_empty() || stat.contains(") Z ")
+        };
+        let told = || self.read("told");
+        assert!(!told().is_empty(), "nothing was started");
+        eventually(Duration::from_mins(1), || std::future::ready(told().lines().all(has_ended))).await
     }
 
     /// A command that is a shell script, with `arguments`.

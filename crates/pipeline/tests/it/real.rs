@@ -16,8 +16,8 @@ use crate::kit::{Kit, SPEECH, differences, normal, words};
 /// both have heard something: nothing is lost or doubled.
 pub(crate) async fn compare(kit: &Kit, command: &CommandLine, text: &str, length: u64, overlap: u64) {
     let film = kit.spoken("speech.mp4", text);
-    let whole = hear(kit, &film, command, 3_600, 0).await;
-    let stitched = hear(kit, &film, command, length, overlap).await;
+    let (whole, stitched) =
+        tokio::join!(hear(kit, &film, command, 3_600, 0), hear(kit, &film, command, length, overlap));
     let spoken = normal(text.split(' '));
     let different = |a: &[String], b: &[String]| differences(a, b).iter().map(|(a, b)| a.len().max(b.len())).sum();
     let (wrong, after): (usize, usize) = (different(&whole, &spoken), different(&stitched, &spoken));

@@ -222,6 +222,35 @@ async fn everything_that_decides_is_identity() {
 }
 
 #[tokio::test]
+async fn the_content_of_scripts_and_of_files_in_arguments_is_identity() {
+    let kit = Kit::new();
+    let film = kit.tone("film.mp4", 1);
+    let model = kit.path("model.bin");
+    std::fs::write(&model, "one").unwrap();
+    let option = format!("--model={}", model.display());
+    let identity = async |body: &str, argument: &str| {
+        let program = kit.script("command", body);
+        let command = CommandLine::new(program, ["{audio}", argument]).scratch(kit.path("scratch"));
+        let stage: Arc<dyn pipeline::AnyStage> = Arc::new(Transcriber::new(command).unwrap());
+        kit.cache.identity(&film, stage).await.unwrap()
+    };
+    let plain = identity("exit 1", &option).await;
+    assert_eq!(plain, identity("exit 1", &option).await);
+    let edited = identity("exit 2", &option).await;
+    assert_ne!(plain, edited, "another script under the same name");
+    let difference = &edited.chain().differences(plain.chain())[0];
+    assert_eq!(difference.component, "program file 0 command");
+    std::fs::write(&model, "two").unwrap();
+    let other = identity("exit 1", &option).await;
+    assert_ne!(plain, other, "another model at the same place");
+    assert!(other.chain().differences(plain.chain())[0].component.ends_with("model.bin"), "{:?}", other.chain());
+    let named = identity("exit 1", model.to_str().unwrap()).await;
+    std::fs::write(&model, "one").unwrap();
+    assert_ne!(named, identity("exit 1", model.to_str().unwrap()).await);
+    assert_eq!(plain, identity("exit 1", &option).await, "the same again");
+}
+
+#[tokio::test]
 async fn versions_are_asked_for_and_arguments_not_shown() {
     let kit = Kit::new();
     let program = kit.script("versioned", "[ \"$1\" = --version ] && echo whisper 1.8.2");

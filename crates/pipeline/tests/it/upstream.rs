@@ -41,6 +41,8 @@ enum How {
     Cut(usize),
     /// For as long as somebody reads.
     Endless,
+    /// A byte at a time, for ever: always alive and never done.
+    Drip,
     /// Not even a status.
     HangUp,
     Silence,
@@ -91,6 +93,10 @@ impl Answer {
 
     pub(crate) fn endless() -> Self {
         Self::new(200, Vec::new(), How::Endless)
+    }
+
+    pub(crate) fn drip() -> Self {
+        Self::new(200, Vec::new(), How::Drip)
     }
 
     pub(crate) fn hang_up() -> Self {
@@ -205,7 +211,7 @@ async fn respond(stream: &mut BufReader<TcpStream>, answer: &Answer) -> bool {
     for (name, value) in &answer.headers {
         write!(head, "{name}: {value}\r\n").unwrap();
     }
-    if !matches!(answer.how, How::Endless) {
+    if !matches!(answer.how, How::Endless | How::Drip) {
         write!(head, "content-length: {}\r\n", answer.body.len()).unwrap();
     }
     head.push_str("\r\n");
@@ -219,6 +225,16 @@ async fn respond(stream: &mut BufReader<TcpStream>, answer: &Answer) -> bool {
             let mut sent = stream.write_all(head.as_bytes()).await;
             while sent.is_ok() {
                 sent = stream.write_all(&[b' '; 4096]).await;
+            }
+            false
+        }
+        How::Drip => {
+            let mut sent = stream.write_all(head.as_bytes()).await;
+            let mut pace = tokio::time::interval(Duration::from_millis(50));
+            while sent.is_ok() {
+                pace.tick().await;
+                sent = stream.write_all(b" ").await;
+                sent = sent.and(stream.flush().await);
             }
             false
         }
