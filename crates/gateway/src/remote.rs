@@ -160,7 +160,7 @@ impl Remote {
         let said = serde_json::from_slice::<serde_json::Value>(body).ok();
         let said = said.as_ref().and_then(|said| said["detail"].as_str()).map(crate::text::one_line);
         let kind = match status {
-            StatusCode::BAD_REQUEST => ErrorKind::Invalid,
+            StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::UNPROCESSABLE_ENTITY => ErrorKind::Invalid,
             StatusCode::GATEWAY_TIMEOUT => ErrorKind::Timeout,
             StatusCode::INTERNAL_SERVER_ERROR => ErrorKind::Internal,
             _ => ErrorKind::Unavailable,

@@ -62,6 +62,8 @@ fn key(source: &Source) -> Result<Key> {
     let name = match source {
         Source::File(path) => std::path::absolute(path).unwrap_or_else(|_| path.clone()).into_os_string(),
         Source::Remote(remote) => remote.url.clone().into(),
+        // Of which there is nothing to change.
+        Source::Kept(print) => print.to_string().into(),
     };
     Key::of(Digest::of(name.as_encoded_bytes())).build()
 }

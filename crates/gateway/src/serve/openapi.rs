@@ -14,7 +14,7 @@ use utoipa::{Modify, OpenApi};
 use super::admin::{config, entries, events, jobs, upkeep};
 use super::problem::Problem;
 use super::routes::Server;
-use super::{metrics, play, ready, search, stream, videos};
+use super::{artifacts, metrics, play, ready, search, stream, videos};
 
 /// Everything that the server answers but its pages.
 #[derive(OpenApi)]
@@ -43,6 +43,15 @@ use super::{metrics, play, ready, search, stream, videos};
         videos::get_videos,
         videos::post_videos,
         videos::report,
+        artifacts::process,
+        artifacts::survey,
+        artifacts::keyframes,
+        artifacts::frame,
+        artifacts::transcript,
+        artifacts::vtt,
+        artifacts::srt,
+        artifacts::descriptions,
+        artifacts::embeddings,
         play::play,
         stream::play_title,
     ),

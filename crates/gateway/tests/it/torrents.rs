@@ -33,12 +33,13 @@ struct Seeder {
 impl Seeder {
     /// One that gives `upload` bytes a second.
     fn start(film: &[u8], upload: Option<u32>) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let dir = tempfile::tempdir().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a seeder");
+        let dir = tempfile::tempdir().expect("a seeder");
         let content = dir.path().join("films");
-        std::fs::create_dir(&content).unwrap();
-        std::fs::write(content.join("a read me.txt"), b"hello").unwrap();
-        std::fs::write(content.join("film.mkv"), film).unwrap();
+        std::fs::create_dir(&content).expect("a seeder");
+        std::fs::write(content.join("a read me.txt"), b"hello").expect("a seeder");
+        std::fs::write(content.join("film.mkv"), film).expect("a seeder");
         let listen = ListenerOptions {
             listen_addr: (Ipv4Addr::LOCALHOST, 0).into(),
             ipv4_only: true,
@@ -52,32 +53,33 @@ impl Seeder {
             ratelimits: LimitsConfig { upload_bps: upload.and_then(NonZeroU32::new), download_bps: None },
             ..SessionOptions::default()
         };
-        let (session, file, hash) = runtime.block_on(async {
+        let (session, torrent, hash) = runtime.block_on(async {
             let options = CreateTorrentOptions { piece_length: Some(256 << 10), ..CreateTorrentOptions::default() };
-            let created = create_torrent(&content, options, &BlockingSpawner::new(1)).await.unwrap();
-            let session = Session::new_with_opts(dir.path().to_owned(), settings).await.unwrap();
-            let file = created.as_bytes().unwrap();
+            let created = create_torrent(&content, options, &BlockingSpawner::new(1)).await.expect("a seeder");
+            let session = Session::new_with_opts(dir.path().to_owned(), settings).await.expect("a seeder");
+            let torrent = created.as_bytes().expect("a seeder");
             let adding = AddTorrentOptions {
-                output_folder: Some(content.to_str().unwrap().to_owned()),
+                output_folder: Some(content.to_str().expect("a seeder").to_owned()),
                 overwrite: true,
                 ..AddTorrentOptions::default()
             };
-            let added = session.add_torrent(AddTorrent::from_bytes(file.clone()), Some(adding)).await.unwrap();
-            added.into_handle().unwrap().wait_until_completed().await.unwrap();
-            (session, file.to_vec(), created.info_hash().as_string())
+            let added =
+                session.add_torrent(AddTorrent::from_bytes(torrent.clone()), Some(adding)).await.expect("a seeder");
+            added.into_handle().expect("a seeder").wait_until_completed().await.expect("a seeder");
+            (session, torrent.to_vec(), created.info_hash().as_string())
         });
-        Self { session, runtime, file, hash, _dir: dir }
+        Self { session, runtime, file: torrent, hash, _dir: dir }
     }
 
     fn address(&self) -> SocketAddr {
-        self.session.listen_addr().unwrap()
+        self.session.listen_addr().expect("a seeder")
     }
 
     /// The number of the film: files are in no order of their names.
     fn index(&self) -> usize {
-        let read = torrent_from_bytes(&self.file).unwrap();
-        let files = read.info.data.files.unwrap();
-        files.iter().position(|file| file.path[0].as_ref() == b"film.mkv").unwrap()
+        let read = torrent_from_bytes(&self.file).expect("a seeder");
+        let files = read.info.data.files.expect("a seeder");
+        files.iter().position(|file| file.path[0].as_ref() == b"film.mkv").expect("a seeder")
     }
 
     fn magnet(&self) -> String {
