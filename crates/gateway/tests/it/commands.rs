@@ -9,8 +9,9 @@ use serde_json::Value;
 use super::origin::Origin;
 use super::support::{Home, Server, origin, stderr, stdout};
 
-/// What the artifacts of a clip take: a program that made them, a probe, a part, its one frame, and what is known.
-const ENTRIES: usize = 5;
+/// What the artifacts of a clip take: a program that made them, a probe, a part, its one frame, what is known, and what the file was seen
+/// to be.
+const ENTRIES: usize = 6;
 
 /// A cache with the artifacts of a clip.
 fn filled() -> Home {
@@ -124,7 +125,7 @@ fn clear_counts_first_and_removes_exactly_what_matches() {
         assert_eq!(removed(&["*:0:0"])["tiers"][1]["entries"], 1);
         assert_eq!(keys(home, &["ls", "--json"]).len(), ENTRIES - 1);
         assert_eq!(removed(&["nothing:*"])["entries"], 0);
-        assert!(done(home, &["clear", "*"]).contains("file: removed 4\n"));
+        assert!(done(home, &["clear", "*"]).contains("file: removed 5\n"));
         assert!(keys(home, &["ls", "--json"]).is_empty());
         let wrong = run(home, &["clear", "50%"]);
         assert_eq!(wrong.status.code(), Some(2));
@@ -173,7 +174,7 @@ fn sweep_drops_what_has_expired() {
 #[test]
 fn verify_finds_what_is_damaged_and_puts_it_again() {
     let home = filled();
-    assert!(done(&home, &["verify"]).contains("read 5 entries"));
+    assert!(done(&home, &["verify"]).contains("read 6 entries"));
     let clean = lines(&home, &["verify", "--json"]);
     assert_eq!((clean.len(), &clean[0]["damaged"]), (1, &0.into()));
 
@@ -237,7 +238,7 @@ fn warm_looks_links_up_and_the_next_time_they_are_there() {
 fn du_counts_by_parts_of_keys() {
     both_ways(|home| {
         let told = &lines(home, &["du", "--json"])[0];
-        assert_eq!(told["entries"], serde_json::json!({ "program": 1, "video": 4 }));
+        assert_eq!(told["entries"], serde_json::json!({ "program": 1, "seen": 1, "video": 4 }));
         assert_eq!((&told["tiers"][1]["tier"], &told["tiers"][1]["entries"]), (&"file".into(), &ENTRIES.into()));
         assert!(told["tiers"][1]["bytes"].as_u64() > Some(1000));
         let deep = &lines(home, &["du", "--json", "--depth", "3"])[0]["entries"];

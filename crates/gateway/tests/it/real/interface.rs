@@ -31,7 +31,7 @@ fn whatever_the_description_allows_is_answered_as_it_says_and_never_by_a_failure
     tool.arg(format!("http://{}/api/openapi.json", server.address)).args(["-H", &bearer, "--checks", CHECKS]);
     // Events have no end, so no answer that could be compared.
     tool.args(["--exclude-path", "/api/events", "--phases", "examples,coverage,fuzzing", "--max-time", "40"]);
-    tool.args(["--max-examples", "25", "--seed", "9", "--request-timeout", "10", "--workers", "2", "--no-color"]);
+    tool.args(["--max-examples", "25", "--seed", "9", "--request-timeout", "10", "--workers", "1", "--no-color"]);
     tool.args(["--generation-database", "none", "--suppress-health-check", "all", "--warnings", "off"]);
     let run = tool.current_dir(home.path("")).output().expect(ADVICE);
     let told = String::from_utf8_lossy(&run.stdout);
