@@ -16,7 +16,8 @@ fn serving(home: &Home, variables: &[(&str, &str)]) -> Server {
     let heard = r#"{"segments": [{"start": 0.1, "end": 0.8, "text": "one <two>"}]}"#;
     fs::write(home.path("hear"), format!("#!/bin/sh\necho '{heard}'\n")).expect("a program");
     fs::set_permissions(home.path("hear"), PermissionsExt::from_mode(0o755)).expect("a program");
-    let (roots, hear) = (home.path("films").display().to_string(), format!("{} {{audio}}", home.path("hear").display()));
+    let (roots, hear) =
+        (home.path("films").display().to_string(), format!("{} {{audio}}", home.path("hear").display()));
     let settings = [("REELCACHE_ROOTS", &*roots), ("REELCACHE_TRANSCRIBER", &*hear)];
     Server::start_with_variables(home, &[&settings[..], variables].concat())
 }
@@ -62,12 +63,26 @@ fn what_is_below_a_root_is_made_and_read() {
     let first = frames["frames"][0]["href"].as_str().unwrap();
     let picture = get(&server, first);
     assert_eq!((picture.status, picture.header("content-type")), (200, Some("image/jpeg")));
-    assert!(picture.body.starts_with(&[0xFF, 0xD8]) && picture.header("content-security-policy").unwrap().contains("sandbox"));
+    assert!(
+        picture.body.starts_with(&[0xFF, 0xD8])
+            && picture.header("content-security-policy").unwrap().contains("sandbox")
+    );
     let tag = picture.header("etag").unwrap();
     assert_eq!(send(&server, &format!("GET {first}\r\nIf-None-Match: {tag}"), "").status, 304);
-    for gone in ["frames/2.jpg", "frames/0.png", "frames/-1.jpg", "frames/99999999999999999999.jpg", "descriptions", "embeddings", "nothing"] {
+    for gone in [
+        "frames/2.jpg",
+        "frames/0.png",
+        "frames/-1.jpg",
+        "frames/99999999999999999999.jpg",
+        "descriptions",
+        "embeddings",
+        "nothing",
+    ] {
         let answer = get(&server, &format!("{at}/{gone}"));
-        assert!(answer.status == 404 && !answer.header("content-type").unwrap_or_default().contains("html"), "{gone}: {answer:?}");
+        assert!(
+            answer.status == 404 && !answer.header("content-type").unwrap_or_default().contains("html"),
+            "{gone}: {answer:?}"
+        );
     }
     assert_eq!(get(&server, &format!("{at}/transcript")).json()["segments"][0]["text"], "one <two>");
     let vtt = get(&server, &format!("{at}/transcript.vtt"));
@@ -77,7 +92,7 @@ fn what_is_below_a_root_is_made_and_read() {
 }
 
 #[test]
-fn what_is_elsewhere_or_makes_no_sense_is_refused() {
+fn trust_17_what_is_elsewhere_or_makes_no_sense_is_refused() {
     let home = Home::new();
     let path = film(&home, "clip.mp4");
     let outside = home.clip("secret.mp4", 1);
@@ -131,7 +146,8 @@ fn what_is_behind_a_link_is_fetched_within_limits_and_never_from_out_of_reach() 
     let bytes = fs::read(film(&home, "clip.mp4")).unwrap();
     let (origin, long) = (Origin::of(bytes), Origin::of(vec![7; 2_000_000]));
     let server = serving(&home, &[("REELCACHE_MAX_REMOTE", "1MB")]);
-    let job = ended(&server, &asked(&server, &json!({ "url": origin.url("/clip.mp4?token=hush"), "kinds": ["keyframes"] })));
+    let job =
+        ended(&server, &asked(&server, &json!({ "url": origin.url("/clip.mp4?token=hush"), "kinds": ["keyframes"] })));
     assert!(job["state"] == "done" && !job.to_string().contains("hush"), "{job}");
     let at = format!("/api/artifacts/{}", job["note"].as_str().unwrap());
     assert_eq!(get(&server, &format!("{at}/keyframes")).json()["frames"].as_array().unwrap().len(), 2);
@@ -151,7 +167,8 @@ fn what_is_behind_a_link_is_fetched_within_limits_and_never_from_out_of_reach() 
 fn enough_wait_and_a_job_is_cancelled_and_the_server_ends() {
     let home = Home::new();
     let path = film(&home, "clip.mp4");
-    fs::write(home.path("slow"), "#!/bin/sh\ncase \"$*\" in *-version*) exec ffmpeg \"$@\";; esac\nexec sleep 600\n").unwrap();
+    fs::write(home.path("slow"), "#!/bin/sh\ncase \"$*\" in *-version*) exec ffmpeg \"$@\";; esac\nexec sleep 600\n")
+        .unwrap();
     fs::set_permissions(home.path("slow"), PermissionsExt::from_mode(0o755)).unwrap();
     let slow = home.path("slow").display().to_string();
     let limits = [("REELCACHE_JOBS", "1"), ("REELCACHE_QUEUE", "1"), ("REELCACHE_FFMPEG", &*slow)];
