@@ -10,6 +10,7 @@ mod doctor;
 mod exit;
 mod jobs;
 mod kinds;
+mod logs;
 mod media;
 mod naming;
 mod ops;
@@ -31,7 +32,7 @@ mod window;
 use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::ffi::OsString;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
 use cache_core::{Backend, Error, Result};
@@ -46,7 +47,7 @@ use stack::{Plan, Stack};
 fn main() -> ExitCode {
     let matches = cli::command().get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    start_logging();
+    logs::start();
     let effective = match configure(&cli, cli::flags(&matches)) {
         Ok(effective) => effective,
         Err(error) => {
@@ -155,14 +156,6 @@ pub(crate) fn print(text: &str) -> Exit {
     }
 }
 
-/// Warnings and above on standard error; `RUST_LOG` says otherwise.
-fn start_logging() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,librqbit=error"));
-    let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
-}
-
 /// The error and its causes as one line on standard error.
 pub(crate) fn report(error: &Error) {
     complain(&told(error));
@@ -184,5 +177,5 @@ pub(crate) fn told(error: &Error) -> String {
 
 /// A line on standard error; when that is gone, nobody is left to tell.
 pub(crate) fn complain(line: &str) {
-    let _ = writeln!(std::io::stderr(), "reelcache: {line}");
+    let _ = writeln!(std::io::stderr(), "reelcache: {}", text::one_line(line));
 }

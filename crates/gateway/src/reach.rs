@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_that_are_not_public_are_never_reached() {
+    fn trust_15_addresses_that_are_not_public_are_never_reached() {
         for address in [
             "0.0.0.0",
             "0.1.2.3",

@@ -1,9 +1,11 @@
 //! `reelcache serve`: health, figures and a first page over HTTP, until a signal ends it.
 
+mod addresses;
 mod admin;
 mod artifacts;
 mod connections;
 mod cors;
+mod framing;
 mod guard;
 mod metrics;
 mod openapi;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use cache_core::{Backend, Error, ErrorKind, PolicyKind, Result};
 use cache_file::{FileBackend, FileConfig};
-use cache_layers::{Algorithm, Breaker, Compressed, Metered};
+use cache_layers::{Algorithm, Breaker, Compressed, Metered, Signed, SigningKey};
 use cache_mem::MemBackend;
 use cache_redis::{RedisBackend, RedisOptions, Start};
 use cache_s3::{ObjectBackend, ObjectConfig};
@@ -53,6 +53,8 @@ pub(crate) struct Plan {
     longest: Option<Duration>,
     /// Whether what is put beyond memory is compressed. What is compressed already is read in any case.
     compresses: bool,
+    /// What entries are signed with where others may write, the key that signs first; none leaves them unsigned.
+    keys: Vec<SigningKey>,
 }
 
 #[derive(Debug)]
@@ -71,7 +73,9 @@ impl Plan {
     /// `Invalid` when an address is none, or missing.
     pub(crate) fn of(cache: &Cache) -> Result<Self> {
         let tiers = cache.tiers.iter().map(|kind| Planned::of(kind, cache)).collect::<Result<_>>()?;
-        Ok(Self { tiers, longest: cache.ttl.on(), compresses: cache.compression })
+        let keys = cache.signing_key.iter().chain(cache.former_signing_keys.iter());
+        let keys = keys.map(|key| SigningKey::of(key.expose().as_bytes())).collect::<Result<_>>()?;
+        Ok(Self { tiers, longest: cache.ttl.on(), compresses: cache.compression, keys })
     }
 
     /// Opens the tiers. Redis and object stores need not answer yet: a stack starts during their outages.
@@ -87,7 +91,8 @@ impl Plan {
             places.push(tier.to_string());
             let options = if has_large && !tier.is_large() { small() } else { TierOptions::new() };
             let kind = tier.kind();
-            let opened: Arc<dyn Backend> = Arc::new(Metered::new(tier.open().await?));
+            // What nobody signed is counted as the miss that it is, so its measure is around it.
+            let opened: Arc<dyn Backend> = Arc::new(Metered::new(signed(kind, tier.open().await?, &self.keys)));
             let backend = layered(kind, opened, compresses, longest.clone());
             parts.push(Part { name: backend.info().name, kind, backend: backend.clone() });
             builder = builder.tier_with(backend, options);
@@ -106,6 +111,17 @@ fn small() -> TierOptions {
         pipeline::is_bulk(&of_type)
     };
     TierOptions::new().max_body(LONGEST_IN_SMALL).admit(move |forecast| !is_media(forecast))
+}
+
+/// `opened` with its entries signed, where others may write to it. Nothing is between the two: what is decompressed and read
+/// any further was verified before, and deadlines are signed as they are stored.
+fn signed(kind: TierKind, opened: Arc<dyn Backend>, keys: &[SigningKey]) -> Arc<dyn Backend> {
+    match (kind, keys) {
+        (TierKind::Redis | TierKind::S3, [key, former @ ..]) => {
+            Arc::new(former.iter().cloned().fold(Signed::new(opened, key.clone()), Signed::accept))
+        }
+        _ => opened,
+    }
 }
 
 /// `opened` in its layers. Deadlines are shortened first: what is further in compresses, or vouches for, exactly what is

@@ -98,7 +98,7 @@ async fn a_connection_that_breaks_is_taken_up_where_it_broke() {
 }
 
 #[tokio::test]
-async fn another_version_is_never_taken_for_this_one() {
+async fn trust_05_another_version_is_never_taken_for_this_one() {
     let other_tag = |request: &Request| {
         Answer::part(&all(), request.range.unwrap_or(0), if request.range == Some(0) { "\"a\"" } else { "\"b\"" })
     };

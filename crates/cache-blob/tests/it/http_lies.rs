@@ -44,7 +44,7 @@ async fn a_part_of_another_place_is_not_taken_for_the_beginning() {
 }
 
 #[tokio::test]
-async fn a_part_of_another_place_is_not_taken_for_the_one_asked_for() {
+async fn trust_05_a_part_of_another_place_is_not_taken_for_the_one_asked_for() {
     for other in [0, 7, MIB] {
         let origin = HttpOrigin::start(move |request| from(request, |_| Answer::part(&all(), other, "\"a\""))).await;
         let reader = open(&origin).await.unwrap();
@@ -54,7 +54,7 @@ async fn a_part_of_another_place_is_not_taken_for_the_one_asked_for() {
 }
 
 #[tokio::test]
-async fn an_answer_that_does_not_name_the_version_is_one_of_another() {
+async fn trust_05_an_answer_that_does_not_name_the_version_is_one_of_another() {
     // An error page, a new version behind another server.
     let page = |request: &Request| from(request, |_| Answer::new(200, &[], bytes(2, 0, MIB + 5)));
     let whole =
@@ -90,7 +90,7 @@ async fn a_part_that_was_asked_for_by_a_date_need_not_repeat_it_and_everything_d
 }
 
 #[tokio::test]
-async fn bytes_behind_the_range_of_a_part_are_not_taken() {
+async fn trust_05_bytes_behind_the_range_of_a_part_are_not_taken() {
     let long = |request: &Request| {
         let start = request.range.unwrap_or(0);
         let end = (start + 90_000).min(MIB + 5);
@@ -102,7 +102,7 @@ async fn bytes_behind_the_range_of_a_part_are_not_taken() {
 }
 
 #[tokio::test]
-async fn a_part_of_another_length_than_its_range_is_refused() {
+async fn trust_05_a_part_of_another_length_than_its_range_is_refused() {
     let headers = [("etag", "\"a\""), ("content-length", "200")];
     let origin = HttpOrigin::start(move |_| part(0, 100, "1048581", &headers, all().slice(..200))).await;
     let refused = open(&origin).await.unwrap_err();

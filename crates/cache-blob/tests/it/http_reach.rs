@@ -33,7 +33,7 @@ async fn origin(target: impl Fn() -> String + Send + Sync + 'static) -> HttpOrig
 }
 
 #[tokio::test]
-async fn an_address_that_is_not_admitted_is_not_asked_whoever_names_it() {
+async fn trust_15_an_address_that_is_not_admitted_is_not_asked_whoever_names_it() {
     let origin = origin(String::new).await;
     let port = origin.port();
     for host in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "2130706433", "0x7f.1"] {
@@ -50,7 +50,7 @@ async fn an_address_that_is_not_admitted_is_not_asked_whoever_names_it() {
 }
 
 #[tokio::test]
-async fn a_redirect_to_what_is_not_admitted_is_not_followed() {
+async fn trust_15_a_redirect_to_what_is_not_admitted_is_not_followed() {
     let target = origin(String::new).await;
     let port = target.port();
     for (host, why) in [

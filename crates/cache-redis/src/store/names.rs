@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_takes_no_byte_for_a_wildcard() {
+    fn trust_30_a_pattern_takes_no_byte_for_a_wildcard() {
         let names = Names::new(&"a*[b]?\\:".into());
         assert_eq!(names.pattern(&KeyPrefix::all()), r"a\*\[b\]\?\\:*");
     }

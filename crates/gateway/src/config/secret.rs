@@ -1,4 +1,4 @@
-//! `Secret` and `Address`: texts that no output shows.
+//! `Secret`, `Secrets` and `Address`: texts that no output shows.
 
 use std::fmt;
 use std::sync::Arc;
@@ -46,6 +46,32 @@ impl fmt::Debug for Secret {
 impl serde::Serialize for Secret {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+/// The most secrets in a list.
+const MOST: usize = 8;
+
+/// Several secrets, each shown as `***`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Secrets(Vec<Secret>);
+
+impl Secrets {
+    /// Each of `texts` as a secret.
+    ///
+    /// # Errors
+    /// When one of them is none, and when they are too many.
+    pub(crate) fn new<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
+        let secrets: Vec<Secret> = texts.into_iter().take(MOST + 1).map(Secret::new).collect::<Result<_, _>>()?;
+        if secrets.len() > MOST { Err(format!("they are more than {MOST}")) } else { Ok(Self(secrets)) }
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Secret> {
+        self.0.iter()
     }
 }
 
@@ -110,6 +136,14 @@ mod tests {
         assert_eq!(shown, "*** *** \"***\"");
         let address = Address::new("redis://:hush@host");
         assert_eq!(format!("{address} {address:?}"), "redis://host redis://host");
+    }
+
+    #[test]
+    fn several_secrets_are_bounded_and_each_is_long() {
+        let key = "hush-hush-hush-hush";
+        assert_eq!(format!("{:?}", Secrets::new([key, key]).unwrap()), "Secrets([***, ***])");
+        assert!(Secrets::new([key, "short"]).is_err());
+        assert!(Secrets::new([key; MOST]).is_ok() && Secrets::new([key; MOST + 1]).is_err());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::Config;
 use super::artifacts::ApiKey;
 use super::limit::OrOff;
 use super::names::Names;
-use super::secret::{Address, Secret};
+use super::secret::{Address, Secret, Secrets};
 use super::table::{Setting, settings};
 use super::values::{Raw, Value, read};
 use super::words::{Paths, Words};
@@ -57,6 +57,11 @@ settings! {
         redis: Address = Address::new("redis://127.0.0.1:6379"); "CACHE_REDIS_URL"; --"redis" "URL";
         /// Object store, such as `s3://BUCKET/PREFIX?endpoint=ADDRESS` or `file:///PATH`
         s3: Option<Address> = None; "CACHE_S3_URL"; --"s3" "URL";
+        /// Secret by which entries in Redis and in object stores are signed: what others wrote there is not believed, and
+        /// removed where it is met. All that share a tier need the same
+        signing_key: Option<Secret> = None; "CACHE_SIGNING_KEY";
+        /// Former ones that are believed as well, until what they signed has expired; 8 at most
+        former_signing_keys: Secrets = Secrets::default(); "CACHE_FORMER_SIGNING_KEYS";
     }
 
     /// The server: where it listens, whom it answers and how much at a time.
@@ -76,6 +81,9 @@ settings! {
         reach_ports: Ports = Ports::default(); "CACHE_REACH_PORTS"; --"reach-ports" "PORTS";
         /// Connections at once; further ones wait
         max_connections: u64 = 256; "REELCACHE_MAX_CONNECTIONS";
+        /// Of these, connections of one other machine; further ones are closed at once. Behind a proxy on another machine all
+        /// are that machine's
+        max_connections_each: u64 = 64; "REELCACHE_MAX_CONNECTIONS_EACH";
         /// Administrative requests at once; further ones are told to come later
         max_admin_requests: u64 = 4; "REELCACHE_MAX_ADMIN_REQUESTS";
         /// Longest head of a request, 8 KiB or more
@@ -246,6 +254,19 @@ const INSTEADS: &[Setting] = &[
         show: |config| config.cache.tiers.show(),
     },
     Setting {
+        section: "cache",
+        name: "signing_key_file",
+        instead_of: Some("cache.signing_key"),
+        doc: &["File with the secret by which entries are signed, in a line of its own"],
+        variable: "CACHE_SIGNING_KEY_FILE",
+        unit: None,
+        flag: Some(("signing-key-file", "FILE")),
+        expected: PathBuf::EXPECTED,
+        is_secret: false,
+        read: |config, raw| token_in(raw).map(|key| config.cache.signing_key = Some(key)),
+        show: |config| config.cache.signing_key.show(),
+    },
+    Setting {
         section: "serve",
         name: "admin_token_file",
         instead_of: Some("serve.admin_token"),
@@ -341,11 +362,15 @@ impl Config {
                 "cache.cleanup_interval is out of range: it is at least 1s, or off, and at most 1d".to_owned(),
             );
         }
+        if cache.signing_key.is_none() && !cache.former_signing_keys.is_empty() {
+            return Some("cache.former_signing_keys are of no use without cache.signing_key: set that too".to_owned());
+        }
         if let Some(why) = self.pipeline.contradiction() {
             return Some(why);
         }
         match serve {
             _ if serve.max_connections == 0 => too_small("serve.max_connections", "1"),
+            _ if serve.max_connections_each == 0 => too_small("serve.max_connections_each", "1"),
             _ if serve.max_admin_requests == 0 => too_small("serve.max_admin_requests", "1"),
             // What the library takes at least.
             _ if serve.max_head.0 < 8 << 10 => too_small("serve.max_head", "8KiB"),

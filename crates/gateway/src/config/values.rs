@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use cache_core::PolicyKind;
 
-use super::secret::{Address, Secret};
+use super::secret::{Address, Secret, Secrets};
 use crate::reach::{Ports, Reach};
 use crate::tiers::{TierKind, TierList};
 use crate::units::{self, ByteCount};
@@ -225,6 +225,33 @@ impl Value for Secret {
 
     fn show(&self) -> toml::Value {
         toml::Value::String(self.to_string())
+    }
+}
+
+impl Value for Secrets {
+    const EXPECTED: &'static str = "texts of 16 characters or more, with commas between them or as a list of TOML";
+    const IS_SECRET: bool = true;
+
+    fn of_text(text: &str) -> Result<Self, String> {
+        Self::new(text.split(',').map(str::trim))
+    }
+
+    fn show(&self) -> toml::Value {
+        if self.is_empty() {
+            return toml::Value::String(String::new());
+        }
+        toml::Value::Array(self.iter().map(Secret::show).collect())
+    }
+
+    fn of_toml(value: &toml::Value) -> Result<Self, String> {
+        match value {
+            toml::Value::String(text) => Self::of_text(text),
+            toml::Value::Array(parts) => {
+                let texts: Option<Vec<&str>> = parts.iter().map(toml::Value::as_str).collect();
+                Self::new(texts.ok_or("it is a list of something else than texts")?)
+            }
+            _ => Err(format!("it has to be {}", Self::EXPECTED)),
+        }
     }
 }
 

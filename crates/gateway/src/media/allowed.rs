@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_and_ports_out_of_reach_are_not_however_they_are_written() {
+    fn trust_15_addresses_and_ports_out_of_reach_are_not_however_they_are_written() {
         for url in [
             "http://127.0.0.1/a",
             "http://2130706433/a",

@@ -65,7 +65,7 @@ fn asked(value: &[u8], len: u128) -> Option<Vec<Option<RangeInclusive<u128>>>> {
 }
 
 #[test]
-fn ranges_of_the_corpus_are_answered_as_the_rfc_says() {
+fn trust_02_ranges_of_the_corpus_are_answered_as_the_rfc_says() {
     let files = corpus("range");
     assert!(files.len() > 50);
     for (name, value) in &files {

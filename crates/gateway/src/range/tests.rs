@@ -141,7 +141,7 @@ fn ranges_that_overlap_or_nearly_touch_are_one() {
 }
 
 #[test]
-fn many_ranges_are_ignored_whatever_they_would_come_to() {
+fn trust_01_many_ranges_are_ignored_whatever_they_would_come_to() {
     let many = |count: u64, step: u64| {
         let ranges: Vec<String> = (0..count).map(|number| format!("{0}-{0}", number * step)).collect();
         format!("bytes={}", ranges.join(","))
@@ -241,7 +241,7 @@ fn if_none_match_is_compared_weakly_and_comes_before_the_date() {
 }
 
 #[test]
-fn if_range_lets_a_range_count_only_for_the_very_same_bytes() {
+fn trust_03_if_range_lets_a_range_count_only_for_the_very_same_bytes() {
     let with = |value: &str| status(&[("range", "bytes=5-"), ("if-range", value)]);
     assert_eq!(with("\"a3f4\""), 206);
     assert_eq!(with(&date(1)), 206);

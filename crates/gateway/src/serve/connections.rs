@@ -18,6 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
 
+use super::addresses::{Addresses, Place};
 use super::metrics::Connected;
 use super::phase::{At, Phase};
 use crate::config::Serve;
@@ -41,13 +42,17 @@ pub(super) struct Routers {
 /// axum's own `serve` has neither a limit on slow request heads nor one on connections.
 pub(super) async fn serve(listener: TcpListener, routers: Routers, limits: Serve, phase: Phase, mut stop: Stop) {
     let most = usize::try_from(limits.max_connections).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-    let slots = Arc::new(Semaphore::new(most));
+    let door = Door {
+        listener,
+        slots: Arc::new(Semaphore::new(most)),
+        addresses: Addresses::new(limits.max_connections_each),
+    };
     let graceful = GracefulShutdown::new();
     let accept = async {
         loop {
-            let Some((stream, slot)) = next(&listener, &slots).await else { return };
+            let Some((stream, held)) = door.next().await else { return };
             let router = routers.current.borrow().clone();
-            run(graceful.watch(connection(stream, router, &limits)), slot);
+            run(graceful.watch(connection(stream, router, &limits)), held);
         }
     };
     tokio::select! {
@@ -57,8 +62,8 @@ pub(super) async fn serve(listener: TcpListener, routers: Routers, limits: Serve
     phase.enter(At::Draining);
     let turn_away = async {
         loop {
-            let Some((stream, slot)) = next(&listener, &slots).await else { return pending().await };
-            run(connection(stream, routers.waiting.clone(), &limits), slot);
+            let Some((stream, held)) = door.next().await else { return pending().await };
+            run(connection(stream, routers.waiting.clone(), &limits), held);
         }
     };
     let drain = limits.drain;
@@ -73,29 +78,48 @@ pub(super) async fn serve(listener: TcpListener, routers: Routers, limits: Serve
     }
 }
 
-/// The next connection, when there is a place for it.
-async fn next(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<((TcpStream, IpAddr), OwnedSemaphorePermit)> {
-    loop {
-        let slot = slots.clone().acquire_owned().await.ok()?;
-        match listener.accept().await {
-            Ok((stream, peer)) => return Some(((stream, peer.ip()), slot)),
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+/// Where connections come in.
+#[derive(Debug)]
+struct Door {
+    listener: TcpListener,
+    slots: Arc<Semaphore>,
+    addresses: Addresses,
+}
+
+/// What a connection takes while it is open.
+type Held = (OwnedSemaphorePermit, Place);
+
+impl Door {
+    /// The next connection, when there is a place for it. One of a machine that has its share is closed.
+    async fn next(&self) -> Option<((TcpStream, IpAddr), Held)> {
+        loop {
+            let slot = self.slots.clone().acquire_owned().await.ok()?;
+            match self.listener.accept().await {
+                Ok((stream, peer)) => {
+                    let address = peer.ip();
+                    if let Some(place) = self.addresses.take(address) {
+                        return Some(((stream, address), (slot, place)));
+                    }
+                    tracing::debug!(%address, "has all connections that one machine may have");
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
             }
         }
     }
 }
 
 /// Sees a connection to its end, in a task of its own.
-fn run<E: fmt::Display>(connection: impl Future<Output = Result<(), E>> + Send + 'static, slot: OwnedSemaphorePermit) {
+fn run<E: fmt::Display>(connection: impl Future<Output = Result<(), E>> + Send + 'static, held: Held) {
     let connected = Connected::count();
     tokio::spawn(async move {
         // A player that seeks leaves its connection in the middle of an answer.
         if let Err(error) = connection.await {
             tracing::debug!(%error, "a connection ended early");
         }
-        drop((slot, connected));
+        drop((held, connected));
     });
 }
 

@@ -116,8 +116,17 @@ mod tests {
     }
 
     #[test]
-    fn foreign_hosts_are_misdirected() {
-        for host in ["example.org", "localhost.example.org", "192.168.0.1", "127.0.0.1.example.org"] {
+    fn trust_14_names_that_only_begin_or_end_alike_are_foreign() {
+        for host in [
+            "example.org",
+            "localhost.example.org",
+            "192.168.0.1",
+            "127.0.0.1.example.org",
+            "evilfilms.example",
+            "evil.films.example",
+            "films.example.evil.example",
+            "films.example.",
+        ] {
             assert_eq!(answer(&[host]), Some(421), "{host}");
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse};
 use axum::routing::get;
@@ -18,7 +18,7 @@ use super::ready::{self, Readiness};
 use super::search::search;
 use super::stats::Snapshot;
 use super::stream::play_title;
-use super::{cors, guard, metrics, page, problem, videos};
+use super::{cors, framing, guard, metrics, page, problem, videos};
 use crate::config::{Effective, Secret, Serve};
 use crate::jobs::{JobReport, Jobs};
 use crate::media::Media;
@@ -30,7 +30,7 @@ pub(super) fn router(server: Server, key: Option<&Secret>) -> Router {
     let shared = middleware::from_fn_with_state(serve.reach, cors::share);
     let gate = Arc::new(Gate::new(serve, key));
     let hosts = guard::Hosts::new(serve);
-    let longest = usize::try_from(serve.max_body.0).unwrap_or(usize::MAX);
+    let bodies = framing::Bodies::new(serve);
     Router::new()
         .route("/", get(first_page))
         .route("/style.css", get(style))
@@ -39,7 +39,7 @@ pub(super) fn router(server: Server, key: Option<&Secret>) -> Router {
         .route("/providers", get(videos::providers))
         .route("/search", get(search))
         .route("/get-videos", get(videos::get_videos).post(videos::post_videos))
-        .layer(DefaultBodyLimit::max(longest))
+        .layer(middleware::from_fn_with_state(bodies, framing::read_body))
         .layer(middleware::from_fn_with_state(gate.clone(), admin::pass_player))
         .route("/health", get(ready::health))
         .route("/ready", get(ready::ready))
@@ -48,6 +48,7 @@ pub(super) fn router(server: Server, key: Option<&Secret>) -> Router {
         .method_not_allowed_fallback(not_so)
         .layer(middleware::from_fn(metrics::count))
         .layer(middleware::from_fn(problem::contain))
+        .layer(middleware::from_fn(framing::check))
         .layer(middleware::from_fn_with_state(hosts, guard::check))
         .with_state(server)
 }
@@ -55,7 +56,9 @@ pub(super) fn router(server: Server, key: Option<&Secret>) -> Router {
 /// What is answered by a server that starts or ends.
 pub(super) fn while_not_serving(serve: &Serve, phase: &Phase) -> Router {
     let hosts = guard::Hosts::new(serve);
-    ready::while_not_serving(phase).layer(middleware::from_fn_with_state(hosts, guard::check))
+    ready::while_not_serving(phase)
+        .layer(middleware::from_fn(framing::check))
+        .layer(middleware::from_fn_with_state(hosts, guard::check))
 }
 
 async fn nowhere() -> Problem {

@@ -117,7 +117,7 @@ fn a_server_that_is_named_is_asked_with_the_token_of_the_configuration() {
 }
 
 #[test]
-fn a_page_of_another_origin_changes_nothing() {
+fn trust_28_a_page_of_another_origin_changes_nothing() {
     let home = Home::new();
     let server = Server::start(&home);
     for lines in ["Sec-Fetch-Site: cross-site\r\n", "Origin: https://films.example\r\n", "Origin: null\r\n"] {
@@ -294,7 +294,7 @@ fn administration_beyond_the_most_at_once_is_told_to_come_later() {
 }
 
 #[test]
-fn a_player_that_does_not_read_is_left_when_the_configuration_says() {
+fn trust_10_a_player_that_does_not_read_is_left_when_the_configuration_says() {
     let (home, film) = (Home::new(), Origin::of(vec![7; 40_000_000]));
     let server = Server::start_with_variables(&home, &[("REELCACHE_STALL_TIMEOUT", "500ms")]);
     let mut player = TcpStream::connect(server.address).unwrap();
@@ -311,7 +311,7 @@ fn a_player_that_does_not_read_is_left_when_the_configuration_says() {
 }
 
 #[test]
-fn connections_beyond_the_most_wait_for_their_turn() {
+fn trust_10_connections_beyond_the_most_wait_for_their_turn() {
     let home = Home::new();
     let server = Server::start_with_variables(&home, &[("REELCACHE_MAX_CONNECTIONS", "1")]);
     let mut first = TcpStream::connect(server.address).unwrap();

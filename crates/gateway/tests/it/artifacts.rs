@@ -92,7 +92,7 @@ fn what_is_below_a_root_is_made_and_read() {
 }
 
 #[test]
-fn what_is_elsewhere_or_makes_no_sense_is_refused() {
+fn trust_17_what_is_elsewhere_or_makes_no_sense_is_refused() {
     let home = Home::new();
     let path = film(&home, "clip.mp4");
     let outside = home.clip("secret.mp4", 1);

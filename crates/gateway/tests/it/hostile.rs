@@ -22,7 +22,7 @@ fn ask(server: &Server, method: &str, url: &str, headers: &str) -> String {
 }
 
 #[test]
-fn a_list_of_types_is_none_and_nothing_played_runs_in_a_browser() {
+fn trust_31_a_list_of_types_is_none_and_nothing_played_runs_in_a_browser() {
     let (port, _) =
         saying("HTTP/1.1 200 x\r\nContent-Type: video/mp4, text/html\r\nContent-Length: 5\r\n\r\n<b>x<".into());
     let home = Home::new();
@@ -39,7 +39,7 @@ fn a_list_of_types_is_none_and_nothing_played_runs_in_a_browser() {
 }
 
 #[test]
-fn a_link_with_a_name_or_a_password_is_refused() {
+fn trust_13_a_link_with_a_name_or_a_password_is_refused() {
     let (port, heads) = saying("HTTP/1.1 200 x\r\nContent-Length: 1\r\n\r\nx".into());
     let home = Home::new();
     let server = Server::start_reaching_anywhere(&home);
@@ -56,7 +56,7 @@ fn a_link_with_a_name_or_a_password_is_refused() {
 }
 
 #[test]
-fn parts_of_the_longest_blob_do_not_overflow() {
+fn trust_02_parts_of_the_longest_blob_do_not_overflow() {
     let last = u64::MAX - 1;
     let (port, _) =
         saying(format!("HTTP/1.1 206 x\r\nETag: \"a\"\r\nContent-Range: bytes 0-{last}/{}\r\n\r\n", u64::MAX));
@@ -120,7 +120,7 @@ fn pages_of_other_origins_read_what_is_public_and_nothing_else() {
 }
 
 #[test]
-fn a_weak_tag_of_an_origin_does_not_name_bytes_to_players() {
+fn trust_04_a_weak_tag_of_an_origin_does_not_name_bytes_to_players() {
     let home = Home::new();
     let tag = |answer: &str| {
         let line = answer.lines().find_map(|line| line.strip_prefix("etag: "));

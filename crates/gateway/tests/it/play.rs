@@ -130,7 +130,7 @@ fn an_origin_that_breaks_off_for_good_ends_the_connection_before_the_end() {
 }
 
 #[test]
-fn pages_and_scripts_are_bytes_to_browsers() {
+fn trust_31_pages_and_scripts_are_bytes_to_browsers() {
     let home = Home::new();
     let origin = Origin::of(b"<script>alert(1)</script>".to_vec()).with_type("text/html");
     let server = Server::start_reaching_anywhere(&home);
@@ -139,7 +139,7 @@ fn pages_and_scripts_are_bytes_to_browsers() {
 }
 
 #[test]
-fn nothing_is_fetched_from_this_machine_or_its_network_unless_that_is_allowed() {
+fn trust_15_nothing_is_fetched_from_this_machine_or_its_network_however_it_is_written() {
     let home = Home::new();
     let origin = Origin::of(film());
     let server = Server::start_with(&home, &home.path("cache"), &["--reach-ports", "1-65535"]);
@@ -154,6 +154,14 @@ fn nothing_is_fetched_from_this_machine_or_its_network_unless_that_is_allowed() 
         "[::ffff:127.0.0.1]",
         "0.0.0.0",
         "127.1",
+        "127.0.0.1.",
+        "0177.0.0.1",
+        "[::ffff:7f00:1]",
+        "[::127.0.0.1]",
+        "[64:ff9b::127.0.0.1]",
+        "[2002:7f00:1::]",
+        "[::]",
+        "127%2e0%2e0%2e1",
     ];
     for host in hosts {
         let answer = ask(&server, "GET", &format!("http://{host}:{port}/film.mp4"), "");

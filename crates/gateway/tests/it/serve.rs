@@ -28,7 +28,7 @@ fn health_figures_and_the_first_page() {
 }
 
 #[test]
-fn a_page_elsewhere_cannot_read_it_through_a_name_of_its_own() {
+fn trust_28_a_page_elsewhere_cannot_read_it_through_a_name_of_its_own() {
     let home = Home::new();
     let server = Server::start(&home);
     assert!(server.ask("/api/cache-stats", "rebound.example").starts_with("HTTP/1.1 421"));
@@ -70,7 +70,7 @@ fn a_taken_port_is_an_error_that_says_so() {
 }
 
 #[test]
-fn it_listens_on_loopback_only() {
+fn trust_28_it_listens_on_loopback_only() {
     let home = Home::new();
     let run = home.reelcache().args(["serve", "--listen", "0.0.0.0:0"]).output().unwrap();
     assert_eq!(run.status.code(), Some(2));

@@ -19,6 +19,23 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// All that `stream` still says.
+    pub(crate) fn read(stream: &mut TcpStream) -> Self {
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("an answer");
+        let end = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
+        let head = String::from_utf8_lossy(&answer[..end]).into_owned();
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+        let lines: Vec<String> = head
+            .lines()
+            .map(|line| {
+                let (name, value) = line.split_once(": ").unwrap_or((line, ""));
+                format!("{}: {value}", name.to_ascii_lowercase())
+            })
+            .collect();
+        Self { status, head: lines.join("\n"), body: answer[end + 4..].to_vec() }
+    }
+
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
     }
@@ -36,19 +53,7 @@ pub(crate) fn send(server: &Server, head: &str, body: &str) -> Answer {
     let len = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
     let rest = if rest.is_empty() { String::new() } else { format!("{rest}\r\n") };
     write!(stream, "{start} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{rest}{len}\r\n{body}").expect("sent");
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).expect("an answer");
-    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
-    let head = String::from_utf8_lossy(&answer[..end]).into_owned();
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-    let lines: Vec<String> = head
-        .lines()
-        .map(|line| {
-            let (name, value) = line.split_once(": ").unwrap_or((line, ""));
-            format!("{}: {value}", name.to_ascii_lowercase())
-        })
-        .collect();
-    Answer { status, head: lines.join("\n"), body: answer[end + 4..].to_vec() }
+    Answer::read(&mut stream)
 }
 
 pub(crate) fn get(server: &Server, target: &str) -> Answer {

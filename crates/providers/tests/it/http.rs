@@ -174,8 +174,8 @@ async fn what_is_longer_than_allowed_is_given_up_whatever_it_promises() {
 }
 
 #[test]
-fn an_endless_answer_takes_no_more_memory_than_is_allowed() {
-    if let Some(output) = alone("http::an_endless_answer_takes_no_more_memory_than_is_allowed").unwrap() {
+fn trust_24_an_endless_answer_takes_no_more_memory_than_is_allowed() {
+    if let Some(output) = alone("http::trust_24_an_endless_answer_takes_no_more_memory_than_is_allowed").unwrap() {
         assert!(output.status.success(), "{output:?}");
         return;
     }
@@ -238,7 +238,7 @@ async fn redirects_are_followed_a_few_times_and_to_addresses_of_http_only() {
 }
 
 #[tokio::test]
-async fn addresses_that_are_refused_are_not_connected_to_whoever_names_them() {
+async fn trust_15_addresses_that_are_refused_are_not_connected_to_whoever_names_them() {
     let not_two: fn(IpAddr) -> bool = |address| address != IpAddr::from([127, 0, 0, 2]);
     let fetch = Fetch::new(fast().admit(not_two)).unwrap();
     let inner = Upstream::new(|_| Canned::json("{}")).await;
@@ -261,7 +261,7 @@ async fn addresses_that_are_refused_are_not_connected_to_whoever_names_them() {
 }
 
 #[tokio::test]
-async fn secrets_stay_with_the_origin_that_they_are_for() {
+async fn trust_15_secrets_stay_with_the_origin_that_they_are_for() {
     let other = Upstream::new(|_| Canned::json("{}")).await;
     let to = other.url.clone();
     let upstream = Upstream::new(move |seen| match seen.path() {

@@ -7,6 +7,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use crate::serve::addresses::machine;
+
 /// Refusals of one address in a row, before it has to wait.
 const BURST: u32 = 10;
 /// After so long one more.
@@ -30,7 +32,7 @@ impl Guesses {
     pub(super) fn take(&self, address: IpAddr) -> bool {
         let now = Instant::now();
         let mut spent = self.0.lock();
-        let mut address = network(address);
+        let mut address = machine(address);
         if !spent.contains_key(&address) && spent.len() >= MOST {
             spent.retain(|_, spent| spent.left(now).refusals > 0);
             if spent.len() >= MOST {
@@ -54,17 +56,6 @@ impl Spent {
             return Self { refusals: 0, since: now };
         }
         Self { refusals: self.refusals - forgiven, since: self.since + REFILL * forgiven }
-    }
-}
-
-/// What one machine may have at least: of the new addresses, 2 to the 64th.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
-        }
-        address @ IpAddr::V4(_) => address,
     }
 }
 
