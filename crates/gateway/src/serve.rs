@@ -4,6 +4,7 @@ mod admin;
 mod artifacts;
 mod connections;
 mod cors;
+mod dashboard;
 mod guard;
 mod metrics;
 mod page;
@@ -11,6 +12,7 @@ mod phase;
 mod play;
 mod problem;
 mod ready;
+mod recent;
 mod routes;
 mod search;
 mod stats;
@@ -116,7 +118,7 @@ impl Front {
         self.phase.enter(At::Serving);
         let beacon = beacon(config, self.address, key.as_ref());
         announce(&format!("serving http://{}/ from {}", self.address, stack.places.join(", ")));
-        let served = (&mut self.connections.0).await;
+        let ended = (&mut self.connections.0).await;
         drop(beacon);
         processing.close().await?;
         server.media.close().await?;
@@ -124,7 +126,7 @@ impl Front {
             sweeper.close().await?;
         }
         stack.tiers.close().await?;
-        served.map_err(|error| Error::new(ErrorKind::Internal, "the server ended by a panic").with_source(error))?;
+        ended.map_err(|error| Error::new(ErrorKind::Internal, "the server ended by a panic").with_source(error))?;
         announce("stopped: everything acknowledged is stored");
         Ok(Exit::Done)
     }

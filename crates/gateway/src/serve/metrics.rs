@@ -66,9 +66,11 @@ const ROUTES: &[&str] = &[
     "/api/events",
     "/api/process",
     "/api/caches",
+    "/plain",
+    "/test-source-selection",
 ];
 /// and all that are below one of these under it.
-const TREES: &[&str] = &["/play", "/api/jobs", "/api/artifacts"];
+const TREES: &[&str] = &["/play", "/api/jobs", "/api/artifacts", "/dashboard"];
 
 /// What gathers the metrics of this process. Cloning shares it.
 #[derive(Debug, Clone)]

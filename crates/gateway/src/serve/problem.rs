@@ -81,6 +81,10 @@ impl Problem {
     }
 }
 
+/// What a response that is a problem says, for those that it passes.
+#[derive(Debug, Clone)]
+pub(super) struct Detail(pub(super) String);
+
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         Self::of(&error, error.kind())
@@ -109,8 +113,9 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         tracing::info!(status = self.status, detail = self.detail, "a request has no answer");
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let retry_after = self.retry_after;
+        let (retry_after, detail) = (self.retry_after, Detail(self.detail.clone()));
         let mut response = (status, Json(self)).into_response();
+        response.extensions_mut().insert(detail);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if status == StatusCode::UNAUTHORIZED {
@@ -125,14 +130,11 @@ impl IntoResponse for Problem {
 
 /// Answers for a handler that panics: one request fails, and nothing else.
 pub(super) async fn contain(request: Request, next: Next) -> Response {
-    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
-        Ok(response) => response,
-        Err(_) => {
-            metrics::count_panic();
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the server failed at this: its log says where")
-                .into_response()
-        }
-    }
+    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    answered.unwrap_or_else(|_| {
+        metrics::count_panic();
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the server failed at this: its log says where").into_response()
+    })
 }
 
 fn status_of(failure: &Failure) -> u16 {

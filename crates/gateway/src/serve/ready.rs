@@ -33,7 +33,10 @@ pub(super) struct Health {
 
 /// What the tiers said last, and when. Cloning shares it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Readiness(Arc<Mutex<Option<(Instant, Option<String>)>>>);
+pub(super) struct Readiness(Arc<Mutex<Option<Said>>>);
+
+/// When they said it, and what is wrong, if something is.
+type Said = (Instant, Option<String>);
 
 /// `GET /health`: answers as long as the process can answer; the state of the tiers is in the statistics.
 pub(super) async fn health() -> Json<Health> {
