@@ -24,6 +24,7 @@ pub(crate) const FOR_TESTS: &[Tool] = &[
     Tool { program: "tesseract", debian_package: "tesseract-ocr", why: "reads text in frames" },
     Tool { program: "mpv", debian_package: "mpv", why: "plays a link" },
     Tool { program: "chromium", debian_package: "chromium", why: "plays a link in a page" },
+    Tool { program: "chromedriver", debian_package: "chromium-driver", why: "uses the dashboard as people do" },
 ];
 
 /// What the benchmarks of the binary need.
@@ -120,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_package_that_carries_two_programs_is_installed_once() {
-        assert_eq!(packages(FOR_TESTS), ["chromium", "ffmpeg", "flite", "mpv", "tesseract-ocr"]);
+        assert_eq!(packages(FOR_TESTS), ["chromium", "chromium-driver", "ffmpeg", "flite", "mpv", "tesseract-ocr"]);
     }
 
     #[test]

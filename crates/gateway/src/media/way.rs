@@ -23,6 +23,17 @@ pub(crate) enum Way {
     Torrent,
 }
 
+impl Way {
+    /// What it is called.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Redirect => "redirect",
+            Self::Proxy => "proxy",
+            Self::Torrent => "torrent",
+        }
+    }
+}
+
 /// What is known of a link besides itself.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Terms {

@@ -1,5 +1,6 @@
 //! What programs ask about the cache and do to it: routes below `/api`.
 
+pub(super) mod caches;
 pub(super) mod config;
 pub(super) mod entries;
 pub(super) mod events;
@@ -35,6 +36,7 @@ pub(super) fn routes(gate: &Arc<Gate>) -> Router<Server> {
         .route("/api/links/report", post(videos::report))
         .route("/api/cache-config", get(config::show).post(config::act))
         .route("/api/cache-stats", get(config::stats))
+        .route("/api/caches", get(caches::show))
         .route("/api/process", post(artifacts::process))
         .route("/api/jobs", get(jobs::list))
         .route("/api/jobs/{id}", get(jobs::get).delete(jobs::cancel))

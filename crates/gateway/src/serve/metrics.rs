@@ -46,6 +46,7 @@ const BUILD: &str = "reelcache_build_info";
 /// Requests are counted under these paths,
 const ROUTES: &[&str] = &[
     "/",
+    "/plain",
     "/play",
     "/providers",
     "/search",
@@ -68,9 +69,11 @@ const ROUTES: &[&str] = &[
     "/api/openapi.json",
     "/api/process",
     "/api/caches",
+    "/plain",
+    "/test-source-selection",
 ];
 /// and all that are below one of these under it.
-const TREES: &[&str] = &["/play", "/api/jobs", "/api/artifacts"];
+const TREES: &[&str] = &["/play", "/api/jobs", "/api/artifacts", "/dashboard"];
 
 /// What gathers the metrics of this process. Cloning shares it.
 #[derive(Debug, Clone)]

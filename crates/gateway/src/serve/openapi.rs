@@ -11,7 +11,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::openapi::{Components, OpenApi as Document, RefOr};
 use utoipa::{Modify, OpenApi};
 
-use super::admin::{config, entries, events, jobs, upkeep};
+use super::admin::{caches, config, entries, events, jobs, upkeep};
 use super::problem::Problem;
 use super::routes::Server;
 use super::{artifacts, metrics, play, ready, search, stream, videos};
@@ -30,6 +30,7 @@ use super::{artifacts, metrics, play, ready, search, stream, videos};
         upkeep::warm,
         config::show,
         config::stats,
+        caches::show,
         config::act,
         jobs::list,
         jobs::get,

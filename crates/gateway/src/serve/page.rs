@@ -1,4 +1,4 @@
-//! The first page: the tiers and their figures as plain HTML.
+//! The plain page: the tiers and their figures as HTML, without scripts.
 
 use std::fmt::{self, Display, Write};
 

@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::Method;
-use axum::http::header::{self, HeaderMap, HeaderValue};
+use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use cache_blob::{BlobActivity, BlobError, BlobReader, Blobs, HttpClient, HttpOptions, HttpSource, Source};
@@ -20,10 +20,11 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::problem::Problem;
+use super::recent::Recent;
 use super::routes::Server;
 use super::{stream, videos};
 use crate::config::Config;
-use crate::media::{self, Place, TorrentSource};
+use crate::media::{self, Place, TorrentSource, Way};
 use crate::naming;
 use crate::range::{ETag, Piece, Plan, Representation};
 use crate::reach::Reach;
@@ -35,6 +36,9 @@ const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("private, no-cache")
 /// What is played comes from strangers: a browser that takes it for a page runs nothing of it.
 const SANDBOX: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; sandbox");
 
+/// In which way something is played; the dashboard shows it.
+const WAY: HeaderName = HeaderName::from_static("reelcache-way");
+
 /// How long it may take to find out about what is played, and how much longer than for a torrent, which says so itself.
 const DESCRIBE_LIMIT: Duration = Duration::from_secs(30);
 const SPARE: Duration = Duration::from_secs(5);
@@ -45,6 +49,7 @@ pub(super) struct Player {
     blobs: Blobs,
     client: HttpClient,
     clock: Arc<dyn Clock>,
+    recent: Recent,
 }
 
 /// How something is asked for.
@@ -88,7 +93,8 @@ impl Player {
         let blobs = Blobs::builder().backend(stack.tiers.clone()).clock(clock.clone());
         let limit = DESCRIBE_LIMIT.max(config.torrents.patience).saturating_add(SPARE);
         let blobs = blobs.lifetime(media::played(config)).describe_limit(limit).build()?;
-        Ok(Self { blobs, client, clock })
+        let recent = Recent::new(clock.clone());
+        Ok(Self { blobs, client, clock, recent })
     }
 
     fn now(&self) -> SystemTime {
@@ -107,6 +113,11 @@ impl Player {
         self.blobs.activity()
     }
 
+    /// What was asked of it, and what happened meanwhile.
+    pub(super) fn recent(&self) -> &Recent {
+        &self.recent
+    }
+
     /// What fetches links.
     pub(super) fn client(&self) -> &HttpClient {
         &self.client
@@ -120,6 +131,7 @@ impl Player {
         name: Option<&str>,
         request: &Request<'_>,
     ) -> Result<Response, Problem> {
+        self.recent.asked_for(key);
         let reader = self.blobs.open(key, source).await?;
         let what = Representation {
             len: reader.len(),
@@ -180,10 +192,16 @@ async fn link(server: &Server, url: &str, request: &Request<'_>) -> Result<Respo
     match TorrentSource::of(url, &server.media, player.client())? {
         Some((key, source)) => {
             server.media.torrents()?;
-            player.show(&key, source, media::display_name(url).as_deref(), request).await
+            Ok(played(player.show(&key, source, media::display_name(url).as_deref(), request).await?, Way::Torrent))
         }
-        None => player.play(url, request).await,
+        None => Ok(played(player.play(url, request).await?, Way::Proxy)),
     }
+}
+
+/// `response`, which says in which way it is played.
+pub(super) fn played(mut response: Response, way: Way) -> Response {
+    response.headers_mut().insert(WAY, HeaderValue::from_static(way.name()));
+    response
 }
 
 /// `answer` with the header that keeps a browser from running it.

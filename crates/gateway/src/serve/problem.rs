@@ -97,6 +97,10 @@ impl IntoResponses for Problem {
     }
 }
 
+/// What a response that is a problem says, for those that it passes.
+#[derive(Debug, Clone)]
+pub(super) struct Detail(pub(super) String);
+
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         Self::of(&error, error.kind())
@@ -125,8 +129,9 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         tracing::info!(status = self.status, detail = self.detail, "a request has no answer");
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let retry_after = self.retry_after;
+        let (retry_after, detail) = (self.retry_after, Detail(self.detail.clone()));
         let mut response = (status, Json(self)).into_response();
+        response.extensions_mut().insert(detail);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if status == StatusCode::UNAUTHORIZED {

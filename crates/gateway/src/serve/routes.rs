@@ -15,10 +15,11 @@ use super::phase::Phase;
 use super::play::{Player, play};
 use super::problem::Problem;
 use super::ready::{self, Readiness};
+use super::recent::{self, Recent};
 use super::search::search;
 use super::stats::Snapshot;
 use super::stream::play_title;
-use super::{cors, framing, guard, metrics, page, problem, videos};
+use super::{cors, dashboard, framing, guard, metrics, page, problem, videos};
 use crate::config::{Effective, Secret, Serve};
 use crate::jobs::{JobReport, Jobs};
 use crate::media::Media;
@@ -32,7 +33,7 @@ pub(super) fn router(server: Server, key: Option<&Secret>) -> Router {
     let hosts = guard::Hosts::new(serve);
     let bodies = framing::Bodies::new(serve);
     Router::new()
-        .route("/", get(first_page))
+        .route("/plain", get(plain))
         .route("/style.css", get(style))
         .route("/play", get(play).options(cors::preflight).layer(shared.clone()))
         .route("/play/{*path}", get(play_title).options(cors::preflight).layer(shared))
@@ -43,12 +44,14 @@ pub(super) fn router(server: Server, key: Option<&Secret>) -> Router {
         .layer(middleware::from_fn_with_state(gate.clone(), admin::pass_player))
         .route("/health", get(ready::health))
         .route("/ready", get(ready::ready))
+        .merge(dashboard::routes())
         .merge(admin::routes(&gate))
         .fallback(nowhere)
         .method_not_allowed_fallback(not_so)
         .layer(middleware::from_fn(metrics::count))
         .layer(middleware::from_fn(problem::contain))
         .layer(middleware::from_fn(framing::check))
+        .layer(middleware::from_fn_with_state(server.recent.clone(), recent::note))
         .layer(middleware::from_fn_with_state(hosts, guard::check))
         .with_state(server)
 }
@@ -83,6 +86,7 @@ pub(super) struct Server {
     pub(super) metrics: Metrics,
     pub(super) phase: Phase,
     pub(super) readiness: Readiness,
+    pub(super) recent: Recent,
     /// What makes artifacts, where it does.
     pub(super) processing: Option<Processing>,
     started: std::time::Instant,
@@ -95,7 +99,21 @@ impl Server {
         let started = std::time::Instant::now();
         let (effective, phase) = (Arc::new(effective), Phase::default());
         let (events, metrics, readiness) = (Events::new(&phase), Metrics::of(None), Readiness::default());
-        Self { stack, player, media, effective, jobs, events, metrics, phase, readiness, processing: None, started }
+        let recent = player.recent().clone();
+        Self {
+            stack,
+            player,
+            media,
+            effective,
+            jobs,
+            events,
+            metrics,
+            phase,
+            readiness,
+            recent,
+            processing: None,
+            started,
+        }
     }
 
     /// Serves and ends as `phase` says.
@@ -139,7 +157,7 @@ fn tell_of_what_is_fetched(jobs: &Jobs, player: &Player, media: &Media) {
     });
 }
 
-async fn first_page(State(server): State<Server>) -> Html<String> {
+async fn plain(State(server): State<Server>) -> Html<String> {
     Html(page::render(&server.snapshot().await))
 }
 

@@ -13,7 +13,7 @@ use providers::{Failure, Link, Reason};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::play::{Request, sandboxed};
+use super::play::{Request, played, sandboxed};
 use super::problem::Problem;
 use super::routes::Server;
 use crate::media::{Choice, Place, StreamSource, Streams, Title, Wanted, Way};
@@ -91,7 +91,8 @@ async fn proxy(server: &Server, place: &Place, choice: &Choice, request: &Reques
         server.media.torrents()?;
     }
     let source = StreamSource::new(&server.media, place, choice, server.player.client());
-    server.player.show(&choice.key()?, source, Some(&choice.name), request).await
+    let response = server.player.show(&choice.key()?, source, Some(&choice.name), request).await?;
+    Ok(played(response, choice.way))
 }
 
 fn redirect(link: &Link) -> Result<Response, Problem> {

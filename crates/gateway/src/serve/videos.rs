@@ -17,7 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::problem::Problem;
 use super::routes::Server;
-use crate::media::{CacheStatus, Found, Media, is_stream};
+use crate::media::{CacheStatus, Found, is_stream};
 
 /// What RFC 9211 calls it.
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
@@ -125,7 +125,7 @@ pub(super) async fn get_videos(
     State(server): State<Server>,
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    answer(&server.media, &asked?.0).await
+    answer(&server, &asked?.0).await
 }
 
 /// `POST /get-videos`.
@@ -140,7 +140,7 @@ pub(super) async fn post_videos(
     State(server): State<Server>,
     asked: Result<Json<Asked>, JsonRejection>,
 ) -> Result<Response, Problem> {
-    answer(&server.media, &asked?.0).await
+    answer(&server, &asked?.0).await
 }
 
 /// `POST /api/links/report`: the links that are to be used instead.
@@ -200,9 +200,10 @@ pub(super) fn cache_headers(found: &Found) -> HeaderMap {
     headers
 }
 
-async fn answer(media: &Media, asked: &Asked) -> Result<Response, Problem> {
+async fn answer(server: &Server, asked: &Asked) -> Result<Response, Problem> {
     let request = request(&asked.media_url, asked.account.as_deref())?;
-    let found = media.videos(asked.provider_name.as_deref(), &request).await?;
+    let found = server.media.videos(asked.provider_name.as_deref(), &request).await?;
+    server.recent.asked_for_links(&found.provider, request.url());
     Ok(render(&request, &found))
 }
 

@@ -21,7 +21,7 @@ fn health_figures_and_the_first_page() {
     let names: Vec<_> = stats["tiers"].as_array().unwrap().iter().map(|tier| tier["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["memory", "file"]);
 
-    let page = server.ask("/", "localhost");
+    let page = server.ask("/plain", "localhost");
     assert!(page.contains("text/html") && page.contains("memory") && page.contains("file"), "{page}");
     assert!(page.contains("content-security-policy: default-src 'none'"), "{page}");
     assert!(server.ask("/nowhere", "localhost").starts_with("HTTP/1.1 404"));

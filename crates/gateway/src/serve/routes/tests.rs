@@ -154,8 +154,15 @@ async fn row_16_a_torrent_of_which_nobody_says_what_it_holds_is_a_timeout_after_
 /// Paths that are pages, or parts of them.
 fn is_page(path: &str) -> bool {
     let suffixes = [".css", ".js", ".svg"];
-    matches!(path, "/" | "/api/docs" | "/api/openapi.json" | "/test-source-selection" | "/dashboard")
-        || suffixes.iter().any(|suffix| path.ends_with(suffix))
+    matches!(
+        path,
+        "/" | "/plain"
+            | "/dashboard/{file}"
+            | "/api/docs"
+            | "/api/openapi.json"
+            | "/test-source-selection"
+            | "/dashboard"
+    ) || suffixes.iter().any(|suffix| path.ends_with(suffix))
 }
 
 #[tokio::test]
