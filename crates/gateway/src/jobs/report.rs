@@ -146,6 +146,7 @@ impl JobReport {
             _ => "stores",
         };
         let note = load.message.as_deref().unwrap_or(phase);
+        #[expect(clippy::cast_sign_loss, reason = "a fraction is not negative, and the cast saturates")]
         let percent = load.fraction.map(|fraction| (fraction * 100.0) as u64);
         Self {
             state: if load.phase == Phase::Queued { JobState::Waiting } else { JobState::Running },
