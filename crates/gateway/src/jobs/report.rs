@@ -146,9 +146,8 @@ impl JobReport {
             _ => "stores",
         };
         let note = load.message.as_deref().unwrap_or(phase);
-        let percent =
-            load.fraction.map(|fraction| (0..100).take_while(|done| f64::from(*done) < fraction * 100.0).count());
-        let percent = percent.map(|percent| percent as u64);
+        #[expect(clippy::cast_sign_loss, reason = "a fraction is not negative, and the cast saturates")]
+        let percent = load.fraction.map(|fraction| (fraction * 100.0) as u64);
         Self {
             state: if load.phase == Phase::Queued { JobState::Waiting } else { JobState::Running },
             done: percent.unwrap_or_default(),

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use super::support::Server;
 
 /// For a condition to hold in a page.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 /// For the driver to answer.
-const ANSWER: Duration = Duration::from_secs(120);
+const ANSWER: Duration = Duration::from_mins(2);
 /// Seen by a page before its own scripts: keeps what its policy has forbidden.
 const WATCH: &str = "window.violations = [];
 document.addEventListener('securitypolicyviolation', event => window.violations.push(`${event.violatedDirective} ${event.blockedURI} ${event.sample}`));
@@ -132,7 +132,7 @@ impl Browser {
         self.ask("actions", &json!({ "actions": [{ "type": "key", "id": "keys", "actions": strokes }] }));
     }
 
-    /// Sends a command of the DevTools.
+    /// Sends a command of the developer tools.
     pub(crate) fn devtools(&self, command: &str, parameters: &Value) -> Value {
         self.ask("goog/cdp/execute", &json!({ "cmd": command, "params": parameters }))
     }
@@ -159,9 +159,9 @@ impl Browser {
         let mut input = decoder.stdin.take().expect("its input");
         let text = taken["data"].as_str().expect("a picture").to_owned();
         let writer = std::thread::spawn(move || input.write_all(text.as_bytes()));
-        let decoded = decoder.wait_with_output().expect("a picture").stdout;
+        let picture = decoder.wait_with_output().expect("a picture").stdout;
         writer.join().expect("no panic").expect("written");
-        decoded
+        picture
     }
 
     fn ask(&self, what: &str, body: &Value) -> Value {

@@ -65,7 +65,7 @@ fn both_pages_are_readable_in_light_and_dark() {
     }
 }
 
-/// Writes pictures into the folder that DASHBOARD_PICTURES names, if it names one.
+/// Writes pictures into the folder that `DASHBOARD_PICTURES` names, if it names one.
 #[test]
 fn pictures_of_both_pages_differ_by_theme() {
     let (home, clip) = (Home::new(), Origin::of(vec![7; 60 << 20]).throttled(4 << 20));
