@@ -6,17 +6,19 @@ mod units;
 use std::collections::HashSet;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use cache_core::{ErrorKind, Key, Result};
+use cache_core::{Error, ErrorKind, Key, Result};
 use cache_tiered::{Hit, Load};
 use futures_util::{StreamExt, stream};
+use tokio::sync::oneshot;
 
 pub(crate) use look::{Held, Snapshot, look};
 
-use crate::blame::{blame, is_about_another, unmet};
+use crate::blame::{blame, is_about_another, is_about_others, unmet};
 use crate::origin::stage_error;
-use crate::output::{Job, Piece, Sink, Spill, Tally};
+use crate::output::{Job, Piece, Sink, Spill, Tally, ends};
 use crate::resolved::Resolved;
 use crate::shared::Shared;
 use crate::video::Video;
@@ -63,9 +65,9 @@ pub(crate) fn ensure<'a>(
                 }
             }
             let units = units(resolved.recipe.pass, lacking, most);
-            let (segments, tally) = run(shared, video, resolved, units).await?;
-            idle += u32::from(segments.is_empty());
-            done.add(segments, &tally);
+            let ran = run(shared, video, resolved, units).await?;
+            idle += u32::from(ran.segments.is_empty() && !ran.waited);
+            done.add(ran.segments, &ran.tally);
         }
         Err(resolved.error("keeps being removed while it is computed"))
     })
@@ -126,67 +128,75 @@ fn stretch(segments: &[Segment]) -> Span {
     Span { start_us, end_us: segments.last().map_or(start_us, |segment| segment.span.end_us) }
 }
 
-/// Runs `units` as far as the resource allows; the segments that this call had computed itself. After a failure none
-/// is begun, and those that run come to their end.
-async fn run(
-    shared: &Arc<Shared>,
-    video: &Arc<Video>,
-    resolved: &Arc<Resolved>,
-    units: Vec<Unit>,
-) -> Result<(Vec<Segment>, Tally)> {
-    let width = match resolved.recipe.pass {
-        Pass::Each if units.iter().all(|unit| unit.most.is_none()) => 64,
-        _ => 1,
-    };
-    let mut running = stream::iter(units).map(|unit| run_unit(shared, video, resolved, unit)).buffered(width);
-    let (mut segments, mut tally, mut failure) = (Vec::new(), Tally::default(), None);
-    while let Some(ended) = running.next().await {
-        match ended {
-            Ok((done, given)) => {
-                segments.extend(done);
-                tally.add(&given);
-            }
-            Err(error) if failure.is_none() => failure = Some(error),
-            Err(_) => {}
-        }
-        if failure.is_some() && resolved.recipe.pass == Pass::Run {
-            break;
-        }
-    }
-    failure.map_or(Ok((segments, tally)), Err)
+/// What became of units.
+#[derive(Default)]
+struct Ran {
+    /// The segments that this call had computed itself, and those that others had and no tier kept.
+    segments: Vec<Segment>,
+    tally: Tally,
+    /// Whether what was waited for was about other segments: of these nothing is known.
+    waited: bool,
 }
 
-async fn run_unit(
-    shared: &Arc<Shared>,
-    video: &Arc<Video>,
-    resolved: &Arc<Resolved>,
-    unit: Unit,
-) -> Result<(Vec<Segment>, Tally)> {
+/// Runs `units` as far as the resource allows. After a failure none is begun, and those that run come to their end.
+async fn run(shared: &Arc<Shared>, video: &Arc<Video>, resolved: &Arc<Resolved>, units: Vec<Unit>) -> Result<Ran> {
+    let width = match resolved.recipe.pass {
+        Pass::Each => shared.places(resolved.recipe.resource),
+        Pass::Run => 1,
+    };
+    let has_failed = AtomicBool::new(false);
+    let begun = stream::iter(units).take_while(|_| std::future::ready(!has_failed.load(Ordering::Relaxed)));
+    let mut running = begun.map(|unit| run_unit(shared, video, resolved, unit)).buffer_unordered(width);
+    let (mut all, mut failure) = (Ran::default(), None);
+    while let Some(ended) = running.next().await {
+        match ended {
+            Ok(ran) => {
+                all.segments.extend(ran.segments);
+                all.tally.add(&ran.tally);
+                all.waited |= ran.waited;
+            }
+            Err(error) => {
+                has_failed.store(true, Ordering::Relaxed);
+                failure.get_or_insert(error);
+            }
+        }
+    }
+    failure.map_or(Ok(all), Err)
+}
+
+async fn run_unit(shared: &Arc<Shared>, video: &Arc<Video>, resolved: &Arc<Resolved>, unit: Unit) -> Result<Ran> {
     let Unit { segments, most } = unit;
     let key = resolved.job_key(&segments)?;
     let probe = video.probe_or_error()?;
     let job =
         Job { shared: shared.clone(), video: video.clone(), resolved: resolved.clone(), segments, most, piece: None };
     let segments = job.segments.clone();
-    let hit = run_job(shared, &key, job, probe).await?;
-    let given = match hit.origin {
-        cache_tiered::Origin::Loaded => segments,
-        // Somebody else's may have been about other segments: the next look tells.
-        _ => Vec::new(),
-    };
-    let tally = if given.is_empty() { Tally::default() } else { hit.value.as_ref().clone() };
-    Ok((given, tally))
+    let Some(hit) = run_job(shared, &key, job, probe).await? else { return Ok(Ran { waited: true, ..Ran::default() }) };
+    let tally = hit.value.as_ref();
+    if !tally.is_about(&segments) {
+        return Ok(Ran { waited: true, ..Ran::default() });
+    }
+    let is_ours = matches!(hit.origin, cache_tiered::Origin::Loaded);
+    // Of somebody else's the next look tells, unless there is nothing to be seen.
+    let known = if is_ours || tally.refused > 0 { tally.given.as_slice() } else { &[] };
+    let segments = segments.into_iter().filter(|segment| known.binary_search(&segment.index).is_ok()).collect();
+    Ok(Ran { segments, tally: if is_ours { tally.clone() } else { Tally::default() }, waited: false })
 }
 
 /// Runs a job, or joins the one of its key. That may be about another file with the same content: whatever befalls that
-/// one is no matter here.
-async fn run_job(shared: &Arc<Shared>, key: &Key, job: Job, probe: Arc<Probe>) -> Result<Hit<Tally>> {
+/// one is no matter here. `None` when it was about other segments and has failed.
+async fn run_job(shared: &Arc<Shared>, key: &Key, job: Job, probe: Arc<Probe>) -> Result<Option<Hit<Tally>>> {
     let (class, source) = (shared.class(job.resolved.recipe.resource), job.video.source.clone());
+    let segments = job.segments.clone();
     for _ in 0..ROUNDS {
         let (job, probe) = (job.clone(), probe.clone());
         match shared.jobs.request(key).class(class).load(move |load| compute(job, probe, load)).await {
-            Err(error) if is_about_another(&source, &stage_error(error.clone())) => {}
-            ended => return ended.map_err(stage_error),
+            Ok(hit) => return Ok(Some(hit)),
+            Err(error) => match stage_error(error) {
+                error if is_about_others(&segments, &error) => return Ok(None),
+                error if is_about_another(&source, &error) => {}
+                error => return Err(error),
+            },
         }
     }
     Err(job.resolved.error("fails again and again for another file with the same content"))
@@ -194,13 +204,33 @@ async fn run_job(shared: &Arc<Shared>, key: &Key, job: Job, probe: Arc<Probe>) -
 
 async fn compute(job: Job, probe: Arc<Probe>, load: Load) -> Result<Tally> {
     load.set_lifetime(cache_core::ttl(Duration::ZERO));
+    if job.piece.is_none() && !is_lacking(&job).await? {
+        return Ok(Tally { about: ends(&job.segments), ..Tally::default() });
+    }
     job.shared.note(&job.video, job.resolved.identity.chain()).await;
-    let (video, resolved) = (job.video.clone(), job.resolved.clone());
+    perform(job, probe, Some(load), None).await.map(|(tally, _)| tally)
+}
+
+/// Whether all that a job is to compute is still not there: while it waited for its turn another process, or somebody
+/// whose wishes overlap, may have computed some of it.
+async fn is_lacking(job: &Job) -> Result<bool> {
+    let selection = Selection::all().span(stretch(&job.segments));
+    let lacking = look(&job.shared, &job.resolved, &selection).await?.lacking(&selection);
+    let is_lacking = |segment: &Segment| lacking.binary_search_by_key(&segment.index, |lacks| lacks.index).is_ok();
+    Ok(job.segments.iter().all(is_lacking))
+}
+
+async fn perform(
+    job: Job,
+    probe: Arc<Probe>,
+    load: Option<Load>,
+    spill: Option<Spill>,
+) -> Result<(Tally, Option<Spill>)> {
+    let (video, resolved, about) = (job.video.clone(), job.resolved.clone(), ends(&job.segments));
     let work = Work::new(job.clone(), probe);
-    let mut sink = Sink::new(job, Some(load), None);
+    let mut sink = Sink::new(job, load, spill);
     let computed = resolved.stage.compute_into(&work, &mut sink).await;
-    let tally = computed.and_then(|()| sink.finish());
-    tally.map(|(tally, _)| tally).map_err(|error| blame(&video.source, resolved.kind.name, &error))
+    computed.and_then(|()| sink.finish()).map_err(|error| blame(&video.source, about, resolved.kind.name, &error))
 }
 
 /// Has bundles computed that are gone, each by itself. What comes out differently is left to be computed with its
@@ -223,7 +253,7 @@ async fn mend(
         let (video, resolved) = (video.clone(), resolved.clone());
         let job = Job { shared: shared_job, video, resolved, segments, most: None, piece: Some(piece) };
         match run_job(shared, &key, job, probe.clone()).await {
-            Ok(hit) if hit.value.bodies > 0 => {
+            Ok(Some(hit)) if hit.value.bodies > 0 => {
                 mended.push(whole);
                 tally.add(&hit.value);
             }
@@ -258,12 +288,18 @@ async fn privately(
             most,
             piece: None,
         };
-        let work = Work::new(job.clone(), video.probe_or_error()?);
-        let mut sink = Sink::new(job, None, Some(spill));
-        let computed = resolved.stage.compute_into(&work, &mut sink).await;
-        let computed = computed.and_then(|()| sink.finish());
-        let (_, back) = computed.map_err(|error| blame(&video.source, resolved.kind.name, &error))?;
-        spill = back.ok_or_else(|| resolved.error("lost its spill file"))?;
+        let (probe, class) = (video.probe_or_error()?, shared.class(resolved.recipe.resource));
+        // Nobody else has this key: only the class is shared.
+        let key = resolved.root.child("private").part(shared.tiers.stamps().tick().as_u64()).build()?;
+        let (give, given) = oneshot::channel();
+        let load = move |load: Load| async move {
+            load.set_lifetime(cache_core::ttl(Duration::ZERO));
+            let (tally, back) = perform(job, probe, Some(load), Some(spill)).await?;
+            drop(give.send(back));
+            Ok::<_, Error>(tally)
+        };
+        shared.jobs.request(&key).class(class).load(load).await.map_err(stage_error)?;
+        spill = given.await.ok().flatten().ok_or_else(|| resolved.error("lost its spill file"))?;
     }
     snapshot.adopt(Arc::new(spill), selection);
     Ok(snapshot)

@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 use bytes::Bytes;
 use cache_core::Result;
 
-pub(crate) use sink::{Job, Piece, Sink, Tally};
+pub(crate) use sink::{Job, Piece, Sink, Tally, ends, overlap};
 pub(crate) use spill::Spill;
 
 use crate::{BodyRef, Kind, Segment};

@@ -76,6 +76,15 @@ impl Shared {
         }
     }
 
+    /// How many stages that keep `resource` busy run at a time.
+    pub(crate) const fn places(&self, resource: Resource) -> usize {
+        match resource {
+            Resource::Cpu => self.options.limits.cpu,
+            Resource::Gpu => self.options.limits.gpu,
+            Resource::Net => self.options.limits.net,
+        }
+    }
+
     /// What `program` says its version is, remembered until the program's file changes; `None` when it is not
     /// installed.
     pub(crate) async fn version(&self, program: &Program) -> Result<Option<String>> {

@@ -51,6 +51,10 @@ pub(crate) struct Tally {
     pub(crate) refusal: Option<String>,
     /// Wall time, in microseconds.
     pub(crate) took_us: u64,
+    /// The first and the last segment that it was to be about.
+    pub(crate) about: Option<(u32, u32)>,
+    /// The segments that were given, in order.
+    pub(crate) given: Vec<u32>,
 }
 
 impl Tally {
@@ -63,6 +67,21 @@ impl Tally {
         self.refused += other.refused;
         self.refusal = other.refusal.clone().or(self.refusal.take());
     }
+
+    /// Whether it was to be about one of `segments`, which are in order.
+    pub(crate) fn is_about(&self, segments: &[Segment]) -> bool {
+        self.about.is_some_and(|about| overlap(about, segments))
+    }
+}
+
+/// The first and the last of `segments`.
+pub(crate) fn ends(segments: &[Segment]) -> Option<(u32, u32)> {
+    Some((segments.first()?.index, segments.last()?.index))
+}
+
+/// Whether some of `segments`, which are in order, are between these two.
+pub(crate) fn overlap((first, last): (u32, u32), segments: &[Segment]) -> bool {
+    ends(segments).is_some_and(|(from, to)| from <= last && first <= to)
 }
 
 #[derive(Debug)]
@@ -96,7 +115,7 @@ impl Sink {
             bytes: BytesMut::new(),
             numbered: 0,
             began: Instant::now(),
-            tally: Tally::default(),
+            tally: Tally { about: ends(&job.segments), ..Tally::default() },
             refused: false,
             spill,
             job,
@@ -165,6 +184,7 @@ impl Sink {
             None => self.put(&key, self.entry(encoded, "application/msgpack", None)).await,
         }
         self.tally.parts += 1;
+        self.tally.given.push(segment.index);
         self.tally.refused += u64::from(std::mem::take(&mut self.refused));
         self.tally.things += count;
         self.tally.bodies += table.bodies();

@@ -5,6 +5,7 @@
 mod bad_input;
 mod changing;
 mod concurrency;
+mod crowd;
 mod damaged;
 mod dropped;
 mod endpoints;
