@@ -83,7 +83,7 @@ async fn prepare(stack: &Stack, config: &Config, args: &ProcessArgs) -> Result<(
     let task = args.task();
     let listing = list(args.videos.clone(), args.from.clone(), takes_sound(&kinds)).await?;
     let exports = args.out.as_deref().map(|out| Exports::new(out, &listing.inputs)).transpose()?;
-    Ok((Work { artifacts: stages::artifacts(stack, config)?, stages, kinds, task, exports }, listing))
+    Ok((Work::new(stages::artifacts(stack, config)?, stages, kinds, task, exports), listing))
 }
 
 /// Whether files of sound are taken, too: where nobody asks for pictures.
@@ -113,21 +113,21 @@ async fn work_on_all(
     let mut known: HashSet<&Path> = HashSet::new();
     let numbered = listing.inputs.iter().enumerate();
     let (first, again): (Vec<_>, Vec<_>) = numbered.partition(|(_, input)| known.insert(&input.path));
-    for (index, error) in (listing.inputs.len()..).zip(&listing.refused) {
-        let refused = Outcome { video: Path::new("").to_owned(), answer: Err(error.clone()) };
-        tally.add(index, &refused);
+    for (index, (video, error)) in (listing.inputs.len()..).zip(&listing.refused) {
+        let refused = Outcome { video: video.clone(), answer: Err(error.clone()) };
+        tally.add(index, &refused, false);
         if let Err(exit) = show.one(&refused) {
             return exit;
         }
     }
-    for inputs in [first, again] {
+    for (inputs, is_again) in [(first, false), (again, true)] {
         let one = async |(index, input): (usize, &Input)| {
             let bar = show.bars.begin(&input.path);
             (index, work.on(input, &bar).await)
         };
         let mut running = stream::iter(inputs.into_iter().map(one)).buffer_unordered(jobs);
         while let Some((index, outcome)) = running.next().await {
-            tally.add(index, &outcome);
+            tally.add(index, &outcome, is_again);
             show.bars.one_ended();
             if let Err(exit) = show.one(&outcome) {
                 return exit;

@@ -170,3 +170,21 @@ fn an_export_of_a_folder_has_its_shape() {
         assert!(home.path(folder).join("keyframes.json").exists() && home.path(folder).join("00000.jpg").exists());
     }
 }
+
+#[test]
+fn a_video_that_is_named_twice_counts_once_and_is_made_anew_once() {
+    let home = Home::new();
+    home.clip("one.mp4", 1);
+    fs::copy(home.path("one.mp4"), home.path("copy.mp4")).unwrap();
+    let run = |flags: &[&str], videos: &[&str]| {
+        let ended = home.reelcache().args(["process", "--json", "--jobs", "1"]).args(flags).args(videos).output();
+        lines(&ended.unwrap())
+    };
+    let summary = |lines: &[Value]| lines.last().unwrap()["summary"].clone();
+    assert_eq!(summary(&run(&["--missing"], &["one.mp4", "one.mp4"]))["states"]["incomplete"], 1);
+    let failed = summary(&run(&[], &["none.mp4", "none.mp4"]));
+    assert_eq!((&failed["states"]["failed"], &failed["repeated"]), (&1.into(), &1.into()), "{failed}");
+    assert_eq!(states(&run(&[], &["one.mp4"]), "loaded"), 1);
+    let anew = run(&["--force"], &["one.mp4", "one.mp4", "copy.mp4"]);
+    assert_eq!((states(&anew, "loaded"), states(&anew, "cached")), (1, 2), "{anew:?}");
+}
