@@ -188,3 +188,32 @@ fn a_video_that_is_named_twice_counts_once_and_is_made_anew_once() {
     let anew = run(&["--force"], &["one.mp4", "one.mp4", "copy.mp4"]);
     assert_eq!((states(&anew, "loaded"), states(&anew, "cached")), (1, 2), "{anew:?}");
 }
+
+#[test]
+fn a_reader_that_stops_reading_keeps_no_signal_from_ending_it() {
+    let home = Home::new();
+    // A line that is longer than what a pipe takes.
+    fs::write(home.path("list"), format!("{}.mp4\n", "long".repeat(100_000))).unwrap();
+    let mut command = home.reelcache();
+    command.args(["process", "--json", "--from", "list"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let unread = child.stdout.take();
+    // What is complained of is told before what is written.
+    let mut complaint = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stderr.take().unwrap()), &mut complaint).unwrap();
+    assert!(complaint.len() > 400_000, "{}", complaint.len());
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if std::time::Instant::now() > end {
+            child.kill().unwrap();
+            panic!("it does not end");
+        }
+        std::thread::yield_now();
+    };
+    assert_eq!(status.code(), Some(143));
+    drop(unread);
+}
