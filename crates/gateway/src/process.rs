@@ -4,6 +4,7 @@ mod bars;
 mod export;
 mod inputs;
 mod json;
+mod lines;
 mod maker;
 mod outcome;
 mod report;
@@ -13,7 +14,7 @@ mod tally;
 mod work;
 
 use std::collections::HashSet;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use cache_core::{Error, ErrorKind, Result};
 use futures_util::StreamExt;
 use futures_util::stream;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::cli::ProcessArgs;
 use crate::config::Config;
@@ -32,6 +34,7 @@ use crate::stages::{self, Stages};
 use bars::Bars;
 use export::Exports;
 use inputs::{Input, Listing};
+use lines::Lines;
 pub(crate) use maker::Maker;
 use outcome::Outcome;
 use tally::Tally;
@@ -40,6 +43,8 @@ use work::Work;
 
 /// How long promotions may hold up videos that are named again.
 const SETTLE_LIMIT: Duration = Duration::from_secs(5);
+/// How long a reader may take for the summary after a signal.
+const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// Processes the videos, several at a time, and shows where everything came from.
 ///
@@ -59,7 +64,7 @@ pub(crate) async fn run(stack: &Stack, config: &Config, args: &ProcessArgs) -> R
         }
         Err(error) => return Err(error),
     };
-    let show = Show { bars: Bars::new(listing.inputs.len()), json: args.json };
+    let show = Show { bars: Bars::new(listing.inputs.len()), out: Lines::open()?, json: args.json };
     let mut tally = Tally::default();
     let ended = tokio::select! {
         ended = work_on_all(stack, config, &work, &listing, &show, &mut tally) => ended,
@@ -69,11 +74,19 @@ pub(crate) async fn run(stack: &Stack, config: &Config, args: &ProcessArgs) -> R
     let closed = work.artifacts.close().await;
     let videos = (listing.inputs.len() + listing.refused.len()) as u64;
     let told = show.summary(&tally, videos - tally.ended());
+    let ended = match ended {
+        Exit::Done => tokio::select! {
+            told = told => tally.exit().or(told),
+            signal = stop.received() => Exit::Signal(signal),
+        },
+        // Whoever reads may have stopped reading: that keeps nobody from ending it.
+        ended => {
+            let _ = timeout(LAST_WORD, told).await;
+            ended
+        }
+    };
     closed?;
-    Ok(match ended {
-        Exit::Done => tally.exit().or(told),
-        ended => ended,
-    })
+    Ok(ended)
 }
 
 /// What is to be done, and with which videos.
@@ -83,7 +96,7 @@ async fn prepare(stack: &Stack, config: &Config, args: &ProcessArgs) -> Result<(
     let task = args.task();
     let listing = list(args.videos.clone(), args.from.clone(), takes_sound(&kinds)).await?;
     let exports = args.out.as_deref().map(|out| Exports::new(out, &listing.inputs)).transpose()?;
-    Ok((Work { artifacts: stages::artifacts(stack, config)?, stages, kinds, task, exports }, listing))
+    Ok((Work::new(stages::artifacts(stack, config)?, stages, kinds, task, exports), listing))
 }
 
 /// Whether files of sound are taken, too: where nobody asks for pictures.
@@ -113,23 +126,23 @@ async fn work_on_all(
     let mut known: HashSet<&Path> = HashSet::new();
     let numbered = listing.inputs.iter().enumerate();
     let (first, again): (Vec<_>, Vec<_>) = numbered.partition(|(_, input)| known.insert(&input.path));
-    for (index, error) in (listing.inputs.len()..).zip(&listing.refused) {
-        let refused = Outcome { video: Path::new("").to_owned(), answer: Err(error.clone()) };
-        tally.add(index, &refused);
-        if let Err(exit) = show.one(&refused) {
+    for (index, (video, error)) in (listing.inputs.len()..).zip(&listing.refused) {
+        let refused = Outcome { video: video.clone(), answer: Err(error.clone()) };
+        tally.add(index, &refused, false);
+        if let Err(exit) = show.one(&refused).await {
             return exit;
         }
     }
-    for inputs in [first, again] {
+    for (inputs, is_again) in [(first, false), (again, true)] {
         let one = async |(index, input): (usize, &Input)| {
             let bar = show.bars.begin(&input.path);
             (index, work.on(input, &bar).await)
         };
         let mut running = stream::iter(inputs.into_iter().map(one)).buffer_unordered(jobs);
         while let Some((index, outcome)) = running.next().await {
-            tally.add(index, &outcome);
+            tally.add(index, &outcome, is_again);
             show.bars.one_ended();
-            if let Err(exit) = show.one(&outcome) {
+            if let Err(exit) = show.one(&outcome).await {
                 return exit;
             }
         }
@@ -143,53 +156,51 @@ async fn work_on_all(
 /// Where it is shown what became of the videos.
 struct Show {
     bars: Bars,
+    out: Lines,
     json: bool,
 }
 
 impl Show {
-    /// Tells of one video.
+    /// Tells of one video. Cancelling it leaves the line to be written when somebody reads.
     ///
     /// # Errors
     /// The exit code, when nobody reads it.
-    fn one(&self, outcome: &Outcome) -> std::result::Result<(), Exit> {
-        self.bars.aside(|| {
-            for line in outcome.complaints() {
-                crate::complain(&line);
-            }
-            written(|out| if self.json { outcome.write_json(out) } else { outcome.write_text(out) })
-        })
+    async fn one(&self, outcome: &Outcome) -> std::result::Result<(), Exit> {
+        self.bars.aside(|| outcome.complaints().iter().for_each(|line| crate::complain(line)));
+        self.write(|out| if self.json { outcome.write_json(out) } else { outcome.write_text(out) }).await
     }
 
     /// Tells of all of them, if that is more than one.
-    fn summary(&self, tally: &Tally, unfinished: u64) -> Exit {
+    async fn summary(&self, tally: &Tally, unfinished: u64) -> Exit {
         if !self.json && !tally.is_worth_telling() && unfinished == 0 {
             return Exit::Done;
         }
-        let told = self.bars.aside(|| {
-            written(|out| {
-                if self.json {
-                    serde_json::to_writer(&mut *out, &tally.json(unfinished))?;
-                    writeln!(out)
-                } else {
-                    tally.write_line(out, unfinished)
-                }
-            })
+        let told = self.write(|out| {
+            if self.json {
+                serde_json::to_writer(&mut *out, &tally.json(unfinished))?;
+                writeln!(out)
+            } else {
+                tally.write_line(out, unfinished)
+            }
         });
-        told.err().unwrap_or(Exit::Done)
+        told.await.err().unwrap_or(Exit::Done)
     }
-}
 
-/// Writes to standard output, and flushes. A reader that is gone has seen enough, which ends it well.
-fn written(
-    write: impl FnOnce(&mut BufWriter<io::StdoutLock<'static>>) -> io::Result<()>,
-) -> std::result::Result<(), Exit> {
-    let mut out = BufWriter::new(io::stdout().lock());
-    match write(&mut out).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Exit::Done),
-        Err(error) => {
-            crate::complain(&format!("cannot write the result: {error}"));
-            Err(Exit::Failed)
+    /// Writes to standard output. A reader that is gone has seen enough, which ends it well.
+    async fn write(&self, write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> std::result::Result<(), Exit> {
+        let mut text = Vec::new();
+        let written = match write(&mut text) {
+            Ok(()) if self.out.is_terminal() => self.bars.aside(|| lines::write(&text)),
+            Ok(()) => self.out.write(text).await,
+            Err(error) => Err(error),
+        };
+        match written {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Exit::Done),
+            Err(error) => {
+                crate::complain(&format!("cannot write the result: {error}"));
+                Err(Exit::Failed)
+            }
+            Ok(()) => Ok(()),
         }
-        Ok(()) => Ok(()),
     }
 }

@@ -152,7 +152,10 @@ impl Inner {
     async fn make(&self, job: &Job, wanted: &Wanted, kinds: &Kinds) -> Result<()> {
         // A file that was fetched is there for as long as it is worked on.
         let (source, _held) = match wanted {
-            Wanted::Path(path) => (Source::from(path), None),
+            Wanted::Path(path) => {
+                self.roots.confirm(path).await?;
+                (Source::from(path), None)
+            }
             Wanted::Url(url) => {
                 job.note("fetching");
                 let most = self.settings.max_remote.0;
@@ -164,6 +167,10 @@ impl Inner {
         let watches: Vec<RunWatch> = plans.iter().map(Plan::watch).collect();
         let runs = join_all(plans.iter().map(|plan| self.artifacts.run(&source, plan)));
         let runs: Vec<RunReport> = tell_until(job, &watches, runs).await.into_iter().collect::<Result<_>>()?;
+        if let Wanted::Path(path) = wanted {
+            // Before the fingerprint is told, without which nothing can be read of what was made.
+            self.roots.confirm(path).await?;
+        }
         if let Some(run) = runs.first() {
             job.note(&run.fingerprint.to_string());
         }
@@ -190,16 +197,22 @@ async fn tell_until<T>(job: &Job, watches: &[RunWatch], work: impl Future<Output
     let mut pace = interval(PACE);
     loop {
         tokio::select! {
-            answer = &mut work => return answer,
-            _ = pace.tick() => {}
+            answer = &mut work => {
+                tell(job, watches);
+                return answer;
+            }
+            _ = pace.tick() => tell(job, watches),
         }
-        let runs: Vec<_> = watches.iter().map(RunWatch::current).collect();
-        let stages = || runs.iter().flat_map(|run| &run.stages);
-        let total: u64 = stages().map(|stage| stage.total).sum();
-        job.progress(stages().map(|stage| stage.done).sum(), (total > 0).then_some(total));
-        let under_way = stages().filter(|stage| stage.done < stage.total).map(|stage| stage.kind);
-        job.note(&under_way.collect::<Vec<_>>().join(", "));
     }
+}
+
+fn tell(job: &Job, watches: &[RunWatch]) {
+    let runs: Vec<_> = watches.iter().map(RunWatch::current).collect();
+    let stages = || runs.iter().flat_map(|run| &run.stages);
+    let total: u64 = stages().map(|stage| stage.total).sum();
+    job.progress(stages().map(|stage| stage.done).sum(), (total > 0).then_some(total));
+    let under_way = stages().filter(|stage| stage.done < stage.total).map(|stage| stage.kind);
+    job.note(&under_way.collect::<Vec<_>>().join(", "));
 }
 
 fn count(number: u64) -> usize {

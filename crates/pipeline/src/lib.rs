@@ -87,6 +87,7 @@ pub use params::{Param, Params};
 pub use part::{BodyInfo, BodyRef};
 pub use probe::{AudioStream, Probe, StreamInfo, VideoStream};
 pub use run::{Found, Plan, RunProgress, RunReport, RunWatch, StageProgress, StageReport};
+pub use scratch::Scratch;
 pub use selection::{Coverage, Selection};
 pub use source::{Remote, Source};
 pub use stage::{AnyStage, KindFacts, Pass, Program, Recipe, Resource, Stage};

@@ -21,7 +21,7 @@ const MOST_TRIES: u32 = 1_000;
 /// A directory of our own. Whoever holds the lock on the file inside is alive. When nobody does, the directory is left
 /// over and the next [`Scratch::create`] removes it.
 #[derive(Debug)]
-pub(crate) struct Scratch {
+pub struct Scratch {
     path: PathBuf,
     /// Present until dropped.
     held: Option<Held>,
@@ -36,7 +36,10 @@ struct Held {
 
 impl Scratch {
     /// A new directory in `parent`, after removing those that dead processes left there. Blocking.
-    pub(crate) fn create(parent: &Path) -> Result<Self> {
+    ///
+    /// # Errors
+    /// `Unavailable` when none can be made in `parent`.
+    pub fn create(parent: &Path) -> Result<Self> {
         remove_leftovers(parent);
         // A process that removes leftovers may take the directory before it is locked.
         for _ in 0..5 {
@@ -50,7 +53,7 @@ impl Scratch {
     }
 
     /// Where the files go.
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.path
     }
 }

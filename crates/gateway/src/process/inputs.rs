@@ -39,7 +39,7 @@ pub(super) struct Listing {
     /// In the order of their naming, those of a folder by name.
     pub(super) inputs: Vec<Input>,
     /// What cannot be looked into, or is no file.
-    pub(super) refused: Vec<Error>,
+    pub(super) refused: Vec<(PathBuf, Error)>,
     /// Folders that were looked into: each once, whatever links lead there.
     seen: HashSet<(u64, u64)>,
     takes_sound: bool,
@@ -76,8 +76,17 @@ impl Listing {
             if !self.seen.insert((meta.dev(), meta.ino())) {
                 return Ok(Vec::new());
             }
-            let mut names =
-                fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>()?;
+            let mut names = Vec::new();
+            for entry in fs::read_dir(folder)? {
+                let entry = entry?;
+                let name = entry.file_name();
+                // What is hidden is not meant to be seen: parts of downloads, what other systems keep beside files.
+                let is_hidden = name.as_bytes().starts_with(b".");
+                // Of the millions of other files that a folder may hold, not even the names are kept.
+                if !is_hidden && (self.is_media(&name) || !entry.file_type().is_ok_and(|kind| kind.is_file())) {
+                    names.push(name);
+                }
+            }
             names.sort_unstable();
             Ok(names)
         });
@@ -92,8 +101,7 @@ impl Listing {
                 return Ok(());
             }
         };
-        // What is hidden is not meant to be seen: parts of downloads, what other systems keep beside files.
-        for name in names.iter().filter(|name| !name.as_bytes().starts_with(b".")) {
+        for name in &names {
             let (path, place) = (folder.join(name), below.join(name));
             match fs::metadata(&path) {
                 Ok(meta) if meta.is_dir() => self.look_into(&path, &place, depth + 1)?,
@@ -124,7 +132,8 @@ impl Listing {
     fn refuse(&mut self, path: &Path, why: &str) {
         // Enough to know what is wrong, whatever is there.
         if self.refused.len() < MOST {
-            self.refused.push(Error::new(ErrorKind::Invalid, format!("{} {why}", quoted(path))));
+            let error = Error::new(ErrorKind::Invalid, format!("{} {why}", quoted(path)));
+            self.refused.push((path.to_owned(), error));
         }
     }
 }
@@ -164,7 +173,7 @@ mod tests {
         make(folder.path());
         let listing = list(&[folder.path().to_owned()], None, takes_sound).unwrap();
         let places = listing.inputs.iter().map(|input| input.place.display().to_string()).collect();
-        (places, listing.refused.iter().map(|error| error.message().to_owned()).collect())
+        (places, listing.refused.iter().map(|(_, error)| error.message().to_owned()).collect())
     }
 
     fn touch(folder: &Path, names: &[&str]) {

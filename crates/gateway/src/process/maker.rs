@@ -40,7 +40,7 @@ impl Maker {
     pub(crate) fn new(stack: &Stack, config: &Config) -> Result<Self> {
         let (stages, kinds) = (Stages::of(&config.pipeline)?, config.pipeline.kinds());
         let artifacts = stages::artifacts(stack, config)?;
-        Ok(Self { work: Work { artifacts, stages, kinds, task: Task::Make, exports: None }, bars: Bars::none() })
+        Ok(Self { work: Work::new(artifacts, stages, kinds, Task::Make, None), bars: Bars::none() })
     }
 
     /// The videos that `named` names, folders looked into, and what of it cannot be.
@@ -49,7 +49,8 @@ impl Maker {
     /// `Invalid` for more than a million.
     pub(crate) async fn list(&self, named: Vec<PathBuf>) -> Result<(Vec<PathBuf>, Vec<Error>)> {
         let listing = list(named, None, takes_sound(&self.work.kinds)).await?;
-        Ok((listing.inputs.into_iter().map(|input| input.path).collect(), listing.refused))
+        let found = listing.inputs.into_iter().map(|input| input.path).collect();
+        Ok((found, listing.refused.into_iter().map(|(_, error)| error).collect()))
     }
 
     /// Makes what is missing of one. Dropping it ends every program at once; what was finished is kept.

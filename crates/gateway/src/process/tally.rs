@@ -16,7 +16,7 @@ use crate::units::Span;
 pub(super) struct Tally {
     /// How many videos ended in each way, by its name.
     states: BTreeMap<&'static str, u64>,
-    /// Videos whose content another one had: they count nowhere else.
+    /// Videos that were named again, or whose content another one had: they count nowhere else.
     repeated: u64,
     saved: Duration,
     /// Entries that were removed.
@@ -29,12 +29,16 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Counts what became of the video number `index`.
-    pub(super) fn add(&mut self, index: usize, outcome: &Outcome) {
+    /// Counts what became of the video number `index`, which may be one that was named before.
+    pub(super) fn add(&mut self, index: usize, outcome: &Outcome, is_again: bool) {
         self.ended += 1;
         let exit = outcome.exit();
         if exit != Exit::Done && self.failure.is_none_or(|(first, _)| index < first) {
             self.failure = Some((index, exit));
+        }
+        if is_again {
+            self.repeated += 1;
+            return;
         }
         if let Ok(Answer::Report(report)) = &outcome.answer {
             if !self.seen.insert(report.fingerprint) {

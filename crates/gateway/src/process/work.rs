@@ -1,10 +1,15 @@
 //! `Work`: what is done with each video.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use cache_core::{Error, ErrorKind, Result};
 use futures_util::future::join_all;
-use pipeline::{Artifact, ArtifactCache, Descriptions, Embeddings, Plan, RunReport, Source, Stage, Transcript};
+use parking_lot::Mutex;
+use pipeline::{
+    Artifact, ArtifactCache, Descriptions, Embeddings, Fingerprint, Plan, RunReport, Source, Stage, Transcript,
+};
+use tokio::sync::OnceCell;
 
 use super::bars::Bar;
 use super::export::{Exports, Origin};
@@ -23,6 +28,8 @@ pub(super) struct Work {
     pub(super) kinds: Kinds,
     pub(super) task: Task,
     pub(super) exports: Option<Exports>,
+    /// What was removed to be made anew: a copy, or a video that is named again, finds what was made of the first.
+    removed: Mutex<HashMap<Fingerprint, Arc<OnceCell<()>>>>,
 }
 
 /// What is asked for.
@@ -39,6 +46,16 @@ pub(crate) enum Task {
 }
 
 impl Work {
+    pub(super) fn new(
+        artifacts: ArtifactCache,
+        stages: Stages,
+        kinds: Kinds,
+        task: Task,
+        exports: Option<Exports>,
+    ) -> Self {
+        Self { artifacts, stages, kinds, task, exports, removed: Mutex::default() }
+    }
+
     /// Does it with `input`; `bar` shows how far it is. Dropping it ends every program at once; what was finished is kept.
     pub(super) async fn on(&self, input: &Input, bar: &Bar) -> Outcome {
         let (artifacts, stages, kinds, video) = (&self.artifacts, &self.stages, &self.kinds, &*input.path);
@@ -55,9 +72,7 @@ impl Work {
     async fn make(&self, input: &Input, bar: &Bar) -> Result<Report> {
         let source = Source::from(&input.path);
         if self.task == Task::MakeAnew {
-            for kind in self.kinds.iter() {
-                self.artifacts.invalidate_stage(&source, self.stages.stage(kind)?).await?;
-            }
+            self.remove(&source).await?;
         }
         let plans = self.stages.plans(&self.kinds)?;
         let watches = plans.iter().map(Plan::watch).collect();
@@ -70,6 +85,19 @@ impl Work {
             self.export(exports, input, &source, &runs, &mut report).await?;
         }
         Ok(report)
+    }
+
+    /// Removes what is to be made anew of `source`, once for each content.
+    async fn remove(&self, source: &Source) -> Result<()> {
+        let print = self.artifacts.fingerprints().fingerprint(source).await?;
+        let removed = self.removed.lock().entry(print.fingerprint).or_default().clone();
+        let removing = async || {
+            for kind in self.kinds.iter() {
+                self.artifacts.invalidate_stage(source, self.stages.stage(kind)?).await?;
+            }
+            Ok(())
+        };
+        removed.get_or_try_init(removing).await.copied()
     }
 
     async fn export(

@@ -1,5 +1,6 @@
 //! Videos behind links, fetched into a file within limits.
 
+use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use cache_blob::{HttpClient, HttpSource, Source, Version};
 use cache_core::{Error, ErrorKind, Result};
 use futures_util::StreamExt;
-use tempfile::NamedTempFile;
+use pipeline::Scratch;
 use tokio::time::timeout;
 
 use super::Refused;
@@ -30,16 +31,21 @@ pub(super) fn checked(client: &HttpClient, url: String) -> std::result::Result<S
     Ok(url)
 }
 
-/// What is behind `url`, of at most `most` bytes, in a file that goes with what is given back.
+/// What was fetched. Its file goes with it; after a kill, when the next one is fetched to the same place.
+#[derive(Debug)]
+pub(super) struct Fetched(Scratch);
+
+impl Fetched {
+    pub(super) fn path(&self) -> PathBuf {
+        self.0.path().join("video")
+    }
+}
+
+/// What is behind `url`, of at most `most` bytes, in a file below `scratch`.
 ///
 /// # Errors
 /// Those of fetching; `TooLarge`.
-pub(super) async fn fetch(
-    client: &HttpClient,
-    url: &str,
-    scratch: Option<PathBuf>,
-    most: u64,
-) -> Result<NamedTempFile> {
+pub(super) async fn fetch(client: &HttpClient, url: &str, scratch: Option<PathBuf>, most: u64) -> Result<Fetched> {
     let failed = |error: cache_blob::BlobError| {
         Error::new(ErrorKind::Unavailable, "the video cannot be fetched").with_source(error)
     };
@@ -50,30 +56,30 @@ pub(super) async fn fetch(
     if described.len.is_some_and(|len| len > most) {
         return Err(too_long());
     }
-    let mut file = blocking(move || match scratch {
-        Some(folder) => NamedTempFile::with_prefix_in("reelcache-", folder),
-        None => NamedTempFile::with_prefix("reelcache-"),
-    })
-    .await?;
+    let parent = scratch.unwrap_or_else(std::env::temp_dir);
+    let fetched = blocking(move || Scratch::create(&parent).map(Fetched)).await?;
+    let path = fetched.path();
+    let mut file = blocking(move || File::create_new(path).map_err(|error| full(&error))).await?;
     let mut stream =
         source.fetch(0, &Version::new(described.len, described.validator.clone())).await.map_err(failed)?;
     let mut left = most;
     while let Some(bytes) = timeout(SILENCE, stream.next()).await.map_err(silent)? {
         let bytes = bytes.map_err(failed)?;
         left = left.checked_sub(bytes.len() as u64).ok_or_else(too_long)?;
-        file = blocking(move || file.write_all(&bytes).map(|()| file)).await?;
+        file = blocking(move || file.write_all(&bytes).map(|()| file).map_err(|error| full(&error))).await?;
     }
     let got = most - left;
     if described.len.is_some_and(|len| len != got) {
         return Err(Error::new(ErrorKind::Unavailable, format!("the video ended after {got} bytes: try again")));
     }
-    Ok(file)
+    Ok(fetched)
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> std::io::Result<T> + Send + 'static) -> Result<T> {
-    let full = |error: std::io::Error| {
-        Error::new(ErrorKind::Unavailable, format!("the video cannot be put into a file: {error}"))
-    };
+fn full(error: &std::io::Error) -> Error {
+    Error::new(ErrorKind::Unavailable, format!("the video cannot be put into a file: {error}"))
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     let ended = tokio::task::spawn_blocking(work).await;
-    ended.map_err(|error| Error::new(ErrorKind::Internal, "writing a file panicked").with_source(error))?.map_err(full)
+    ended.map_err(|error| Error::new(ErrorKind::Internal, "writing a file panicked").with_source(error))?
 }

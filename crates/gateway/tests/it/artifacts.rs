@@ -205,3 +205,78 @@ fn reading_takes_the_token_for_that_and_making_the_other_one() {
     let look = |token: &str| send(&server, &format!("GET {name}\r\nAuthorization: Bearer {token}"), "").status;
     assert_eq!((look(read), look(admin), get(&server, &name).status), (404, 404, 401));
 }
+
+#[test]
+fn a_file_that_leads_elsewhere_by_the_time_of_its_turn_is_not_processed() {
+    let home = Home::new();
+    let (path, waits) = (film(&home, "clip.mp4"), film(&home, "waits.mp4"));
+    let outside = home.clip("secret.mp4", 1);
+    let script =
+        "#!/bin/sh\ncase \"$*\" in *clip.mp4*) echo runs > \"$STARTED\"; exec sleep 600;; esac\nexec ffmpeg \"$@\"\n";
+    fs::write(home.path("slow"), script).unwrap();
+    fs::set_permissions(home.path("slow"), PermissionsExt::from_mode(0o755)).unwrap();
+    let (slow, started) = (home.path("slow").display().to_string(), home.path("started").display().to_string());
+    let server = serving(&home, &[("REELCACHE_JOBS", "1"), ("REELCACHE_FFMPEG", &slow), ("STARTED", &started)]);
+    let ask = |path: &str| asked(&server, &json!({ "path": path, "kinds": ["keyframes"] }));
+    let (first, second) = (ask(&path), ask(&waits));
+    home.wait_for("started");
+    fs::remove_file(&waits).unwrap();
+    symlink(&outside, &waits).unwrap();
+    let place = first.header("location").unwrap();
+    assert_eq!(send(&server, &format!("DELETE {place}"), "").status, 202);
+    let job = ended(&server, &second);
+    assert!(job["state"] == "failed" && job["error"].as_str().unwrap().contains("pipeline.roots"), "{job}");
+}
+
+#[test]
+fn nothing_is_told_of_what_is_outside_not_even_whether_it_is_there() {
+    let home = Home::new();
+    fs::create_dir_all(home.path("films")).unwrap();
+    home.clip("secret.mp4", 1);
+    symlink(home.path(""), home.path("films/up")).unwrap();
+    symlink(home.path("nowhere.mp4"), home.path("films/dangling.mp4")).unwrap();
+    let server = serving(&home, &[]);
+    let answers = ["films/up/secret.mp4", "films/up/nowhere.mp4", "films/up/cache/deep/none.mp4", "films/dangling.mp4"]
+        .map(|name| asked(&server, &json!({ "path": home.path(name) })).status);
+    assert_eq!(answers, [403; 4]);
+    assert_eq!(asked(&server, &json!({ "path": home.path("films/none/none.mp4") })).status, 404);
+}
+
+#[test]
+fn what_was_fetched_goes_again_when_it_fails_is_cancelled_or_the_server_is_killed() {
+    let home = Home::new();
+    fs::create_dir_all(home.path("scratch")).unwrap();
+    let scratch = home.path("scratch").display().to_string();
+    let files = || entries_of(&home.path("scratch"));
+    let wait = |what: &str, is_so: &dyn Fn() -> bool| {
+        let end = Instant::now() + Duration::from_secs(30);
+        while !is_so() {
+            assert!(Instant::now() < end, "{what}");
+            std::thread::yield_now();
+        }
+    };
+    let (slow, text) = (Origin::of(vec![7; 10_000_000]).throttled(100_000), Origin::of(b"no film".to_vec()));
+    let variables = [("REELCACHE_SCRATCH", &*scratch)];
+    let server = serving(&home, &variables);
+    let ask = |server: &Server, origin: &Origin| {
+        asked(server, &json!({ "url": origin.url("/a.mp4"), "kinds": ["keyframes"] }))
+    };
+    assert_eq!(ended(&server, &ask(&server, &text))["state"], "failed");
+    wait("a failure leaves something", &|| files() == 0);
+    let answer = ask(&server, &slow);
+    wait("nothing is fetched", &|| files() > 0);
+    assert_eq!(send(&server, &format!("DELETE {}", answer.header("location").unwrap()), "").status, 202);
+    assert_eq!(ended(&server, &answer)["state"], "cancelled");
+    wait("who cancels leaves something", &|| files() == 0);
+    ask(&server, &slow);
+    wait("nothing is fetched", &|| files() > 0);
+    drop(server);
+    assert!(files() > 0, "a kill leaves nothing to be removed: this shows nothing");
+    let server = serving(&home, &variables);
+    ended(&server, &ask(&server, &text));
+    wait("what a killed server has fetched stays", &|| files() == 0);
+}
+
+fn entries_of(folder: &std::path::Path) -> usize {
+    fs::read_dir(folder).map_or(0, |entries| entries.flatten().count())
+}

@@ -170,3 +170,50 @@ fn an_export_of_a_folder_has_its_shape() {
         assert!(home.path(folder).join("keyframes.json").exists() && home.path(folder).join("00000.jpg").exists());
     }
 }
+
+#[test]
+fn a_video_that_is_named_twice_counts_once_and_is_made_anew_once() {
+    let home = Home::new();
+    home.clip("one.mp4", 1);
+    fs::copy(home.path("one.mp4"), home.path("copy.mp4")).unwrap();
+    let run = |flags: &[&str], videos: &[&str]| {
+        let ended = home.reelcache().args(["process", "--json", "--jobs", "1"]).args(flags).args(videos).output();
+        lines(&ended.unwrap())
+    };
+    let summary = |lines: &[Value]| lines.last().unwrap()["summary"].clone();
+    assert_eq!(summary(&run(&["--missing"], &["one.mp4", "one.mp4"]))["states"]["incomplete"], 1);
+    let failed = summary(&run(&[], &["none.mp4", "none.mp4"]));
+    assert_eq!((&failed["states"]["failed"], &failed["repeated"]), (&1.into(), &1.into()), "{failed}");
+    assert_eq!(states(&run(&[], &["one.mp4"]), "loaded"), 1);
+    let anew = run(&["--force"], &["one.mp4", "one.mp4", "copy.mp4"]);
+    assert_eq!((states(&anew, "loaded"), states(&anew, "cached")), (1, 2), "{anew:?}");
+}
+
+#[test]
+fn a_reader_that_stops_reading_keeps_no_signal_from_ending_it() {
+    let home = Home::new();
+    // A line that is longer than what a pipe takes.
+    fs::write(home.path("list"), format!("{}.mp4\n", "long".repeat(100_000))).unwrap();
+    let mut command = home.reelcache();
+    command.args(["process", "--json", "--from", "list"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let unread = child.stdout.take();
+    // What is complained of is told before what is written.
+    let mut complaint = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stderr.take().unwrap()), &mut complaint).unwrap();
+    assert!(complaint.len() > 400_000, "{}", complaint.len());
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if std::time::Instant::now() > end {
+            child.kill().unwrap();
+            panic!("it does not end");
+        }
+        std::thread::yield_now();
+    };
+    assert_eq!(status.code(), Some(143));
+    drop(unread);
+}
