@@ -79,14 +79,14 @@ fn without_room(home: &Home) -> ArtifactCache {
 async fn limits_hold_for_what_no_tier_has_room_for() {
     let home = Home::new();
     let (cache, clip, log) = (without_room(&home), Source::from(home.clip("clip.mp4", 2)), Log::default());
-    let long = |_| async {
+    let yields = |_| async {
         for _ in 0..2_000 {
             tokio::task::yield_now().await;
         }
         Ok(())
     };
     let stage = |model: u32| {
-        let fake = Fake::<Alpha>::new(&log).on(Resource::Gpu, Pass::Run).does(long);
+        let fake = Fake::<Alpha>::new(&log).on(Resource::Gpu, Pass::Run).does(yields);
         fake.recipe(|recipe| recipe.model("m", model.to_string())).done()
     };
     let made = join_all((0..4).map(stage).map(|stage| {
