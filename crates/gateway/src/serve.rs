@@ -123,12 +123,17 @@ impl Front {
         announce(&format!("serving http://{}/ from {}", self.address, stack.places.join(", ")));
         let ended = (&mut self.connections.0).await;
         drop(beacon);
-        processing.close().await?;
-        server.media.close().await?;
-        if let Some(sweeper) = sweeper {
-            sweeper.close().await?;
-        }
-        stack.tiers.close().await?;
+        // What one of them fails at keeps none of the others from storing what it has.
+        let closed = [
+            processing.close().await,
+            server.media.close().await,
+            match sweeper {
+                Some(sweeper) => sweeper.close().await,
+                None => Ok(()),
+            },
+            stack.tiers.close().await,
+        ];
+        closed.into_iter().collect::<Result<()>>()?;
         ended.map_err(|error| Error::new(ErrorKind::Internal, "the server ended by a panic").with_source(error))?;
         announce("stopped: everything acknowledged is stored");
         Ok(Exit::Done)

@@ -22,7 +22,7 @@ use template::Template;
 /// It is started with a list of arguments, never by a shell. In them, names in braces stand for what differs from run to
 /// run: each stage says which there are. An argument stays one, whatever is put into it.
 ///
-/// * `{dir}` is an empty directory of its own, which is removed afterwards, and `{out}` the path of a file in it. With
+/// * `{dir}` is a directory of its own, which is removed afterwards, and `{out}` the path of a file in it. With
 ///   either of them in its arguments, the answer is the file at `{out}`, the same with `.json` appended, or
 ///   `{dir}/input.json`; otherwise it is what the program prints.
 /// * A run that takes longer, or answers more, than it may is ended, with everything that the program has started; so is

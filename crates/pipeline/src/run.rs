@@ -75,7 +75,14 @@ pub(crate) async fn run(shared: &Arc<Shared>, source: &Source, plan: &Plan) -> R
     let outcomes = plan.teller.tell_until(all, &wanted).await;
     let (mut stages, mut found) = (Vec::with_capacity(wanted.len()), Vec::new());
     for (resolved, (outcome, took)) in wanted.iter().zip(outcomes) {
-        stages.push(StageReport::new(resolved, outcome.as_deref(), took, &plan.selection));
+        let mut report = StageReport::new(resolved, outcome.as_deref(), took, &plan.selection);
+        // What was finished before a failure is kept.
+        if outcome.is_err()
+            && let Ok(kept) = look(shared, resolved, &plan.selection).await
+        {
+            report.coverage = kept.coverage(&plan.selection);
+        }
+        stages.push(report);
         found.extend(outcome.ok().map(|snapshot| (resolved.clone(), snapshot)));
     }
     let artifacts = Artifacts::new(shared.clone(), plan.selection, found);

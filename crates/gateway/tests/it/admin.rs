@@ -137,7 +137,9 @@ fn other_machines_need_a_token_for_everything_but_health() {
     command.args(["serve", "--listen", "0.0.0.0:0", "--hosts", "films.example"]).env("REELCACHE_ADMIN_TOKEN", ADMIN);
     let server = Server::start_command(&mut command);
     assert_eq!(status(&server, "GET", "/health", ""), 200);
-    for target in ["/", "/play?url=http://1.1.1.1/", "/api/entries"] {
+    // A page asks for the token, and holds nothing itself.
+    assert_eq!(status(&server, "GET", "/", ""), 200);
+    for target in ["/plain", "/play?url=http://1.1.1.1/", "/api/caches", "/api/entries"] {
         assert_eq!(status(&server, "GET", target, ""), 401, "{target}");
     }
     let named = format!("{}Host: films.example\r\n", bearer(ADMIN));

@@ -111,6 +111,7 @@ async fn a_failure_stops_what_needs_it_and_nothing_else_and_what_was_finished_is
     assert!(errors[0].ends_with(unmet), "{errors:?}");
     assert!(errors[1].ends_with("clip.mp4\": alpha: the model server is down"), "{errors:?}");
     assert_eq!(errors[2], "");
+    assert_eq!(report.stages[1].coverage.present.len(), 2, "what was finished is told");
     assert_eq!(log.of::<Alpha>(), [0, 1, 2], "tried once");
     assert_eq!(log.of::<Beta>().len(), 0);
     let coverage = cache.coverage(&clip, &alpha, &Selection::all()).await.unwrap();

@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use cache_testkit::servers::program;
+
 use crate::support::{Home, Server};
 use crate::web::get;
 
@@ -26,14 +28,14 @@ fn whatever_the_description_allows_is_answered_as_it_says_and_never_by_a_failure
     let server = Server::start_command(&mut command);
     std::fs::write(home.path("schemathesis.toml"), SETTINGS).expect("a file");
     let bearer = format!("Authorization: Bearer {TOKEN}");
-    let mut tool = Command::new("python-schemathesis");
+    let mut tool = Command::new(program("python-schemathesis").expect(ADVICE));
     tool.args(["-c", "from schemathesis.cli import schemathesis; schemathesis()", "run"]);
     tool.arg(format!("http://{}/api/openapi.json", server.address)).args(["-H", &bearer, "--checks", CHECKS]);
     // Events have no end, so no answer that could be compared.
     tool.args(["--exclude-path", "/api/events", "--phases", "examples,coverage,fuzzing", "--max-time", "40"]);
     tool.args(["--max-examples", "25", "--seed", "9", "--request-timeout", "10", "--workers", "1", "--no-color"]);
     tool.args(["--generation-database", "none", "--suppress-health-check", "all", "--warnings", "off"]);
-    let run = tool.current_dir(home.path("")).output().expect(ADVICE);
+    let run = tool.current_dir(home.path("")).output().expect("Python runs");
     let told = String::from_utf8_lossy(&run.stdout);
     assert!(run.status.success(), "{told}\n{}", String::from_utf8_lossy(&run.stderr));
     assert!(told.contains("Tested: 33"), "every operation but the events is tried: {told}");
