@@ -10,6 +10,7 @@ mod framing;
 mod guard;
 mod metrics;
 mod openapi;
+mod outer;
 mod page;
 mod phase;
 mod play;
@@ -44,7 +45,7 @@ use connections::Routers;
 use metrics::{Recorder, Upkeep};
 use phase::{At, Phase};
 use play::Player;
-use routes::Server;
+use routes::Parts;
 pub(crate) use stats::Snapshot;
 
 /// A server that listens, and says that it starts until there is something to serve. Dropping it ends it at once.
@@ -113,10 +114,11 @@ impl Front {
         };
         let key = beacon::fresh_key().ok();
         let sweeper = sweeper(stack, config)?;
-        let server = Server::new(stack.clone(), player, media, effective.clone())
+        let server = Parts::new(stack.clone(), player, media, effective.clone())
             .in_phase(self.phase.clone())
             .measured_by(&self.recorder)
-            .processing(processing.clone());
+            .processing(processing.clone())
+            .server();
         drop(self.router.send_replace(routes::router(server.clone(), key.as_ref())));
         self.phase.enter(At::Serving);
         let beacon = beacon(config, self.address, key.as_ref());

@@ -180,6 +180,7 @@ fn connection(
         request.extensions_mut().insert(Peer(peer));
         router.call(request)
     });
+    // Who closes one side of a connection has left, as hyper has it: what it waits for ends.
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_timeout)

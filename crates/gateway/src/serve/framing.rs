@@ -1,59 +1,28 @@
 //! Requests whose end or target two readers could take for different things: they are refused, and their connection ends.
 
-use std::time::Duration;
-
-use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::header::{self, HeaderValue};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Method, StatusCode};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use tokio::time::timeout;
 
 use super::problem::Problem;
-use crate::config::Serve;
 
 /// The longest target of a request, in bytes.
 const LONGEST_TARGET: usize = 8 << 10;
 
-/// How long a body may be, and how long it may take.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Bodies {
-    longest: usize,
-    limit: Duration,
-}
-
-impl Bodies {
-    pub(super) fn new(serve: &Serve) -> Self {
-        let longest = usize::try_from(serve.max_body.0).unwrap_or(usize::MAX);
-        Self { longest, limit: serve.head_timeout }
-    }
-}
-
-/// Refuses requests whose body has no length that comes first, and those with two targets or a long one.
+/// The answer to a request whose body has no length that comes first, and to one with two targets or a long one.
 ///
 /// hyper refuses what does not parse. It takes chunks, and drops a length that stands beside them, so that nobody behind it
 /// sees that there were both; a proxy in front may have gone by the other. No body that is sent here is of unknown length.
-pub(super) async fn check(request: Request, next: Next) -> Response {
-    let Some((status, why)) = refusal(&request) else { return next.run(request).await };
+pub(super) fn refusal(request: &Request) -> Option<Response> {
+    let (status, why) = reason(request)?;
     let mut response = Problem::new(status, why).into_response();
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    response
+    Some(response)
 }
 
-/// Has the body there before the request goes on: within a limit of bytes and of time.
-pub(super) async fn read_body(State(bodies): State<Bodies>, request: Request, next: Next) -> Response {
-    let (head, body) = request.into_parts();
-    let (status, why) = match timeout(bodies.limit, to_bytes(body, bodies.longest)).await {
-        Ok(Ok(body)) => return next.run(Request::from_parts(head, Body::from(body))).await,
-        Ok(Err(_)) => (StatusCode::PAYLOAD_TOO_LARGE, "the body is too long, or ends too early"),
-        Err(_) => (StatusCode::REQUEST_TIMEOUT, "the body is too slow"),
-    };
-    Problem::new(status, why).into_response()
-}
-
-fn refusal(request: &Request) -> Option<(StatusCode, &'static str)> {
+fn reason(request: &Request) -> Option<(StatusCode, &'static str)> {
     let target = request.uri();
     if request.method() == Method::CONNECT {
         return Some((StatusCode::NOT_IMPLEMENTED, "this is no proxy: ask for a path"));
@@ -76,12 +45,14 @@ fn is_host(headers: &HeaderMap, authority: &Authority) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
+
     use super::*;
 
     fn answer(method: &str, target: &str, lines: &[(&str, &str)]) -> Option<u16> {
         let request = Request::builder().method(method).uri(target);
         let request = lines.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-        refusal(&request.body(Body::empty()).unwrap()).map(|(status, _)| status.as_u16())
+        reason(&request.body(Body::empty()).unwrap()).map(|(status, _)| status.as_u16())
     }
 
     #[test]

@@ -3,11 +3,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, StatusCode};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::problem::Problem;
@@ -41,33 +39,34 @@ impl Hosts {
     }
 }
 
-/// Refuses requests that do not name this server as their host, and adds the headers above.
+/// The answer to a request that does not name this server as its host.
 ///
 /// A web page elsewhere can point its own name at 127.0.0.1 and read what is served there (DNS rebinding); its
 /// requests carry that name.
-pub(super) async fn check(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
-    let mut response = match refusal(&hosts, request.headers()) {
-        None => next.run(request).await,
-        Some((status, why)) => Problem::new(status, why.trim_end()).into_response(),
-    };
-    for (name, value) in RESPONSE_HEADERS {
-        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
-    }
-    response
+pub(super) fn refusal(hosts: &Hosts, headers: &HeaderMap) -> Option<Response> {
+    let (status, why) = reason(hosts, headers)?;
+    Some(Problem::new(status, why).into_response())
 }
 
-fn refusal(hosts_known: &Hosts, headers: &HeaderMap) -> Option<(StatusCode, &'static str)> {
+/// Adds the headers above to those of an answer.
+pub(super) fn complete(headers: &mut HeaderMap) {
+    for (name, value) in RESPONSE_HEADERS {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+}
+
+fn reason(hosts_known: &Hosts, headers: &HeaderMap) -> Option<(StatusCode, &'static str)> {
     let mut hosts = headers.get_all(header::HOST).iter();
     let authority = match (hosts.next(), hosts.next()) {
         (Some(host), None) => host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()),
         _ => None,
     };
     match authority {
-        None => Some((StatusCode::BAD_REQUEST, "a request names its host in exactly one Host header\n")),
+        None => Some((StatusCode::BAD_REQUEST, "a request names its host in exactly one Host header")),
         Some(authority) if hosts_known.has(&authority) => None,
         Some(_) => Some((
             StatusCode::MISDIRECTED_REQUEST,
-            "this server does not answer to that name: serve.hosts lists others than localhost\n",
+            "this server does not answer to that name: serve.hosts lists others than localhost",
         )),
     }
 }
@@ -93,7 +92,7 @@ mod tests {
             headers.append(header::HOST, HeaderValue::from_static(host));
         }
         let serve = Serve { listen: "10.0.0.5:80".parse().unwrap(), hosts: named("films.example"), ..Serve::default() };
-        refusal(&Hosts::new(&serve), &headers).map(|(status, _)| status.as_u16())
+        reason(&Hosts::new(&serve), &headers).map(|(status, _)| status.as_u16())
     }
 
     fn named(text: &str) -> Names {

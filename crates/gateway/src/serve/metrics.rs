@@ -6,7 +6,6 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderValue};
 use axum::http::{Method, StatusCode};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use cache_core::{Error, ErrorKind, Result};
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
@@ -157,16 +156,25 @@ pub(super) async fn scrape(State(server): State<Server>) -> Result<Response, Pro
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], handle.render()).into_response())
 }
 
-/// Counts requests and times answers, under their routes.
-pub(super) async fn count(request: Request, next: Next) -> Response {
-    let route = route(request.uri().path());
-    let method = method(request.method());
-    let begun = Instant::now();
-    let response = next.run(request).await;
-    let status = response.status().as_u16().to_string();
-    histogram!(HTTP_DURATION, "route" => route).record(begun.elapsed().as_secs_f64());
-    counter!(HTTP_REQUESTS, "route" => route, "method" => method, "status" => status).increment(1);
-    response
+/// A request, counted and timed under its route when it is answered.
+#[derive(Debug)]
+pub(super) struct Counted {
+    route: &'static str,
+    method: &'static str,
+    begun: Instant,
+}
+
+impl Counted {
+    pub(super) fn begin(request: &Request) -> Self {
+        Self { route: route(request.uri().path()), method: method(request.method()), begun: Instant::now() }
+    }
+
+    pub(super) fn end(self, status: StatusCode) {
+        let Self { route, method, begun } = self;
+        histogram!(HTTP_DURATION, "route" => route).record(begun.elapsed().as_secs_f64());
+        counter!(HTTP_REQUESTS, "route" => route, "method" => method, "status" => status.as_str().to_owned())
+            .increment(1);
+    }
 }
 
 /// A handler has panicked.

@@ -6,11 +6,9 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::Request;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::http::StatusCode;
 use axum::http::header::{self, HeaderValue};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use cache_blob::BlobError;
 use cache_core::{Error, ErrorKind};
@@ -144,9 +142,9 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Answers for a handler that panics: one request fails, and nothing else.
-pub(super) async fn contain(request: Request, next: Next) -> Response {
-    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+/// What a handler answers, also when it panics: one request fails, and nothing else.
+pub(super) async fn contained(answer: impl Future<Output = Response>) -> Response {
+    let answered = AssertUnwindSafe(answer).catch_unwind().await;
     answered.unwrap_or_else(|_| {
         metrics::count_panic();
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the server failed at this: its log says where").into_response()
@@ -182,6 +180,9 @@ fn behind<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Opt
 
 #[cfg(test)]
 mod tests {
+    use axum::extract::Request;
+    use axum::middleware::Next;
+
     use super::*;
 
     fn of(reason: Reason, pause: Option<u64>) -> (u16, Option<u64>) {
@@ -216,7 +217,7 @@ mod tests {
     async fn a_panic_is_one_failed_request_and_is_told_as_all_others_are() {
         let router = axum::Router::new()
             .route("/", axum::routing::get(|| async { panic!("of this test") as &'static str }))
-            .layer(axum::middleware::from_fn(contain));
+            .layer(axum::middleware::from_fn(|request, next: Next| contained(next.run(request))));
         let service = hyper_util::service::TowerToHyperService::new(router);
         let request = || Request::get("/").body(axum::body::Body::empty()).unwrap();
         for _ in 0..2 {

@@ -4,8 +4,6 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
 use axum::response::Response;
 use cache_core::{Clock, Key, Timestamp, Usage};
 use cache_tiered::{Popularity, TierStats};
@@ -119,6 +117,15 @@ impl Recent {
         gone.evictions.iter().cloned().collect()
     }
 
+    /// Remembers a request for `path`, where `response` says that the server failed at it.
+    pub(super) fn note(&self, path: &str, response: &Response) {
+        if response.status().is_server_error()
+            && let Some(Detail(detail)) = response.extensions().get()
+        {
+            self.failed(response.status().as_u16(), path, detail);
+        }
+    }
+
     fn failed(&self, status: u16, path: &str, detail: &str) {
         let cut = |text: &str| text.chars().take(TEXT).collect();
         let at_ms = self.0.clock.now().as_millis();
@@ -146,18 +153,6 @@ impl Gone {
             }
         }
     }
-}
-
-/// Remembers which requests the server fails at.
-pub(super) async fn note(State(recent): State<Recent>, request: Request, next: Next) -> Response {
-    let path = request.uri().path().to_owned();
-    let response = next.run(request).await;
-    if response.status().is_server_error()
-        && let Some(Detail(detail)) = response.extensions().get()
-    {
-        recent.failed(response.status().as_u16(), &path, detail);
-    }
-    response
 }
 
 #[cfg(test)]

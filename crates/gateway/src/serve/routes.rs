@@ -1,5 +1,6 @@
 //! The routes and their handlers.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,28 +11,35 @@ use axum::routing::get;
 use axum::{Router, middleware};
 
 use super::admin::{self, Events, Gate};
+use super::guard::Hosts;
 use super::metrics::{Metrics, Recorder};
+use super::outer::Outer;
 use super::phase::Phase;
 use super::play::{Player, play};
 use super::problem::Problem;
 use super::ready::{self, Readiness};
-use super::recent::{self, Recent};
+use super::recent::Recent;
 use super::search::search;
 use super::stats::Snapshot;
 use super::stream::play_title;
-use super::{cors, dashboard, framing, guard, metrics, page, problem, videos};
+use super::{cors, dashboard, page, videos};
 use crate::config::{Effective, Secret, Serve};
 use crate::jobs::{JobReport, Jobs};
 use crate::media::Media;
 use crate::processing::Processing;
 use crate::stack::Stack;
 
+/// What is answered by `server`; `key` allows everything.
 pub(super) fn router(server: Server, key: Option<&Secret>) -> Router {
+    let hosts = Hosts::new(&server.effective.config.serve);
+    let outer = Outer { hosts, recent: Some(server.recent.clone()) };
+    outer.around(routes(server, key))
+}
+
+fn routes(server: Server, key: Option<&Secret>) -> Router {
     let serve = &server.effective.config.serve;
     let shared = middleware::from_fn_with_state(serve.reach, cors::share);
     let gate = Arc::new(Gate::new(serve, key));
-    let hosts = guard::Hosts::new(serve);
-    let bodies = framing::Bodies::new(serve);
     Router::new()
         .route("/plain", get(plain))
         .route("/style.css", get(style))
@@ -40,7 +48,6 @@ pub(super) fn router(server: Server, key: Option<&Secret>) -> Router {
         .route("/providers", get(videos::providers))
         .route("/search", get(search))
         .route("/get-videos", get(videos::get_videos).post(videos::post_videos))
-        .layer(middleware::from_fn_with_state(bodies, framing::read_body))
         .layer(middleware::from_fn_with_state(gate.clone(), admin::pass_player))
         .route("/health", get(ready::health))
         .route("/ready", get(ready::ready))
@@ -48,20 +55,12 @@ pub(super) fn router(server: Server, key: Option<&Secret>) -> Router {
         .merge(admin::routes(&gate))
         .fallback(nowhere)
         .method_not_allowed_fallback(not_so)
-        .layer(middleware::from_fn(metrics::count))
-        .layer(middleware::from_fn(problem::contain))
-        .layer(middleware::from_fn(framing::check))
-        .layer(middleware::from_fn_with_state(server.recent.clone(), recent::note))
-        .layer(middleware::from_fn_with_state(hosts, guard::check))
         .with_state(server)
 }
 
 /// What is answered by a server that starts or ends.
 pub(super) fn while_not_serving(serve: &Serve, phase: &Phase) -> Router {
-    let hosts = guard::Hosts::new(serve);
-    ready::while_not_serving(phase)
-        .layer(middleware::from_fn(framing::check))
-        .layer(middleware::from_fn_with_state(hosts, guard::check))
+    Outer { hosts: Hosts::new(serve), recent: None }.around(ready::while_not_serving(phase))
 }
 
 async fn nowhere() -> Problem {
@@ -75,8 +74,21 @@ async fn not_so() -> Problem {
     )
 }
 
+/// What handlers answer from. Cloning shares it.
 #[derive(Debug, Clone)]
-pub(super) struct Server {
+pub(super) struct Server(Arc<Parts>);
+
+impl Deref for Server {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// What a server is made of.
+#[derive(Debug)]
+pub(super) struct Parts {
     pub(super) stack: Stack,
     pub(super) player: Player,
     pub(super) media: Media,
@@ -92,7 +104,7 @@ pub(super) struct Server {
     started: std::time::Instant,
 }
 
-impl Server {
+impl Parts {
     pub(super) fn new(stack: Stack, player: Player, media: Media, effective: Effective) -> Self {
         let jobs = Jobs::new(stack.tiers.clock().clone());
         tell_of_what_is_fetched(&jobs, &player, &media);
@@ -129,6 +141,10 @@ impl Server {
     /// Makes artifacts and tells of them.
     pub(super) fn processing(self, processing: Processing) -> Self {
         Self { processing: Some(processing), ..self }
+    }
+
+    pub(super) fn server(self) -> Server {
+        Server(Arc::new(self))
     }
 
     pub(super) fn uptime(&self) -> Duration {

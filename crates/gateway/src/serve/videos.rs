@@ -5,10 +5,11 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Query, State};
-use axum::http::HeaderMap;
 use axum::http::header::{self, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use cache_core::Timestamp;
 use providers::{Binding, Extent, Link, LinkKind, LinkRequest, Links, PlaylistEntry, Quality};
@@ -21,6 +22,14 @@ use crate::media::{CacheStatus, Found, is_stream};
 
 /// What RFC 9211 calls it.
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+/// Room for the headers of an answer, those of all answers among them.
+const HEADERS: usize = 12;
+/// Bytes that an answer mostly has, besides those for each link,
+const USUAL_HEAD: usize = 512;
+/// for each of its links,
+const USUAL_LINK: usize = 768;
+/// and how many links there is room for at first.
+const MOST_USUAL: usize = 64;
 /// What the answer would have taken longer.
 const SECONDS_SAVED: HeaderName = HeaderName::from_static("reelcache-seconds-saved");
 
@@ -186,7 +195,7 @@ pub(super) fn request(page: &str, account: Option<&str>) -> Result<LinkRequest, 
 /// `Cache-Status`, `Age` and what was saved.
 pub(super) fn cache_headers(found: &Found) -> HeaderMap {
     let answer = &found.answer;
-    let mut headers = HeaderMap::new();
+    let mut headers = HeaderMap::with_capacity(HEADERS);
     let mut put = |name: HeaderName, value: String| {
         if let Ok(value) = HeaderValue::try_from(value) {
             headers.insert(name, value);
@@ -228,7 +237,17 @@ fn render(request: &LinkRequest, found: &Found) -> Response {
             seconds_saved: found.answer.saved.as_secs_f64(),
         },
     };
-    (cache_headers(found), Json(videos)).into_response()
+    // Most answers fit, and do not have to be moved as they grow.
+    let mut body = Vec::with_capacity(USUAL_HEAD + USUAL_LINK * links.links.len().min(MOST_USUAL));
+    if let Err(error) = serde_json::to_writer(&mut body, &videos) {
+        let told = format!("the links of {} cannot be written: {error}", request.url());
+        return Problem::new(StatusCode::INTERNAL_SERVER_ERROR, told).into_response();
+    }
+    let mut response = Response::new(Body::from(body));
+    let headers = response.headers_mut();
+    *headers = cache_headers(found);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 fn status(found: &Found) -> CacheStatus<'_> {

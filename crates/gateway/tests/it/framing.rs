@@ -190,14 +190,3 @@ fn trust_11_http_2_is_not_spoken() {
                    Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n";
     assert_eq!(answers(&server, upgrade.as_bytes()), [200]);
 }
-
-#[test]
-fn a_client_that_has_nothing_more_to_say_is_answered() {
-    let server = Server::start(&Home::new());
-    let mut stream = TcpStream::connect(server.address).unwrap();
-    stream.write_all(SECOND.as_bytes()).unwrap();
-    stream.shutdown(Shutdown::Write).unwrap();
-    let mut told = String::new();
-    stream.read_to_string(&mut told).unwrap();
-    assert!(told.starts_with("HTTP/1.1 200"), "{told}");
-}

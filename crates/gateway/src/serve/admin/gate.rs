@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, HttpBody, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderMap, HeaderValue};
 use axum::http::{Method, StatusCode, Uri};
@@ -77,6 +77,19 @@ impl Gate {
         Some(Problem::new(StatusCode::TOO_MANY_REQUESTS, told).after(PAUSE))
     }
 
+    /// `request` when its body is there, within a limit of bytes and of time.
+    async fn with_body(&self, request: Request) -> Result<Request, Problem> {
+        if request.body().is_end_stream() {
+            return Ok(request);
+        }
+        let (head, body) = request.into_parts();
+        match timeout(self.body_limit, to_bytes(body, self.longest)).await {
+            Ok(Ok(body)) => Ok(Request::from_parts(head, Body::from(body))),
+            Ok(Err(_)) => Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long, or ends too early")),
+            Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the body is too slow")),
+        }
+    }
+
     fn refusal(&self, method: &Method, headers: &HeaderMap) -> Option<Problem> {
         let scope = if method.is_safe() { Scope::Read } else { Scope::Admin };
         match bearer(headers) {
@@ -117,20 +130,16 @@ pub(super) async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: 
     if let Some(refusal) = gate.check(&request, request.method()) {
         return refusal.into_response();
     }
-    let (head, body) = request.into_parts();
     // Before a turn is taken: whoever sends slowly keeps nobody from one.
-    let body = match timeout(gate.body_limit, to_bytes(body, gate.longest)).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(_)) => {
-            return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long".to_owned()).into_response();
-        }
-        Err(_) => return Problem::new(StatusCode::REQUEST_TIMEOUT, "the body is too slow".to_owned()).into_response(),
+    let request = match gate.with_body(request).await {
+        Ok(request) => request,
+        Err(refusal) => return refusal.into_response(),
     };
     let Ok(turn) = gate.turns.clone().try_acquire_owned() else {
         let told = "too many requests of this kind are under way: try again".to_owned();
         return Problem::new(StatusCode::TOO_MANY_REQUESTS, told).into_response();
     };
-    let response = next.run(Request::from_parts(head, Body::from(body))).await;
+    let response = next.run(request).await;
     // Until all is sent: an entry that is read slowly takes memory.
     response.map(|body| {
         Body::new(body.map_err(move |error| {
@@ -153,9 +162,12 @@ pub(in crate::serve) async fn pass_player(State(gate): State<Arc<Gate>>, request
     // A browser asks with OPTIONS before it sends the token.
     let is_open = !gate.is_for_others || request.method() == Method::OPTIONS;
     let refusal = if is_open { None } else { gate.check(&request, &Method::GET) };
-    match refusal {
-        Some(refusal) => refusal.into_response(),
-        None => next.run(request).await,
+    if let Some(refusal) = refusal {
+        return refusal.into_response();
+    }
+    match gate.with_body(request).await {
+        Ok(request) => next.run(request).await,
+        Err(refusal) => refusal.into_response(),
     }
 }
 

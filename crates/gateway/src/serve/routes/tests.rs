@@ -91,9 +91,9 @@ impl Routes {
         let media = Media::over(providers, &stack, &config, torrents).unwrap();
         let player = Player::new(&stack, &config).unwrap();
         let effective = Effective { config, origins: BTreeMap::new(), file: None };
-        let router = router(Server::new(stack, player, media, effective), None);
-        let shown = format!("{router:?}");
-        Self { service: TowerToHyperService::new(router), loads, shown }
+        let server = Parts::new(stack, player, media, effective).server();
+        let shown = format!("{:?}", routes(server.clone(), None));
+        Self { service: TowerToHyperService::new(router(server, None)), loads, shown }
     }
 
     async fn get(&self, target: &str, range: Option<&str>) -> Response {
