@@ -341,12 +341,19 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_a_link_says_it_is_filed_under_what_is_fetched(
-            parts in prop::collection::vec(prop::sample::select(vec![
-                "magnet:", "?", "xt=", "x\tt=", "%78t=", "xt.1=", "urn:btih:", "URN:BTIH:", "urn%3Abtih%3A", OWN, OTHER,
-                "&", "#", "so=", "1", "2", "\n", "\r", "/", "//a", "%26", "+", ";", "dn=a",
-            ]), 0..24)
+            start in prop::sample::select(vec!["?", "", "a?", "//a/?", "??", "?a=b?", "#?"]),
+            pairs in prop::collection::vec(
+                (
+                    prop::sample::select(vec!["xt", "XT", "x\tt", "%78t", "xt.1", "xt%00", "so", "s\no", "so.1", "dn", "#xt"]),
+                    prop::sample::select(vec!["urn:btih:", "URN:BTIH:", "urn%3Abtih%3A", "urn:btih:\t", ""]),
+                    prop::sample::select(vec![OWN, OTHER, "YEX6DQDLXISUVHOJ6UM3GNNKPQJWPKEK", "1", "2", "01", "#", "+"]),
+                ),
+                1..5,
+            ),
+            ends in prop::sample::select(vec!["", "\r", " ", "&", "#", "%00"]),
         ) {
-            files_what_it_fetches(&format!("magnet:{}", parts.concat()));
+            let pairs = pairs.iter().map(|(name, before, value)| format!("{name}={before}{value}"));
+            files_what_it_fetches(&format!("magnet:{start}{}{ends}", pairs.collect::<Vec<_>>().join("&")));
         }
     }
 }
