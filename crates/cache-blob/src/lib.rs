@@ -54,4 +54,4 @@ pub use outcome::{BlobOutcome, Uncached};
 pub use reader::{BlobReader, BlobStream};
 pub use source::{ByteStream, Description, FileSource, GeneratedSource, Sink, Source, Version};
 #[cfg(feature = "http")]
-pub use source::{HttpClient, HttpOptions, HttpSource, LinkRefresh};
+pub use source::{FreshLink, HttpClient, HttpOptions, HttpSource, LinkRefresh};

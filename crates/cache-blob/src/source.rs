@@ -15,7 +15,7 @@ use futures_util::stream::BoxStream;
 pub use file::FileSource;
 pub use generated::{GeneratedSource, Sink};
 #[cfg(feature = "http")]
-pub use http::{HttpClient, HttpOptions, HttpSource, LinkRefresh};
+pub use http::{FreshLink, HttpClient, HttpOptions, HttpSource, LinkRefresh};
 
 use crate::Result;
 

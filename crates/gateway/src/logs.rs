@@ -1,24 +1,46 @@
 //! Logs: one line for each event, whatever strangers have put into it.
 
-use std::io::IsTerminal;
+mod queue;
+
+use std::io::{IsTerminal, stderr};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt::format::debug_fn;
 
 use crate::text::one_line;
+use queue::Queue;
 
-/// Warnings and above on standard error; `RUST_LOG` says otherwise.
-pub(crate) fn start() {
+/// What events are told to. Dropping it waits a moment for those that were told before.
+#[derive(Debug)]
+#[must_use = "what is told last is lost without it"]
+pub(crate) struct Logs(Option<Queue>);
+
+impl Drop for Logs {
+    fn drop(&mut self) {
+        if let Some(queue) = &self.0 {
+            queue.settle();
+        }
+    }
+}
+
+/// Warnings and above on standard error; `RUST_LOG` says otherwise. Whoever tells of something never waits for who reads it.
+pub(crate) fn start() -> Logs {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,librqbit=error"));
-    let colours = std::io::stderr().is_terminal();
+    let colours = stderr().is_terminal();
     // The library escapes what moves a cursor, and leaves line breaks: what a server says could be a line of its own.
     let fields = debug_fn(|out, field, value| {
         let value = without_secrets(&one_line(&format!("{value:?}")));
         if field.name() == "message" { write!(out, "{value}") } else { write!(out, "{field}={value}") }
     });
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).fmt_fields(fields.delimited(" "));
-    lines.with_writer(std::io::stderr).with_ansi(colours).init();
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).fmt_fields(fields.delimited(" ")).with_ansi(colours);
+    // Without a thread of their own they are written by whoever tells them.
+    let queue = Queue::to(stderr()).ok();
+    match queue.clone() {
+        Some(queue) => lines.with_writer(queue).init(),
+        None => lines.with_writer(stderr).init(),
+    }
+    Logs(queue)
 }
 
 /// `text` with no more of an address in it than its scheme and its host: what follows may let others in, and so may who logs in.

@@ -47,7 +47,7 @@ use stack::{Plan, Stack};
 fn main() -> ExitCode {
     let matches = cli::command().get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    logs::start();
+    let _logs = logs::start();
     let effective = match configure(&cli, cli::flags(&matches)) {
         Ok(effective) => effective,
         Err(error) => {

@@ -289,7 +289,7 @@ impl Media {
                 Timestamp::from_millis(self.0.clock.now().as_millis().saturating_sub(millis(found.answer.age)));
             let way = way::way(link, Terms { loaded, kept, duration: links.duration })
                 .map_err(|why| Failure::new(Reason::Unsupported, why).into_error(&found.provider, "play"))?;
-            return Choice::new(place, &found.provider, link, way, links.title.as_deref());
+            return Choice::new(place, &found.provider, links, link, way);
         }
         Err(choice::gone(self.0.addons.first().map_or("streams", String::as_str)))
     }

@@ -129,6 +129,15 @@ pub(crate) fn disposition(name: Option<&str>, download: bool) -> Option<HeaderVa
 
 /// Percent signs taken for what they stand for; what is no UTF-8 is replaced.
 fn decoded(text: &str) -> String {
+    String::from_utf8_lossy(&bytes(text)).into_owned()
+}
+
+/// Whether `text` is UTF-8 when percent signs are taken for what they stand for.
+pub(crate) fn is_text(text: &str) -> bool {
+    String::from_utf8(bytes(text)).is_ok()
+}
+
+fn bytes(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, others @ ..] = rest {
@@ -143,7 +152,7 @@ fn decoded(text: &str) -> String {
             rest = others;
         }
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    bytes
 }
 
 #[cfg(test)]

@@ -186,7 +186,7 @@ impl Wanted {
     fn name(&self) -> String {
         match self {
             Self::Path(path) => path.display().to_string(),
-            Self::Url(url) => url.split(['?', '#']).next().unwrap_or_default().to_owned(),
+            Self::Url(url) => providers::shown(url),
         }
     }
 }

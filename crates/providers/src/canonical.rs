@@ -131,7 +131,12 @@ impl fmt::Display for Canonical {
 }
 
 /// An address as it may be shown: without what may be secret in it.
-pub(crate) fn shown(url: &str) -> String {
+///
+/// ```
+/// # use providers::shown;
+/// assert_eq!(shown("https://me:hush@films.example/sig/s3cret/a.mp4?token=s3cret"), "https://films.example/sig/…/a.mp4?…");
+/// ```
+pub fn shown(url: &str) -> String {
     if let Some((start, _)) = url.split_once(['?', '#']) {
         return format!("{}?…", shown(start));
     }

@@ -141,8 +141,8 @@ impl Fetch {
 
     async fn hop(&self, ask: &Ask, url: Url, headers: HeaderMap) -> Result<Begun, Failure> {
         let (host, limits) = (authority(&url), &self.0.limits);
-        if !admit::is_admitted(&url, limits.admits) {
-            return Err(Failure::new(Reason::Forbidden, admit::NotAdmitted.to_string()));
+        if let Some(refusal) = admit::refusal(&url, limits) {
+            return Err(refusal);
         }
         let seat = self.0.hosts.enter(&host).await?;
         let mut request = self.0.client.request(ask.method.clone(), url.clone());

@@ -95,7 +95,7 @@ mod validity;
 
 pub use answer::Answer;
 pub use cached::{CachedProvider, CachedProviderBuilder, ProviderStats};
-pub use canonical::Canonical;
+pub use canonical::{Canonical, shown};
 pub use check::{LinkCheck, Verdict};
 pub use failure::{Failure, Reason};
 pub use link::{Binding, Link, LinkKind, Quality};
@@ -115,4 +115,4 @@ pub use songs::{Playlist, ProviderSongs, Song, SongCache, SongCacheBuilder, Song
 pub use source_type::SourceType;
 #[cfg(feature = "http")]
 pub use table::{ProviderTable, TableError};
-pub use validity::{Validity, bound_address, link_validity};
+pub use validity::{Validity, bound_address, link_validity, unsigned_path};

@@ -108,6 +108,13 @@ impl ProviderTable {
         &self.kind
     }
 
+    /// The ports that the addresses and hosts in it name, besides those of HTTP and HTTPS: where it is to be asked.
+    pub fn ports(&self) -> Vec<u16> {
+        let mut ports = Vec::new();
+        self.options.values().for_each(|value| add_ports(value, &mut ports));
+        ports
+    }
+
     /// The provider called `name` that it describes, and how its links are kept. Of these, `yt-dlp` starts its program to
     /// ask for its version, within its time limit.
     ///
@@ -275,6 +282,20 @@ impl Options<'_> {
         let Some((option, _)) = self.left.into_iter().next() else { return Ok(()) };
         let known = self.known.into_iter().map(str::to_owned).collect();
         Err(TableError::UnknownOption { provider: self.provider.to_owned(), option, known }.into())
+    }
+}
+
+/// Adds the ports that the texts in `value` name.
+fn add_ports(value: &Value, ports: &mut Vec<u16>) {
+    match value {
+        Value::String(text) => {
+            let authority = text.split_once("://").map_or(text.as_str(), |(_, rest)| rest);
+            let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
+            ports.extend(authority.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok()));
+        }
+        Value::Array(values) => values.iter().for_each(|value| add_ports(value, ports)),
+        Value::Object(values) => values.values().for_each(|value| add_ports(value, ports)),
+        _ => {}
     }
 }
 

@@ -123,6 +123,26 @@ pub fn bound_address(url: &str) -> Option<String> {
     signed::bound_address(url)
 }
 
+/// What of the path of `url` is the same in all links to one file, however often they are signed anew: all of it, or the last
+/// part of one that a signature or a token is in. Others may end alike.
+///
+/// ```
+/// # use providers::unsigned_path;
+/// assert_eq!(unsigned_path("https://cdn.example/films/a.mp4?exp=1784021600&sig=A"), "/films/a.mp4");
+/// assert_eq!(unsigned_path("https://cdn.example/expire/1784021600/sig/s3cret/a.mp4"), "a.mp4");
+/// ```
+pub fn unsigned_path(url: &str) -> &str {
+    let (whole, _) = signed::parts(url);
+    let rest = whole.split_once("://").map_or(whole, |(_, rest)| rest);
+    let path = rest.find('/').and_then(|at| rest.get(at..)).unwrap_or_default();
+    if !is_signed_path(path) {
+        return path;
+    }
+    let mut ends = path.rsplit('/');
+    let (last, before) = (ends.next().unwrap_or_default(), ends.next().unwrap_or_default());
+    if is_secret_segment(before, last) { "" } else { last }
+}
+
 fn is_plausible(end: Timestamp, now: Timestamp) -> bool {
     end.after(PLAUSIBLE.0) > now && end < now.after(PLAUSIBLE.1)
 }

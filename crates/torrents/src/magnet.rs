@@ -63,6 +63,11 @@ impl Magnet {
     pub fn hash(&self) -> InfoHash {
         self.hash
     }
+
+    /// The number of the file that it selects, if it does.
+    pub fn index(&self) -> Option<usize> {
+        self.index
+    }
 }
 
 /// A number in its one form.

@@ -33,7 +33,34 @@ pub trait LinkRefresh: Send + Sync + 'static {
     /// A link to the same blob, after the origin has refused the one before with 401, 403, 404 or 410.
     ///
     /// It runs once for everybody who uses the source. The blob behind the new link has to be the same version.
-    async fn refresh(&self, refused: &str) -> cache_core::Result<String>;
+    async fn refresh(&self, refused: &str) -> cache_core::Result<FreshLink>;
+}
+
+/// What takes the place of a link that is refused. Its `Debug` shows neither address nor headers.
+#[derive(Clone)]
+pub struct FreshLink {
+    url: String,
+    headers: Option<Vec<(String, String)>>,
+}
+
+impl FreshLink {
+    /// `url`, to which the headers are sent that the link before was asked with.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), headers: None }
+    }
+
+    /// Sets the headers that are sent instead of those: what was for the link before is not for this one.
+    #[must_use]
+    pub fn with_headers(mut self, headers: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.headers = Some(headers.into_iter().collect());
+        self
+    }
+}
+
+impl fmt::Debug for FreshLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FreshLink").finish_non_exhaustive()
+    }
 }
 
 /// A blob that an HTTP origin serves; clones share the link.
@@ -75,6 +102,8 @@ struct Shared {
 #[derive(Clone)]
 struct Link {
     url: Url,
+    /// Those of a link that came with its own.
+    headers: Option<HeaderMap>,
     /// Counts refreshes.
     generation: u64,
 }
@@ -90,7 +119,7 @@ impl HttpSource {
         let port = url.port_or_known_default().unwrap_or(0);
         let origin = format!("{}:{port}", url.host_str().unwrap_or_default()).into();
         let shared = Shared {
-            link: Mutex::new(Link { url, generation: 0 }),
+            link: Mutex::new(Link { url, headers: None, generation: 0 }),
             refreshing: tokio::sync::Mutex::default(),
             parked: Mutex::default(),
         };
@@ -104,11 +133,7 @@ impl HttpSource {
     /// # Errors
     /// [`ErrorKind::Invalid`] when it is no header.
     pub fn header(mut self, name: &str, value: &str) -> cache_core::Result<Self> {
-        let invalid = || Error::new(ErrorKind::Invalid, format!("{name:?} or its value is no HTTP header"));
-        let name = HeaderName::try_from(name).map_err(|_| invalid())?;
-        let mut value = HeaderValue::try_from(value).map_err(|_| invalid())?;
-        value.set_sensitive(true);
-        self.headers.insert(name, value);
+        insert(&mut self.headers, name, value)?;
         Ok(self)
     }
 
@@ -132,7 +157,8 @@ impl HttpSource {
         let mut refreshes = 0;
         loop {
             let link = self.shared.link.lock().clone();
-            let mut request = self.client.get(link.url.clone())?.headers(self.headers.clone());
+            let mut request = self.client.get(link.url.clone())?;
+            request = request.headers(link.headers.as_ref().unwrap_or(&self.headers).clone());
             request = request.header(ACCEPT_ENCODING, "identity").header(RANGE, format!("bytes={offset}-"));
             if let Some(validator) = validator.filter(|validator| offset > 0 && is_strong(validator)) {
                 request = request.header(IF_RANGE, validator);
@@ -155,9 +181,14 @@ impl HttpSource {
         if self.shared.link.lock().generation != refused.generation {
             return Ok(());
         }
-        let url = refresh.refresh(refused.url.as_str()).await?;
-        let url = parse(&url)?;
-        *self.shared.link.lock() = Link { url, generation: refused.generation + 1 };
+        let fresh = refresh.refresh(refused.url.as_str()).await?;
+        let (url, mut headers) = (parse(&fresh.url)?, refused.headers.clone());
+        if let Some(own) = &fresh.headers {
+            let mut map = HeaderMap::new();
+            own.iter().try_for_each(|(name, value)| insert(&mut map, name, value))?;
+            headers = Some(map);
+        }
+        *self.shared.link.lock() = Link { url, headers, generation: refused.generation + 1 };
         Ok(())
     }
 
@@ -231,6 +262,15 @@ impl fmt::Debug for HttpSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpSource").field("origin", &self.origin).finish_non_exhaustive()
     }
+}
+
+fn insert(headers: &mut HeaderMap, name: &str, value: &str) -> cache_core::Result<()> {
+    let invalid = || Error::new(ErrorKind::Invalid, format!("{name:?} or its value is no HTTP header"));
+    let name = HeaderName::try_from(name).map_err(|_| invalid())?;
+    let mut value = HeaderValue::try_from(value).map_err(|_| invalid())?;
+    value.set_sensitive(true);
+    headers.insert(name, value);
+    Ok(())
 }
 
 fn parse(url: &str) -> cache_core::Result<Url> {

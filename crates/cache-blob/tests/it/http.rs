@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use cache_blob::{BlobError, BlobReader, Blobs, HttpClient, HttpOptions, HttpSource, LinkRefresh};
+use cache_blob::{BlobError, BlobReader, Blobs, FreshLink, HttpClient, HttpOptions, HttpSource, LinkRefresh};
 use cache_core::ErrorKind;
 use futures_util::future::join_all;
 
@@ -158,10 +158,10 @@ struct Links {
 
 #[async_trait::async_trait]
 impl LinkRefresh for Links {
-    async fn refresh(&self, refused: &str) -> cache_core::Result<String> {
+    async fn refresh(&self, refused: &str) -> cache_core::Result<FreshLink> {
         assert!(refused.starts_with(&self.origin));
         tokio::task::yield_now().await;
-        Ok(format!("{}{}", self.origin, self.asked.fetch_add(1, Ordering::Relaxed) + 1))
+        Ok(FreshLink::new(format!("{}{}", self.origin, self.asked.fetch_add(1, Ordering::Relaxed) + 1)))
     }
 }
 
@@ -190,6 +190,37 @@ async fn a_refused_link_is_refreshed_once_for_all_and_the_blob_goes_on() {
         }
         assert_eq!(links.asked.load(Ordering::Relaxed), 1, "{status}");
     }
+}
+
+/// Hands out the link `1`, which is asked with a header of its own.
+struct Keyed(String);
+
+#[async_trait::async_trait]
+impl LinkRefresh for Keyed {
+    async fn refresh(&self, _refused: &str) -> cache_core::Result<FreshLink> {
+        Ok(FreshLink::new(format!("{}1", self.0)).with_headers([("authorization".to_owned(), "of-1".to_owned())]))
+    }
+}
+
+#[tokio::test]
+async fn a_fresh_link_is_asked_with_its_own_headers_and_not_with_those_of_the_one_before() {
+    let valid = Arc::new(AtomicU64::new(0));
+    let current = valid.clone();
+    let origin = HttpOrigin::start(move |request| {
+        let current = current.load(Ordering::Relaxed);
+        let is_known = request.authorization.as_ref().is_some_and(|given| *given == format!("of-{current}"));
+        let is_known = is_known && request.path == current.to_string();
+        if is_known { good(request) } else { Answer::new(403, &[("content-length", "0")], Bytes::new()) }
+    });
+    let origin = origin.await;
+    let source = source(&origin.url("0")).header("authorization", "of-0").unwrap();
+    let source = source.header("referer", "of-0").unwrap().refreshed_by(Keyed(origin.url("")));
+    let reader = blobs().open(&key(), source).await.unwrap();
+    read(&reader, 0, 10).await.unwrap();
+    valid.store(1, Ordering::Relaxed);
+    assert_eq!(read(&reader, 900 * KIB, 900 * KIB + 10).await.unwrap(), all().slice(900 << 10..(900 << 10) + 10));
+    let told = origin.requests().into_iter().filter(|request| request.path == "1");
+    assert!(told.into_iter().all(|request| request.authorization.as_deref() == Some("of-1")));
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ pub(crate) struct Request {
     pub(crate) if_range: Option<String>,
     /// Whether it says who asks, or for whom.
     pub(crate) tells: bool,
+    pub(crate) authorization: Option<String>,
 }
 
 /// An answer: status line and headers, and the bytes after them; then the connection is closed.
@@ -107,7 +108,8 @@ async fn read(connection: &mut BufReader<TcpStream>) -> Option<Request> {
         match name.to_ascii_lowercase().as_str() {
             "range" => request.range = value.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok(),
             "if-range" => request.if_range = Some(value.to_owned()),
-            "referer" | "authorization" => request.tells = true,
+            "authorization" => (request.tells, request.authorization) = (true, Some(value.to_owned())),
+            "referer" => request.tells = true,
             _ => {}
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cache_core::{HOUR, Lifetime, MINUTE, Result, ttl};
 use providers::http::{Fetch, FetchOptions};
-use providers::{CacheOptions, Registry};
+use providers::{CacheOptions, ProviderTable, Registry};
 
 use super::allowed::Allowed;
 use super::guarded::{Asks, Guarded};
@@ -63,7 +63,7 @@ impl Providers {
     }
 }
 
-/// What providers fetch with, within the reach that is configured.
+/// What providers fetch with, within the reach that is configured, and at the ports where they are.
 ///
 /// # Errors
 /// When the certificates of the system cannot be read.
@@ -72,7 +72,9 @@ pub(crate) fn fetch(config: &Config) -> Result<Fetch> {
         Reach::Public => |address| Reach::Public.admits(address),
         Reach::Anywhere => |_| true,
     };
-    Fetch::new(FetchOptions::new().admit(admits))
+    let own = config.providers.values().flat_map(ProviderTable::ports).map(|port| port..=port);
+    let ports = config.serve.reach_ports.0.iter().cloned().chain(own);
+    Fetch::new(FetchOptions::new().admit(admits).ports(ports))
 }
 
 /// How links are kept unless the table of their provider says it: for an hour, or as long as the user says of everything.

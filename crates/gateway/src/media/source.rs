@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use cache_blob::{ByteStream, Description, HttpClient, HttpSource, LinkRefresh, Source, Version};
+use cache_blob::{ByteStream, Description, FreshLink, HttpClient, HttpSource, LinkRefresh, Source, Version};
 use cache_core::Result;
 use providers::Link;
 use tokio::sync::OnceCell;
@@ -86,10 +86,12 @@ impl Source for StreamSource {
 
 #[async_trait]
 impl LinkRefresh for Stream {
-    async fn refresh(&self, refused: &str) -> Result<String> {
+    async fn refresh(&self, refused: &str) -> Result<FreshLink> {
         let Self { media, place, choice } = self;
         let links = media.provider(&choice.provider)?.report_bad(&place.request()?, refused).await?;
-        choice.among(place, &links.value.links).map(|link| link.url.clone())
+        let link = choice.among(place, &links.value.links)?;
+        let headers = sent_along(link).map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Ok(FreshLink::new(link.url.as_str()).with_headers(headers))
     }
 }
 
@@ -101,6 +103,10 @@ impl fmt::Debug for StreamSource {
 
 /// `source` with those headers of `link` that are not about a connection or a range.
 pub(super) fn with_headers(source: HttpSource, link: &Link) -> Result<HttpSource> {
+    sent_along(link).try_fold(source, |source, (name, value)| source.header(name, value))
+}
+
+fn sent_along(link: &Link) -> impl Iterator<Item = (&str, &str)> {
     let sent = link.headers.iter().filter(|(name, _)| !OWN_HEADERS.contains(&name.to_ascii_lowercase().as_str()));
-    sent.into_iter().try_fold(source, |source, (name, value)| source.header(name, value))
+    sent.map(|(name, value)| (name.as_str(), value.as_str()))
 }

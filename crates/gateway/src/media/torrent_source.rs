@@ -17,7 +17,7 @@ use url::Url;
 use super::Media;
 use super::choice::torrent_key;
 use super::source::with_headers;
-use super::torrents::{TorrentFile, TorrentLink};
+use super::torrents::{TorrentFile, TorrentLink, is_magnet};
 use super::wanted::Episode;
 
 /// The longest torrent file, in bytes.
@@ -96,10 +96,6 @@ fn unblobbed(error: BlobError) -> Error {
         BlobError::Failed(error) => error,
         error => Error::new(ErrorKind::Load, error.to_string()),
     }
-}
-
-fn is_magnet(url: &str) -> bool {
-    url.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("magnet:"))
 }
 
 /// Whether `url` is a magnet link, or its path ends as that of a torrent file does.

@@ -126,6 +126,22 @@ impl Torrents for OfPeers {
     }
 }
 
+/// What the torrent behind `magnet`, and the file that it selects, are known by: as they are fetched, whatever others read in
+/// a link that is written to mean two things.
+///
+/// # Errors
+/// [`Reason::Unsupported`] when it names none of version 1, [`Reason::NotFound`] when it selects more than one file.
+pub(super) fn identity(magnet: &str) -> Result<String> {
+    let magnet = Magnet::parse(magnet).map_err(|error| failed(&error))?;
+    let file = magnet.index().map(|index| format!("/so={index}")).unwrap_or_default();
+    Ok(format!("{}{file}", magnet.hash()))
+}
+
+/// Whether `url` is a magnet link.
+pub(super) fn is_magnet(url: &str) -> bool {
+    url.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("magnet:"))
+}
+
 fn failed(error: &TorrentError) -> Error {
     let message = error.to_string();
     let failure = match error.why() {

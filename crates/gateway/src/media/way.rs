@@ -6,6 +6,8 @@ use cache_core::{MINUTE, Timestamp};
 use providers::{Link, LinkKind};
 use serde::{Deserialize, Serialize};
 
+use super::torrents::is_magnet;
+
 /// How long a stream plays of which nobody says it.
 const UNKNOWN_DURATION: Duration = Duration::from_hours(4);
 /// What has to be left at the end: clocks differ, and instants are told in whole seconds.
@@ -51,9 +53,8 @@ pub(crate) struct Terms {
 /// origin does not follow a redirect to another. So what counts is not what is left of the link when somebody asks, but what
 /// is left for the last one who may be given it.
 pub(crate) fn way(link: &Link, terms: Terms) -> Result<Way, &'static str> {
-    let is_magnet = link.url.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("magnet:"));
     match link.kind {
-        _ if is_magnet || link.kind == LinkKind::Torrent => Ok(Way::Torrent),
+        _ if is_magnet(&link.url) || link.kind == LinkKind::Torrent => Ok(Way::Torrent),
         LinkKind::Page => Err("the stream is a page for a browser: open it there, or ask a provider for its links"),
         // The parts that they name are asked for by the player itself.
         LinkKind::Hls | LinkKind::Dash if link.is_portable() => Ok(Way::Redirect),

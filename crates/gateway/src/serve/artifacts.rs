@@ -183,7 +183,9 @@ pub(super) async fn frame(
     let info = found.info(picture).ok_or_else(|| absent("frame"))?;
     let tag = HeaderValue::try_from(format!("\"{}\"", info.digest)).map_err(|_| no_name())?;
     let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    let is_known = known.flat_map(|tags| tags.split(',')).any(|known| known.trim() == "*" || tag == known.trim());
+    // A proxy that compresses makes it a weak one, which does as well here.
+    let known = known.flat_map(|tags| tags.split(',')).map(|known| known.trim().trim_start_matches("W/"));
+    let is_known = known.into_iter().any(|known| known == "*" || tag == known);
     let about = [
         (header::ETAG, tag),
         (header::CACHE_CONTROL, CHECKED),

@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::problem::Problem;
+use crate::naming;
 
 /// The longest target of a request, in bytes.
 const LONGEST_TARGET: usize = 8 << 10;
@@ -29,6 +30,9 @@ fn reason(request: &Request) -> Option<(StatusCode, &'static str)> {
     }
     if target.path_and_query().is_some_and(|target| target.as_str().len() > LONGEST_TARGET) {
         return Some((StatusCode::URI_TOO_LONG, "the target is too long: it has 8192 bytes at most"));
+    }
+    if !naming::is_text(target.path()) {
+        return Some((StatusCode::BAD_REQUEST, "the path is no text: its escapes are no UTF-8"));
     }
     if target.authority().is_some_and(|authority| !is_host(request.headers(), authority)) {
         return Some((StatusCode::BAD_REQUEST, "the target names another host than the Host header"));
@@ -66,6 +70,12 @@ mod tests {
             assert_eq!(answer("GET", target, &host), Some(400), "{target}");
         }
         assert_eq!(answer("GET", "http://localhost:1/", &[]), Some(400));
+        for target in ["/%ff", "/a/%c3%28?b", "/%C3"] {
+            assert_eq!(answer("GET", target, &host), Some(400), "{target}");
+        }
+        for target in ["/%c3%a9", "/%", "/%2", "/%zz", "/a?b=%ff"] {
+            assert_eq!(answer("GET", target, &host), None, "{target}");
+        }
         assert_eq!(answer("CONNECT", "localhost:1", &host), Some(501));
     }
 

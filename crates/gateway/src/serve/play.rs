@@ -105,7 +105,7 @@ impl Player {
         let source = HttpSource::new(&self.client, url)?;
         // A digest: addresses are long, and some hold secrets.
         let key = Key::of("play").part(blake3::hash(url.as_bytes()).to_hex().as_str()).build()?;
-        self.show(&key, source, naming::file_name(url).as_deref(), request).await
+        Ok(self.show(&key, source, naming::file_name(url).as_deref(), request).await?)
     }
 
     /// What is read and fetched of films at this moment.
@@ -124,13 +124,16 @@ impl Player {
     }
 
     /// Answers `request` with the blob of `key`, whose file is called `name`.
+    ///
+    /// # Errors
+    /// As [`Blobs::open`].
     pub(super) async fn show(
         &self,
         key: &Key,
         source: impl Source,
         name: Option<&str>,
         request: &Request<'_>,
-    ) -> Result<Response, Problem> {
+    ) -> Result<Response, BlobError> {
         self.recent.asked_for(key);
         let reader = self.blobs.open(key, source).await?;
         let what = Representation {

@@ -10,6 +10,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use parking_lot::Mutex;
 use serde::Serialize;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use utoipa::ToSchema;
 
@@ -32,11 +33,22 @@ pub(super) struct Health {
 }
 
 /// What the tiers said last, and when. Cloning shares it.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Readiness(Arc<Mutex<Option<Said>>>);
+#[derive(Debug, Clone)]
+pub(super) struct Readiness(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    said: Mutex<Option<Said>>,
+    /// Whose turn it is to ask: the others wait for what that one is told.
+    turn: Semaphore,
+}
 
 /// When the tiers were asked, and why they are of no use, if so.
-type Said = (Instant, Option<String>);
+#[derive(Debug, Clone)]
+struct Said {
+    at: Instant,
+    reason: Option<String>,
+}
 
 /// `GET /health`: answers as long as the process can answer; the state of the tiers is in the statistics.
 #[utoipa::path(
@@ -88,16 +100,35 @@ fn unready(reason: impl Into<String>) -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, reason).after(PAUSE)
 }
 
+impl Default for Readiness {
+    fn default() -> Self {
+        Self(Arc::new(Shared { said: Mutex::default(), turn: Semaphore::new(1) }))
+    }
+}
+
 impl Readiness {
     /// Why the tiers are of no use, if so. They are asked once in a second, however many ask here.
     async fn reason(&self, stack: &Stack) -> Option<String> {
-        let known = self.0.lock().clone();
-        if let Some((_, reason)) = known.filter(|(at, _)| at.elapsed() < KEPT) {
+        self.told(|| ask(stack)).await
+    }
+
+    async fn told<F: Future<Output = Option<String>>>(&self, ask: impl FnOnce() -> F) -> Option<String> {
+        if let Some(Said { reason, .. }) = self.known() {
             return reason;
         }
-        let reason = ask(stack).await;
-        *self.0.lock() = Some((Instant::now(), reason.clone()));
+        // It is never closed.
+        let _turn = self.0.turn.acquire().await.ok();
+        if let Some(Said { reason, .. }) = self.known() {
+            return reason;
+        }
+        let reason = ask().await;
+        *self.0.said.lock() = Some(Said { at: Instant::now(), reason: reason.clone() });
         reason
+    }
+
+    /// What they said a moment ago.
+    fn known(&self) -> Option<Said> {
+        self.0.said.lock().clone().filter(|said| said.at.elapsed() < KEPT)
     }
 }
 
@@ -111,4 +142,29 @@ async fn ask(stack: &Stack) -> Option<String> {
     }
     let names: Vec<&str> = stats.tiers.iter().map(|tier| &*tier.name).collect();
     Some(format!("no tier is usable: {} cannot say what they hold", names.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_tiers_are_asked_once_in_a_second_however_many_ask() {
+        let (readiness, asked) = (Readiness::default(), AtomicUsize::new(0));
+        let ask = || async {
+            asked.fetch_add(1, Ordering::Relaxed);
+            tokio::time::advance(LIMIT / 4).await;
+            Some("they are away".to_owned())
+        };
+        for times in 1..3 {
+            let told = join_all((0..100).map(|_| readiness.told(ask))).await;
+            assert!(told.iter().all(Option::is_some));
+            assert_eq!(asked.load(Ordering::Relaxed), times);
+            tokio::time::advance(KEPT).await;
+        }
+    }
 }

@@ -9,6 +9,7 @@ use axum::extract::{Query, State};
 use axum::http::header::{self, HeaderMap, HeaderValue};
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use cache_blob::BlobError;
 use providers::{Failure, Link, Reason};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -68,42 +69,38 @@ pub(super) async fn play(
 ) -> Result<Response, Problem> {
     let media = &server.media;
     let choice = media.choice(place, index).await?;
-    match choice.way {
-        Way::Redirect => {
-            let (choice, link) = match media.link(place, &choice).await {
-                Err(error) if is_gone(&error) => {
-                    let choice = media.choice_anew(place, index).await?;
-                    let link = media.link(place, &choice).await?;
-                    (choice, link)
-                }
-                link => (choice, link?),
-            };
-            // What has taken the place of a stream may have to be played another way.
-            if choice.way == Way::Redirect { redirect(&link) } else { proxy(server, place, &choice, request).await }
-        }
-        Way::Proxy | Way::Torrent => proxy(server, place, &choice, request).await,
-    }
+    let gone = match answer(server, place, &choice, request).await {
+        Err(error) if is_gone(&error) => error,
+        answered => return Ok(answered?),
+    };
+    // What has taken the place of a stream may have to be played another way.
+    let anew = media.choice_anew(place, index).await?;
+    if anew == choice { Err(gone.into()) } else { Ok(answer(server, place, &anew, request).await?) }
 }
 
-/// Answers with the bytes of `choice`.
-async fn proxy(server: &Server, place: &Place, choice: &Choice, request: &Request<'_>) -> Result<Response, Problem> {
-    if choice.way == Way::Torrent {
-        server.media.torrents()?;
+/// Answers with `choice`, in its way.
+async fn answer(server: &Server, place: &Place, choice: &Choice, request: &Request<'_>) -> Result<Response, BlobError> {
+    let media = &server.media;
+    match choice.way {
+        Way::Redirect => return redirect(&media.link(place, choice).await?),
+        Way::Torrent => _ = media.torrents()?,
+        Way::Proxy => {}
     }
-    let source = StreamSource::new(&server.media, place, choice, server.player.client());
+    let source = StreamSource::new(media, place, choice, server.player.client());
     let response = server.player.show(&choice.key()?, source, Some(&choice.name), request).await?;
     Ok(played(response, choice.way))
 }
 
-fn redirect(link: &Link) -> Result<Response, Problem> {
+fn redirect(link: &Link) -> Result<Response, BlobError> {
     let location = HeaderValue::try_from(link.url.as_str());
-    let location =
-        location.map_err(|_| Problem::new(StatusCode::BAD_GATEWAY, "the link is none that a header holds"))?;
+    let location = location.map_err(|_| BlobError::lasting("the link is none that a header holds"))?;
     Ok((StatusCode::FOUND, [(header::LOCATION, location)]).into_response())
 }
 
-fn is_gone(error: &cache_core::Error) -> bool {
-    Failure::of(error).is_some_and(|failure| failure.reason() == Reason::NotFound)
+/// Whether the links have gone that a stream was chosen among.
+fn is_gone(error: &BlobError) -> bool {
+    let failure = if let BlobError::Failed(error) = error { Failure::of(error) } else { None };
+    failure.is_some_and(|failure| failure.reason() == Reason::NotFound)
 }
 
 /// A playlist of `streams` as this server plays them, by the name that it was asked by.

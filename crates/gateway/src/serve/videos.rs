@@ -212,8 +212,14 @@ pub(super) fn cache_headers(found: &Found) -> HeaderMap {
 async fn answer(server: &Server, asked: &Asked) -> Result<Response, Problem> {
     let request = request(&asked.media_url, asked.account.as_deref())?;
     let found = server.media.videos(asked.provider_name.as_deref(), &request).await?;
-    server.recent.asked_for_links(&found.provider, request.url());
+    server.recent.asked_for_links(&found.provider, &shown(&request));
     Ok(render(&request, &found))
+}
+
+/// The page of `request` as whoever reads figures may see it, filed as its links are.
+fn shown(request: &LinkRequest) -> String {
+    let page = request.canonical();
+    format!("{}/{}", page.source_type(), page.id())
 }
 
 fn render(request: &LinkRequest, found: &Found) -> Response {

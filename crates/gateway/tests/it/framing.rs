@@ -1,10 +1,11 @@
 //! Requests byte by byte: what is no request, or could be taken for two, is refused, and its connection ends.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use super::support::{Home, Server};
+use super::web::Answer;
 
 /// A request that would be answered with 200.
 const SECOND: &str = "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
@@ -189,4 +190,54 @@ fn trust_11_http_2_is_not_spoken() {
     let upgrade = "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings, close\r\n\
                    Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n";
     assert_eq!(answers(&server, upgrade.as_bytes()), [200]);
+}
+
+#[test]
+fn whatever_is_refused_is_a_problem_of_one_shape() {
+    let server = Server::start(&Home::new());
+    for (head, status) in [
+        ("GET /nowhere", 404),
+        ("GET /%ff", 400),
+        ("GET /dashboard/nothing.js", 404),
+        ("GET /dashboard/%ff", 400),
+        ("GET /api/jobs/nothing", 404),
+        ("GET /api/jobs/%ff", 400),
+        ("DELETE /api/jobs/%ff", 400),
+        ("GET /api/artifacts/nothing", 404),
+        ("GET /api/artifacts/%ff", 400),
+        ("GET /api/artifacts/nothing/frames/%ff.jpg", 400),
+        ("GET /api/entries?limit=many", 400),
+        ("GET /api/entries?prefix=%25zz", 400),
+        ("GET /api/entry", 400),
+        ("GET /api/explain?key=", 400),
+        ("DELETE /api/entries", 400),
+        ("DELETE /api/entries?pattern=a&dry_run=perhaps", 400),
+        ("POST /api/verify?tier=-1", 400),
+        ("POST /api/warm", 415),
+        ("POST /api/process\r\nContent-Type: application/json", 400),
+        ("POST /api/cache-config\r\nContent-Type: text/plain", 415),
+        ("POST /get-videos", 415),
+        ("GET /get-videos", 400),
+        ("GET /search", 400),
+        ("GET /play", 400),
+        ("GET /play/%ff", 400),
+        ("PUT /health", 405),
+        ("BREW /play", 405),
+        ("OPTIONS /search", 405),
+    ] {
+        for host in ["localhost", "evil.example"] {
+            let mut stream = TcpStream::connect(server.address).expect("a connection");
+            stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a limit");
+            let (start, lines) = head.split_once("\r\n").unwrap_or((head, ""));
+            let lines = if lines.is_empty() { String::new() } else { format!("{lines}\r\n") };
+            write!(stream, "{start} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{lines}\r\n").expect("sent");
+            let answer = Answer::read(&mut stream);
+            let status = if host == "localhost" { status } else { 421 };
+            assert_eq!(answer.status, status, "{head}: {answer:?}");
+            assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{head}: {answer:?}");
+            let told = answer.json();
+            assert_eq!(told["status"], status, "{head}: {told}");
+            assert!(told["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{head}: {told}");
+        }
+    }
 }

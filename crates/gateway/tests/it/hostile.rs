@@ -4,8 +4,12 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::origin::{Origin, saying};
+use super::site::{Page, Site};
 use super::support::{Home, Server};
+use super::web::{archive, escaped, get, post, serving};
 
 /// Asks for `url`; the head of the answer, in lower case, and what came with it.
 fn ask(server: &Server, method: &str, url: &str, headers: &str) -> String {
@@ -138,4 +142,25 @@ fn trust_04_a_weak_tag_of_an_origin_does_not_name_bytes_to_players() {
     assert!(tags.iter().all(|tag| tag.starts_with('"')), "{tags:?}");
     assert_ne!(tags[0], tags[2], "each opening of a weak one is a version of its own");
     assert_eq!(tags[1], tags[3], "a strong one is the same everywhere");
+}
+
+#[test]
+fn trust_32_figures_and_jobs_show_no_secret_of_the_addresses_that_were_asked_for() {
+    let (home, site) = (Home::new(), Site::new());
+    let item = json!({"files": [{"name": "a.mp4", "format": "MPEG4"}], "metadata": {"title": "Moon"}});
+    site.says("/metadata/moon", Page::json(&item));
+    let server = serving(&home, &archive("films", &site), &[]);
+    let page = "https://archive.org/details/moon?access_token=hush-in-query-of-links";
+    assert_eq!(get(&server, &format!("/get-videos?url={}", escaped(page))).status, 200);
+    let warmed = post(&server, "/api/warm", &json!({"addresses": ["https://a.example/sig/hush-in-path?token=hush"]}));
+    assert_eq!(warmed.status, 200, "{warmed:?}");
+    let url = site.url("/bot123:hush-in-path-of-a-film/a.mp4?token=hush");
+    assert_eq!(post(&server, "/api/process", &json!({ "url": url })).status, 202);
+    for (target, known) in [("/api/caches", "links:films:"), ("/api/jobs", "https://a.example/"), ("/api/entries", "")]
+    {
+        let told = String::from_utf8(get(&server, target).body).unwrap();
+        assert!(told.contains(known), "{told}");
+        let at = told.find("hush").map(|at| &told[at.saturating_sub(80)..told.len().min(at + 40)]);
+        assert_eq!(at, None, "in {target}");
+    }
 }

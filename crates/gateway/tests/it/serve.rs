@@ -102,3 +102,15 @@ fn a_directory_whose_name_is_no_text_is_served() {
     let server = Server::start_in(&home, &odd);
     assert!(server.ask("/api/cache-stats", "localhost").starts_with("HTTP/1.1 200"));
 }
+
+#[test]
+fn a_log_that_nobody_reads_holds_nobody_up() {
+    let home = Home::new();
+    let mut command = home.reelcache();
+    let server = Server::start_command(command.args(["serve", "--listen", "127.0.0.1:0"]).env("RUST_LOG", "debug"));
+    // Each has a line or two, and a pipe holds 64 KiB.
+    for number in 0..1_500 {
+        assert!(server.ask(&format!("/nothing-is-here-{number}"), "localhost").starts_with("HTTP/1.1 404"), "{number}");
+    }
+    assert_eq!(server.stop("-TERM").0, Some(0));
+}

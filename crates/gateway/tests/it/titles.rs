@@ -118,7 +118,9 @@ fn a_link_that_its_origin_refuses_is_asked_for_anew_and_played_on() {
     let server = serving(&home, &addon("addon", &site), &[]);
     // What was just loaded could not be had better.
     assert_eq!((play(&server, 0).status, site.asked("/stream/movie/tt0111161.json")), (502, 1));
-    streaming(&site, &json!([needing_a_header(&film.url(&signed(2)))]));
+    let mut anew = needing_a_header(&film.url(&signed(2)));
+    anew["behaviorHints"]["proxyHeaders"]["request"] = json!({"X-Anew": "yes"});
+    streaming(&site, &json!([anew]));
     let limit = Instant::now() + Duration::from_secs(30);
     let answer = loop {
         let answer = play(&server, 0);
@@ -130,6 +132,44 @@ fn a_link_that_its_origin_refuses_is_asked_for_anew_and_played_on() {
         std::thread::park_timeout(Duration::from_millis(200));
     };
     assert_eq!((&*answer.body, site.asked("/stream/movie/tt0111161.json")), (FILM, 2));
+    let last = film.heads().pop().expect("it was asked");
+    assert!(
+        last.contains("\nx-anew: yes") && !last.contains("\nreferer:"),
+        "a link is asked with its own headers: {last}"
+    );
+}
+
+#[test]
+fn streams_that_only_their_queries_tell_apart_are_played_each() {
+    let (home, films) = (Home::new(), Site::new());
+    for id in ["1", "2", "3"] {
+        films.says(&format!("/stream?id={id}"), Page::film(format!("film {id}").as_bytes()));
+    }
+    let streams: Vec<Value> =
+        ["1", "2", "3"].map(|id| needing_a_header(&films.url(&format!("/stream?id={id}")))).into();
+    let site = addon_with(&json!(streams));
+    let server = serving(&home, &addon("addon", &site), &[]);
+    for (index, film) in [(1, "film 2"), (0, "film 1"), (2, "film 3"), (1, "film 2")] {
+        assert_eq!(String::from_utf8(play(&server, index).body).unwrap(), film, "stream {index}");
+    }
+}
+
+#[test]
+fn a_stream_whose_links_were_written_anew_is_chosen_anew() {
+    let (home, films) = (Home::new(), Site::new());
+    for path in ["/one/a.mp4", "/two/a.mp4"] {
+        films.says(path, Page::film(path.as_bytes()));
+    }
+    let site = addon_with(&json!([needing_a_header(&films.url("/one/a.mp4"))]));
+    let table = format!("{}lifetime_seconds = 0\n", addon("addon", &site));
+    let server = serving(&home, &table, &[]);
+    assert_eq!(play(&server, 0).body, b"/one/a.mp4");
+    assert_eq!(server.stop("-TERM").0, Some(0));
+    streaming(&site, &json!([needing_a_header(&films.url("/two/a.mp4"))]));
+    let server = serving(&home, &table, &[]);
+    assert_eq!(send(&server, "DELETE /api/entries?pattern=streams:*", "").status, 200);
+    let answer = play(&server, 0);
+    assert_eq!((answer.status, &*answer.body), (200, &b"/two/a.mp4"[..]), "{answer:?}");
 }
 
 #[test]

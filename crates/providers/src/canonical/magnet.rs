@@ -6,8 +6,12 @@ use super::percent::{decoded, normal};
 
 /// The info hash of the magnet link whose part behind the scheme is `query`, in lower-case hexadecimal digits, with the
 /// files that it selects; several hashes, where it has several. Names, trackers and their passkeys are no part of it.
+///
+/// It is read as parsers of addresses read it, so that nobody fetches another one: what is before the question mark and behind
+/// a number sign does not count, and there is none with line breaks or tabs in it, which they leave out.
 pub(super) fn identity(query: &str) -> Option<String> {
-    let query = normal(query.strip_prefix('?').unwrap_or(query));
+    let query = query.strip_prefix('?').filter(|query| !query.contains(['\t', '\n', '\r']))?;
+    let query = normal(query.split('#').next().unwrap_or_default());
     let params = || query.split('&').filter_map(|pair| pair.split_once('='));
     // Several topics are numbered: xt.1, xt.2.
     let topics =

@@ -266,6 +266,10 @@ fn what_is_no_address_of_media_is_refused() {
         "ftp://example.org/a",
         "magnet:?dn=x",
         "magnet:?xt=urn:btih:short",
+        "magnet:a?b=c&xt=urn:btih:c12fe1c06bba254a9dc9f519b335aa7c1367a88a",
+        "magnet://a/?b=c&xt=urn:btih:c12fe1c06bba254a9dc9f519b335aa7c1367a88a",
+        "magnet:?x\tt=urn:btih:d12fe1c06bba254a9dc9f519b335aa7c1367a88a&xt=urn:btih:c12fe1c06bba254a9dc9f519b335aa7c1367a88a",
+        "magnet:?dn=a#&xt=urn:btih:c12fe1c06bba254a9dc9f519b335aa7c1367a88a",
         "spotify:track:short",
     ] {
         assert_eq!(Canonical::of(url).map_err(|error| error.kind()), Err(ErrorKind::Invalid), "{url}");

@@ -8,6 +8,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::net::lookup_host;
 use url::{Host, Url};
 
+use super::options::Limits;
 use crate::{Failure, Reason};
 
 /// Whether an address may be connected to.
@@ -42,13 +43,21 @@ impl fmt::Display for NotAdmitted {
 
 impl StdError for NotAdmitted {}
 
-/// Addresses in place of names do not come by the resolver.
-pub(super) fn is_admitted(url: &Url, admits: Admits) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => admits(address.into()),
+/// Why `url` is not asked, if so. Addresses in place of names do not come by the resolver.
+pub(super) fn refusal(url: &Url, limits: &Limits) -> Option<Failure> {
+    let is_admitted = match url.host() {
+        Some(Host::Ipv4(address)) => (limits.admits)(address.into()),
         // One of the fourth version may be written as one of the sixth.
-        Some(Host::Ipv6(address)) => admits(address.to_canonical()),
+        Some(Host::Ipv6(address)) => (limits.admits)(address.to_canonical()),
         _ => true,
+    };
+    let port = url.port_or_known_default().unwrap_or(0);
+    if !is_admitted {
+        Some(Failure::new(Reason::Forbidden, NotAdmitted.to_string()))
+    } else if !limits.ports.iter().any(|ports| ports.contains(&port)) {
+        Some(Failure::new(Reason::Forbidden, "the host is named with a port that is not fetched from"))
+    } else {
+        None
     }
 }
 

@@ -1,6 +1,7 @@
 //! `FetchOptions`: the limits of requests.
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +30,7 @@ pub(super) struct Limits {
     pub(super) hosts: usize,
     pub(super) max_pause: Duration,
     pub(super) admits: Admits,
+    pub(super) ports: Arc<[RangeInclusive<u16>]>,
 }
 
 impl FetchOptions {
@@ -46,6 +48,7 @@ impl FetchOptions {
             hosts: 1000,
             max_pause: 15 * MINUTE,
             admits: |_| true,
+            ports: Arc::new([0..=u16::MAX]),
         };
         Self { contact: None, name: None, limits, clock: Arc::new(SystemClock::new()) }
     }
@@ -133,6 +136,14 @@ impl FetchOptions {
     #[must_use]
     pub fn admit(mut self, admits: fn(IpAddr) -> bool) -> Self {
         self.limits.admits = admits;
+        self
+    }
+
+    /// Sets which ports are connected to, whoever names them. All unless set. Behind others than those of the web are services
+    /// that are not meant to be asked by strangers.
+    #[must_use]
+    pub fn ports(mut self, ports: impl IntoIterator<Item = RangeInclusive<u16>>) -> Self {
+        self.limits.ports = ports.into_iter().collect();
         self
     }
 

@@ -84,7 +84,7 @@ pub(super) fn bound_address(url: &str) -> Option<String> {
     Some(decoded(bound[1]).into_owned())
 }
 
-fn parts(url: &str) -> (&str, &str) {
+pub(super) fn parts(url: &str) -> (&str, &str) {
     let url = url.split_once('#').map_or(url, |(url, _)| url);
     url.split_once('?').unwrap_or((url, ""))
 }

@@ -310,6 +310,20 @@ async fn an_address_in_another_form_is_the_same_address() {
 }
 
 #[tokio::test]
+async fn trust_15_ports_that_are_not_named_are_not_asked_whoever_leads_there() {
+    let inner = Upstream::new(|_| Canned::bytes("text/plain", "inside")).await;
+    let target = inner.url.clone();
+    let leading = Upstream::new(move |_| Canned::status(302).header("location", &target)).await;
+    let port = |url: &str| url.rsplit(':').next().unwrap().trim_end_matches('/').parse::<u16>().unwrap();
+    let fetch = Fetch::new(fast().ports([80..=80, port(&leading.url)..=port(&leading.url)])).unwrap();
+    for url in [&inner.url, &leading.url] {
+        let failure = fetch.fetch(&Ask::get(url)).await.unwrap_err();
+        assert_eq!(failure.reason(), Reason::Forbidden, "{url}");
+    }
+    assert_eq!((inner.asked(), leading.asked()), (0, 1));
+}
+
+#[tokio::test]
 async fn no_pause_and_no_gap_is_too_long() {
     let upstream = Upstream::new(|_| Canned::status(429).header("retry-after", "18446744073709551615")).await;
     let fetch = Fetch::new(fast().max_pause(Duration::MAX).gap(Duration::MAX)).unwrap();

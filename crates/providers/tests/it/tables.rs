@@ -108,3 +108,11 @@ async fn an_option_that_is_missing_or_wrong_is_named_and_not_shown() {
         assert!(!format!("{error:?}").contains("secret"), "{error:?}");
     }
 }
+
+#[test]
+fn a_table_tells_at_which_ports_it_is_asked() {
+    let site = table(json!({"kind": "html", "hosts": ["films.example:8081", "[::1]:8082", "plain.example"],
+        "search": {"url": "http://films.example:8080/find?at={query}:9"}, "landmark": "none"}));
+    assert_eq!(site.ports(), [8081, 8082, 8080]);
+    assert!(table(json!({"kind": "podcast", "base_url": "https://films.example", "at_once": 3})).ports().is_empty());
+}

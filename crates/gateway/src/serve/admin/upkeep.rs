@@ -94,8 +94,8 @@ pub(in crate::serve) async fn warm(
     if wanted.addresses.len() > ops::WARM_STEP {
         return Err(Problem::bad_request(format!("more than {} addresses: send them in parts", ops::WARM_STEP)));
     }
-    let what = wanted.addresses.first().map_or("nothing", String::as_str);
-    let job = server.jobs.start(JobKind::Warm, what)?;
+    let what = wanted.addresses.first().map_or_else(|| "nothing".to_owned(), |address| providers::shown(address));
+    let job = server.jobs.start(JobKind::Warm, &what)?;
     let total = wanted.addresses.len() as u64;
     job.progress(0, Some(total));
     let warmed = unless_cancelled(&job, ops::warm(server.media.registry(), &wanted)).await?;
