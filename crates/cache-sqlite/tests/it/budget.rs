@@ -1,9 +1,19 @@
 //! Who leaves when there is no room, and what the file takes.
 
+use std::sync::Arc;
+
 use cache_core::{Backend, Role};
 use cache_sqlite::SqliteBackend;
+use cache_testkit::{EvictionLog, check_eviction_listener};
 
-use crate::support::{config, entry, fill, key, open};
+use crate::support::{clock, config, entry, fill, key, open};
+
+#[tokio::test]
+async fn who_listens_hears_of_what_left_by_itself_and_of_nothing_else() {
+    let (dir, clock, log) = (tempfile::tempdir().unwrap(), clock(), Arc::new(EvictionLog::default()));
+    let config = config(dir.path()).clock(clock.clone()).entries(4).listener(log.clone());
+    check_eviction_listener(&SqliteBackend::open(config).await.unwrap(), &clock, &log).await.unwrap();
+}
 
 #[tokio::test]
 async fn the_entry_put_longest_ago_leaves_first_unless_it_was_read() {
