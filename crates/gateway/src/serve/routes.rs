@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Router, middleware};
 
 use super::admin::{self, Events, Gate};
@@ -19,14 +19,17 @@ use super::recent::{self, Recent};
 use super::search::search;
 use super::stats::Snapshot;
 use super::stream::play_title;
+use super::ticket::{self, Tickets};
 use super::{cors, dashboard, framing, guard, metrics, page, problem, videos};
 use crate::config::{Effective, Secret, Serve};
 use crate::jobs::{JobReport, Jobs};
 use crate::media::Media;
+use crate::popular::Popular;
 use crate::processing::Processing;
 use crate::stack::Stack;
 
 pub(super) fn router(server: Server, key: Option<&Secret>) -> Router {
+    let server = server.with_tickets(key);
     let serve = &server.effective.config.serve;
     let shared = middleware::from_fn_with_state(serve.reach, cors::share);
     let gate = Arc::new(Gate::new(serve, key));
@@ -40,8 +43,10 @@ pub(super) fn router(server: Server, key: Option<&Secret>) -> Router {
         .route("/providers", get(videos::providers))
         .route("/search", get(search))
         .route("/get-videos", get(videos::get_videos).post(videos::post_videos))
+        .route("/api/play-ticket", post(ticket::issue))
         .layer(middleware::from_fn_with_state(bodies, framing::read_body))
         .layer(middleware::from_fn_with_state(gate.clone(), admin::pass_player))
+        .layer(middleware::from_fn_with_state(server.tickets.clone(), ticket::redeem))
         .route("/health", get(ready::health))
         .route("/ready", get(ready::ready))
         .merge(dashboard::routes())
@@ -87,6 +92,8 @@ pub(super) struct Server {
     pub(super) phase: Phase,
     pub(super) readiness: Readiness,
     pub(super) recent: Recent,
+    pub(super) popular: Popular,
+    pub(super) tickets: Tickets,
     /// What makes artifacts, where it does.
     pub(super) processing: Option<Processing>,
     started: std::time::Instant,
@@ -100,6 +107,8 @@ impl Server {
         let (effective, phase) = (Arc::new(effective), Phase::default());
         let (events, metrics, readiness) = (Events::new(&phase), Metrics::of(None), Readiness::default());
         let recent = player.recent().clone();
+        let popular = Popular::new(stack.tiers.clock().clone());
+        let tickets = Tickets::new(None, stack.tiers.clock().clone());
         Self {
             stack,
             player,
@@ -111,6 +120,8 @@ impl Server {
             phase,
             readiness,
             recent,
+            popular,
+            tickets,
             processing: None,
             started,
         }
@@ -129,6 +140,11 @@ impl Server {
     /// Makes artifacts and tells of them.
     pub(super) fn processing(self, processing: Processing) -> Self {
         Self { processing: Some(processing), ..self }
+    }
+
+    /// Lets players play by tickets that `key` seals.
+    fn with_tickets(self, key: Option<&Secret>) -> Self {
+        Self { tickets: Tickets::new(key, self.stack.tiers.clock().clone()), ..self }
     }
 
     pub(super) fn uptime(&self) -> Duration {
