@@ -58,7 +58,7 @@ async fn a_newcomer_stays_however_much_the_others_are_read() {
 #[tokio::test]
 async fn expired_entries_leave_before_living_ones() {
     let dir = tempfile::tempdir().unwrap();
-    let clock = crate::support::clock();
+    let clock = clock();
     let backend = SqliteBackend::open(config(dir.path()).entries(3).clock(clock.clone())).await.unwrap();
     backend.put(&key(0), entry(1, 10)).await.unwrap();
     let mut mortal = entry(1, 10);

@@ -35,7 +35,7 @@ fn issued(server: &Server, path: &str) -> String {
 
 #[test]
 fn who_may_read_has_a_film_played_by_a_player_that_sends_no_token() {
-    let (home, film) = (Home::new(), Origin::of((0..300_000).map(|at| at as u8).collect()));
+    let (home, film) = (Home::new(), Origin::of((0..300_000_u32).map(|at| at as u8).collect()));
     let server = for_others(&home);
     let path = format!("/play?url={}", escaped(&film.url("/a.mp4")));
     assert_eq!(get(&server, &path).status, 401);

@@ -241,7 +241,7 @@ mod tests {
         }
         assert!(hub.sender.len() <= BEHIND, "{} events wait", hub.sender.len());
         // Who has missed something begins anew rather than with a part of it.
-        assert_eq!(listener.stream().collect::<Vec<_>>().await, [Bytes::new(); 0]);
+        assert!(listener.stream().collect::<Vec<_>>().await.is_empty());
         assert_eq!((hub.sender.receiver_count(), hub.places.available_permits()), (0, MOST_LISTENERS));
     }
 

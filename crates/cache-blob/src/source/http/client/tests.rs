@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use super::*;
 
 /// Stands for an address of the public internet,
-const PUBLIC: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 1);
+const PUBLIC: Ipv4Addr = Ipv4Addr::LOCALHOST;
 /// and this one for one of this machine.
 const PRIVATE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
