@@ -5,6 +5,7 @@ mod escape;
 mod pattern;
 mod prefix;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
@@ -82,6 +83,18 @@ impl Key {
     /// The printed form.
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// What it was built from, in its order: parts as they were given, parameters as `name=value`.
+    ///
+    /// ```
+    /// # use cache_core::Key;
+    /// let key = Key::of("links").part("https://films.example/?a=1").param("lang", "en").build()?;
+    /// assert!(key.segments().eq(["links", "https://films.example/?a=1", "lang=en"]));
+    /// # Ok::<(), cache_core::Error>(())
+    /// ```
+    pub fn segments(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.text.split(':').map(escape::undo)
     }
 
     /// XXH3-64 of the printed form: the same in every process. It places a key, it never identifies one.
@@ -173,7 +186,7 @@ impl Serialize for Key {
 
 impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        let text = <Cow<'de, str>>::deserialize(deserializer)?;
         Self::parse(&text).map_err(serde::de::Error::custom)
     }
 }

@@ -70,6 +70,8 @@ pub enum Cause {
     Removed,
     /// The caller cleared everything.
     Cleared,
+    /// Its bytes did not verify.
+    Corrupt,
 }
 
 /// How one tier answered one read.

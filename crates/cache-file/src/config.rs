@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cache_core::{Clock, Error, ErrorKind, Key, PolicyKind, Result, SystemClock};
+use cache_core::{Clock, Error, ErrorKind, EvictionListener, Key, PolicyKind, Result, SystemClock};
 
 use crate::fs::{Fs, RealFs};
 use crate::volume::record;
@@ -39,6 +39,7 @@ pub struct FileConfig {
     pub(crate) inline_max: u64,
     pub(crate) volume_len: u64,
     pub(crate) fs: Arc<dyn Fs>,
+    pub(crate) listener: Option<Arc<dyn EvictionListener>>,
 }
 
 impl FileConfig {
@@ -56,6 +57,7 @@ impl FileConfig {
             inline_max: 2 << 10,
             volume_len: 256 << 20,
             fs: Arc::new(RealFs),
+            listener: None,
         }
     }
 
@@ -142,6 +144,14 @@ impl FileConfig {
     #[must_use]
     pub fn fs(mut self, fs: Arc<dyn Fs>) -> Self {
         self.fs = fs;
+        self
+    }
+
+    /// Who hears which entries the policy chose to drop, which expired and which did not verify, once that is on disk, on
+    /// the thread that writes; nobody unless set. It does not hear of what is gone when the directory is opened.
+    #[must_use]
+    pub fn listener(mut self, listener: Arc<dyn EvictionListener>) -> Self {
+        self.listener = Some(listener);
         self
     }
 

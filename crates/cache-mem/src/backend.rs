@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use cache_core::{
-    Backend, BackendInfo, Clock, Entry, Error, ErrorKind, Key, KeyPrefix, Limits, Meta, Result, Role, Stamp, Swept,
-    Timestamp, Usage,
+    Backend, BackendInfo, Cause, Clock, Entry, Error, ErrorKind, Evicted, Key, KeyPrefix, Limits, Meta, Result, Role,
+    Stamp, Swept, Timestamp, Usage,
 };
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
@@ -68,6 +68,14 @@ impl MemBackend {
             .clock(config.clock.clone());
         if let Some(shards) = config.shards {
             cache = cache.shards(shards);
+        }
+        if let Some(listener) = config.listener {
+            cache = cache.listener(move |key: &Key, entry: &Arc<Entry>, cause| {
+                if matches!(cause, Cause::Capacity | Cause::Expired) {
+                    let weight = Self::weight_of(key, entry);
+                    listener.evicted(&Evicted::new(key, cause, weight, entry.meta.stamp.instant()));
+                }
+            });
         }
         Self {
             name: config.name,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cache_core::{Clock, Entry, Key, PolicyKind, SystemClock};
+use cache_core::{Clock, Entry, EvictionListener, Key, PolicyKind, SystemClock};
 
 use crate::MemBackend;
 use crate::backend::{ENTRY_OVERHEAD, META_TEXT};
@@ -18,6 +18,7 @@ pub struct MemBackendBuilder {
     pub(crate) policy: PolicyKind,
     pub(crate) shards: Option<usize>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) listener: Option<Arc<dyn EvictionListener>>,
 }
 
 impl MemBackendBuilder {
@@ -30,6 +31,7 @@ impl MemBackendBuilder {
             policy: PolicyKind::default(),
             shards: None,
             clock: Arc::new(SystemClock::new()),
+            listener: None,
         }
     }
 
@@ -70,6 +72,12 @@ impl MemBackendBuilder {
     /// Sets the source of time. The default is a [`SystemClock`].
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// Sets who hears which entries the policy chose to drop, and which expired. Nobody does, unless set.
+    pub fn listener(mut self, listener: Arc<dyn EvictionListener>) -> Self {
+        self.listener = Some(listener);
         self
     }
 

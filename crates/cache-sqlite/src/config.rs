@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cache_core::{Clock, Error, ErrorKind, Limits, Result, SystemClock};
+use cache_core::{Clock, Error, ErrorKind, EvictionListener, Limits, Result, SystemClock};
 
 /// What an acknowledged write survives.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -36,6 +36,7 @@ pub struct SqliteConfig {
     pub(crate) patience: Duration,
     pub(crate) readers: usize,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) listener: Option<Arc<dyn EvictionListener>>,
 }
 
 impl SqliteConfig {
@@ -50,6 +51,7 @@ impl SqliteConfig {
             patience: Duration::from_secs(5),
             readers: 4,
             clock: Arc::new(SystemClock::new()),
+            listener: None,
         }
     }
 
@@ -104,6 +106,14 @@ impl SqliteConfig {
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// Who hears which entries left for want of room, which expired and which did not verify, once that is committed, on
+    /// the thread that writes; nobody unless set. It does not hear of what other processes drop.
+    #[must_use]
+    pub fn listener(mut self, listener: Arc<dyn EvictionListener>) -> Self {
+        self.listener = Some(listener);
         self
     }
 

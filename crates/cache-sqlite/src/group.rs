@@ -1,7 +1,7 @@
 //! `Group`: requests carried out in one transaction.
 
 use bytes::Bytes;
-use cache_core::{Entry, Key, Meta, Result, Stamp, Swept, Timestamp};
+use cache_core::{Cause, Entry, Key, Meta, Result, Stamp, Swept, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::config::SqliteConfig;
@@ -164,10 +164,10 @@ impl<'a> Group<'a> {
         let mut next = Stored::expired(self.connection, now)?;
         while let Some(expired) = next.take_if(|_| swept < limit) {
             expired.delete(self.connection, &mut self.state)?;
+            self.tally.left(expired, Cause::Expired);
             swept += 1;
             next = Stored::expired(self.connection, now)?;
         }
-        self.tally.expired += swept;
         Ok(Swept::new(swept, before.saturating_sub(self.state.bytes), next.is_some() && limit > 0))
     }
 
@@ -179,7 +179,7 @@ impl<'a> Group<'a> {
             self.connection.prepare_cached(sql)?.query_row([stored.body], |row| row.get(0)).optional()?;
         let is_whole = |record: &Record| body.as_ref().is_some_and(|body| record.holds(body));
         let is_key = Key::parse(key).is_ok();
-        if is_key && stored.record.as_ref().is_some_and(is_whole) { Ok(()) } else { self.drop_corrupt(&stored) }
+        if is_key && stored.record.as_ref().is_some_and(is_whole) { Ok(()) } else { self.drop_corrupt(stored) }
     }
 
     /// The row of `key` with its meta. One that does not verify is dropped.
@@ -188,14 +188,14 @@ impl<'a> Group<'a> {
         if let Some(meta) = stored.record.as_ref().map(|record| record.meta.clone()) {
             return Ok(Some((stored, meta)));
         }
-        self.drop_corrupt(&stored)?;
+        self.drop_corrupt(stored)?;
         Ok(None)
     }
 
-    fn drop_corrupt(&mut self, stored: &Stored) -> Outcome<()> {
+    fn drop_corrupt(&mut self, stored: Stored) -> Outcome<()> {
         tracing::warn!(key = stored.key, "an entry did not verify and is dropped");
         stored.delete(self.connection, &mut self.state)?;
-        self.tally.corrupt += 1;
+        self.tally.left(stored, Cause::Corrupt);
         // Its weight may be what was damaged.
         self.state = self.state.counted_anew(self.connection)?;
         Ok(())

@@ -1,6 +1,6 @@
 //! `State`: what the database holds in all, kept with it, and who leaves when there is no room.
 
-use cache_core::{Key, Limits, Role, Timestamp};
+use cache_core::{Cause, Key, Limits, Role, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -23,11 +23,22 @@ pub(crate) struct State {
 }
 
 /// What became of entries in one transaction.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) evicted: u64,
     pub(crate) expired: u64,
     pub(crate) corrupt: u64,
+    /// Those of them that were there before.
+    pub(crate) gone: Vec<Gone>,
+}
+
+/// A row that left by itself, as listeners are told.
+#[derive(Debug)]
+pub(crate) struct Gone {
+    pub(crate) key: String,
+    pub(crate) cause: Cause,
+    pub(crate) weight: u64,
+    pub(crate) made: Timestamp,
 }
 
 /// A row of the table of entries.
@@ -120,6 +131,20 @@ impl State {
     }
 }
 
+impl Tally {
+    /// `stored` was deleted for `cause`.
+    pub(crate) fn left(&mut self, stored: Stored, cause: Cause) {
+        match cause {
+            Cause::Expired => self.expired += 1,
+            Cause::Corrupt => self.corrupt += 1,
+            _ => self.evicted += 1,
+        }
+        let Stored { key, record, weight, .. } = stored;
+        let made = record.map_or(Timestamp::EPOCH, |record| record.meta.stamp.instant());
+        self.gone.push(Gone { key, cause, weight, made });
+    }
+}
+
 impl Stored {
     /// The row of `key`.
     pub(crate) fn find(connection: &Connection, key: &str) -> Outcome<Option<Self>> {
@@ -205,7 +230,7 @@ pub(crate) fn make_room(
     while state.exceeds(limits) {
         if let Some(expired) = Stored::expired(connection, now)? {
             expired.delete(connection, state)?;
-            tally.expired += 1;
+            tally.left(expired, Cause::Expired);
             continue;
         }
         let victim = Stored::next_to_leave(connection, key)?;
@@ -216,7 +241,7 @@ pub(crate) fn make_room(
             }
             Some(victim) => {
                 victim.delete(connection, state)?;
-                tally.evicted += 1;
+                tally.left(victim, Cause::Capacity);
             }
             None => {
                 if let Some(refused) = Stored::find(connection, key)? {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use cache_core::{Error, ErrorKind, Key, Usage};
+use cache_core::{Error, ErrorKind, Evicted, Key, Usage};
 use parking_lot::{Mutex, RwLock};
 use rusqlite::Connection;
 
@@ -13,7 +13,7 @@ use crate::database::Database;
 use crate::error::{Fault, Outcome};
 use crate::place::{Identity, Place};
 use crate::report::OpenReport;
-use crate::room::{State, Tally};
+use crate::room::{Gone, State, Tally};
 
 /// Keys that were read and wait to be noted in the database, at most.
 const NOTED: usize = 1024;
@@ -109,11 +109,19 @@ impl Shared {
         std::mem::take(&mut self.seen.lock())
     }
 
-    pub(crate) fn count(&self, tally: Tally) {
+    /// Counts what became of entries, and tells the listener.
+    pub(crate) fn count(&self, tally: &Tally) {
         // Relaxed: each is a lone sum.
         self.evicted.fetch_add(tally.evicted, Ordering::Relaxed);
         self.expired.fetch_add(tally.expired, Ordering::Relaxed);
         self.corrupt.fetch_add(tally.corrupt, Ordering::Relaxed);
+        let Some(listener) = &self.config.listener else { return };
+        for Gone { key, cause, weight, made } in &tally.gone {
+            // What is damaged may have no key.
+            if let Ok(key) = Key::parse(key) {
+                listener.evicted(&Evicted::new(&key, *cause, *weight, *made));
+            }
+        }
     }
 
     pub(crate) fn usage(&self, state: State) -> Usage {

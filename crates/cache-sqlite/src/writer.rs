@@ -87,7 +87,7 @@ impl Writer {
         let answers = requests.iter().map(|request| group.apply(request)).collect::<Outcome<Vec<_>>>()?;
         let tally = group.finish()?;
         transaction.commit()?;
-        shared.count(tally);
+        shared.count(&tally);
         give_back(&open.connection).unwrap_or_else(|error| {
             tracing::debug!(%error, "free pages of the database were not given back");
         });

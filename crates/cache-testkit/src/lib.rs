@@ -10,7 +10,7 @@
 //! * [`for_each_drop_point`], [`drop_at`]: futures dropped after every poll; [`check_dropped_methods`] does so with all
 //!   methods of a backend
 //! * [`servers`] and [`proxy`]: real servers as child processes, and a bad network before them
-//! * [`check_policy`]: the laws of an eviction policy of one's own
+//! * [`check_policy`]: the laws of an eviction policy of one's own; [`check_eviction_listener`]: that a backend tells what left
 //! * [`alone`], [`MemoryRise`]: a test in a process of its own, and its memory
 //! * [`Rng`], [`body_of`], [`entry`], [`eventually`]: small helpers
 //!
@@ -32,6 +32,7 @@ mod bodies;
 mod case;
 mod conformance;
 mod drops;
+mod evictions;
 mod faulty;
 mod fleet;
 pub mod linear;
@@ -49,6 +50,7 @@ pub use bench::{Bench, Conditions, Fixture, Opened, Stamps};
 pub use bodies::{body_of, entry, writer_of};
 pub use case::Case;
 pub use drops::{DropPoint, check_dropped_methods, drop_after, drop_at, for_each_drop_point};
+pub use evictions::{EvictionLog, HeardEviction, check_eviction_listener};
 pub use faulty::{Fault, Faulty, Operation, Plan};
 pub use fleet::{Fleet, LocalBackplane, LocalLeases};
 pub use naive::NaiveModel;

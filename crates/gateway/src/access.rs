@@ -13,6 +13,7 @@ use crate::beacon;
 use crate::config::Effective;
 use crate::media::Providers;
 use crate::ops::{self, Cleared, Cursor, Dropped, Explained, Page, Verified, Wanted, Warmed};
+use crate::popular::{Popular, PopularPage};
 use crate::remote::Remote;
 use crate::serve::Snapshot;
 use crate::stack::{Plan, Stack};
@@ -33,7 +34,7 @@ pub(crate) enum Access {
 /// What looks links up, in this process or in the server.
 #[derive(Debug)]
 pub(crate) enum Warmer {
-    Direct(Registry),
+    Direct(Registry, Stack),
     Server(Remote),
 }
 
@@ -150,7 +151,7 @@ impl Access {
     /// What looks links up.
     pub(crate) async fn warmer(&self, effective: &Effective) -> Result<Warmer> {
         Ok(match self {
-            Self::Direct(stack) => Warmer::Direct(Providers::open(stack, effective).await?.registry),
+            Self::Direct(stack) => Warmer::Direct(Providers::open(stack, effective).await?.registry, stack.clone()),
             Self::Server(remote) => Warmer::Server(remote.clone()),
         })
     }
@@ -165,16 +166,33 @@ impl Access {
 }
 
 impl Warmer {
-    pub(crate) async fn warm(&self, wanted: &Wanted) -> Result<Vec<Warmed>> {
+    pub(crate) async fn warm(&self, wanted: Wanted) -> Result<Vec<Warmed>> {
         match self {
-            Self::Direct(registry) => ops::warm(registry, wanted).await,
-            Self::Server(remote) => remote.send("/api/warm", wanted).await,
+            Self::Direct(registry, _) => ops::warm(registry, ops::pages(wanted, Vec::new())).await,
+            Self::Server(remote) => remote.send("/api/warm", &wanted).await,
+        }
+    }
+
+    /// The `most` pages whose links are asked for most: those that a server counts, or counted before it ended.
+    pub(crate) async fn popular(&self, most: usize, provider: Option<&str>) -> Result<Vec<PopularPage>> {
+        match self {
+            Self::Direct(registry, stack) => {
+                // As the server does, to which it is told.
+                provider.map_or(Ok(()), |provider| registry.get(provider).map(drop))?;
+                Ok(ops::popular(registry, &Popular::load(&stack.tiers).await, most, provider))
+            }
+            Self::Server(remote) => {
+                let most = most.to_string();
+                let query: Vec<(&str, &str)> =
+                    [("limit", most.as_str())].into_iter().chain(provider.map(|name| ("provider", name))).collect();
+                remote.json(Method::GET, "/api/popular", &query).await
+            }
         }
     }
 
     pub(crate) async fn close(&self) -> Result<()> {
         match self {
-            Self::Direct(registry) => registry.close().await,
+            Self::Direct(registry, _) => registry.close().await,
             Self::Server(_) => Ok(()),
         }
     }

@@ -149,8 +149,12 @@ pub(crate) struct VerifyArgs {
 #[derive(Debug, Args)]
 pub(crate) struct WarmArgs {
     /// Addresses of pages, as the provider knows them, and videos, or folders with videos in them
-    #[arg(required = true, value_name = "ADDRESS|PATH")]
+    #[arg(required_unless_present = "popular", value_name = "ADDRESS|PATH")]
     pub(crate) addresses: Vec<String>,
+
+    /// Look so many of the pages up whose links the server is asked for most
+    #[arg(long, value_name = "COUNT", value_parser = value_parser!(u32).range(1..=1_000))]
+    pub(crate) popular: Option<u32>,
 
     /// The provider, by its name in the configuration; unless given, the first one by name
     #[arg(long, value_name = "NAME")]

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use crate::stack::Stack;
 
 pub(crate) use verify::{Cursor, Verified, verify};
-pub(crate) use warm::{STEP as WARM_STEP, Wanted, Warmed, warm};
+pub(crate) use warm::{STEP as WARM_STEP, Wanted, Warmed, pages, popular, warm};
 
 /// The header in which the server tells the meta of an entry, as JSON.
 pub(crate) const META_HEADER: &str = "reelcache-meta";

@@ -21,6 +21,7 @@ mod routes;
 mod search;
 mod stats;
 mod stream;
+mod ticket;
 mod videos;
 
 use std::io::Write;
@@ -37,6 +38,7 @@ use crate::beacon::{self, Beacon};
 use crate::config::{Config, Effective, Secret, Serve};
 use crate::exit::Exit;
 use crate::media::Media;
+use crate::popular::Keeper;
 use crate::processing::Processing;
 use crate::signals::Stop;
 use crate::stack::Stack;
@@ -118,13 +120,16 @@ impl Front {
             .in_phase(self.phase.clone())
             .measured_by(&self.recorder)
             .processing(processing.clone())
+            .with_tickets(key.as_ref())
             .server();
+        let popular = Keeper::start(server.popular.clone(), stack.tiers.clone());
         drop(self.router.send_replace(routes::router(server.clone(), key.as_ref())));
         self.phase.enter(At::Serving);
         let beacon = beacon(config, self.address, key.as_ref());
         announce(&format!("serving http://{}/ from {}", self.address, stack.places.join(", ")));
         let ended = (&mut self.connections.0).await;
         drop(beacon);
+        popular.close().await;
         // What one of them fails at keeps none of the others from storing what it has.
         let closed = [
             processing.close().await,

@@ -7,16 +7,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cache_core::{Backend, Error, ErrorKind, PolicyKind, Result};
+use cache_core::{Backend, Error, ErrorKind, EvictionListener, PolicyKind, Result, SystemClock};
 use cache_file::{FileBackend, FileConfig};
 use cache_layers::{Algorithm, Breaker, Compressed, Metered, Signed, SigningKey};
-use cache_mem::MemBackend;
+use cache_mem::{MemBackend, MemBackendBuilder};
 use cache_redis::{RedisBackend, RedisOptions, Start};
 use cache_s3::{ObjectBackend, ObjectConfig};
 use cache_sqlite::{SqliteBackend, SqliteConfig};
 use cache_tiered::{Forecast, TierOptions, Tiered};
 
 use crate::config::Cache;
+use crate::evictions::Evictions;
 use crate::tiers::TierKind;
 use crate::units::ByteCount;
 use lived::Lived;
@@ -43,6 +44,8 @@ pub(crate) struct Part {
     pub(crate) name: Arc<str>,
     pub(crate) kind: TierKind,
     pub(crate) backend: Arc<dyn Backend>,
+    /// What left it by itself last; of Redis and object stores, which drop by themselves, nothing is known.
+    pub(crate) evictions: Arc<Evictions>,
 }
 
 /// The tiers that the user asks for, not yet opened.
@@ -59,7 +62,7 @@ pub(crate) struct Plan {
 
 #[derive(Debug)]
 enum Planned {
-    Memory(ByteCount, MemBackend),
+    Memory(ByteCount, MemBackendBuilder),
     File(PathBuf, FileConfig),
     Sqlite(SqliteConfig),
     Redis(String, RedisOptions),
@@ -92,9 +95,11 @@ impl Plan {
             let options = if has_large && !tier.is_large() { small() } else { TierOptions::new() };
             let kind = tier.kind();
             // What nobody signed is counted as the miss that it is, so its measure is around it.
-            let opened: Arc<dyn Backend> = Arc::new(Metered::new(signed(kind, tier.open().await?, &self.keys)));
+            let evictions = Arc::new(Evictions::new(Arc::new(SystemClock::new())));
+            let opened = signed(kind, tier.open(evictions.clone()).await?, &self.keys);
+            let opened: Arc<dyn Backend> = Arc::new(Metered::new(opened));
             let backend = layered(kind, opened, compresses, longest.clone());
-            parts.push(Part { name: backend.info().name, kind, backend: backend.clone() });
+            parts.push(Part { name: backend.info().name, kind, backend: backend.clone(), evictions });
             builder = builder.tier_with(backend, options);
         }
         Ok(Stack { tiers: builder.build()?, places, parts: parts.into(), longest })
@@ -142,8 +147,7 @@ impl Planned {
         Ok(match kind {
             TierKind::Memory => {
                 let memory = MemBackend::builder(cache.memory.0).entries(entries);
-                let memory = memory.policy(cache.policy.unwrap_or_default());
-                Self::Memory(cache.memory, memory.build())
+                Self::Memory(cache.memory, memory.policy(cache.policy.unwrap_or_default()))
             }
             TierKind::File => {
                 let dir = cache.directory()?;
@@ -183,13 +187,14 @@ impl Planned {
         }
     }
 
-    async fn open(self) -> Result<Arc<dyn Backend>> {
+    /// `listener` hears of what leaves it by itself, where that is this process's doing.
+    async fn open(self, listener: Arc<dyn EvictionListener>) -> Result<Arc<dyn Backend>> {
         Ok(match self {
-            Self::Memory(_, memory) => Arc::new(memory),
-            Self::File(_, config) => Arc::new(FileBackend::open(config).await?),
+            Self::Memory(_, memory) => Arc::new(memory.listener(listener).build()),
+            Self::File(_, config) => Arc::new(FileBackend::open(config.listener(listener)).await?),
             Self::Sqlite(config) => {
                 make_folder_of(config.path()).await?;
-                Arc::new(SqliteBackend::open(config).await?)
+                Arc::new(SqliteBackend::open(config.listener(listener)).await?)
             }
             // What is out of reach is not asked by everyone.
             Self::Redis(_, redis) => Arc::new(Breaker::new(RedisBackend::open(redis).await?)),

@@ -4,6 +4,7 @@
 //! characters. A key therefore never holds a literal `*` or `?`, and a [`KeyPattern`](super::KeyPattern) needs no
 //! escape syntax of its own.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write};
 
 const HEX: &[u8; 16] = b"0123456789ABCDEF";
@@ -43,6 +44,21 @@ impl Write for Escaping<'_> {
         }
         Ok(())
     }
+}
+
+/// The text whose escaped form is `segment`.
+pub(super) fn undo(segment: &str) -> Cow<'_, str> {
+    if !segment.contains('%') {
+        return Cow::Borrowed(segment);
+    }
+    let (bytes, mut plain, mut at) = (segment.as_bytes(), Vec::with_capacity(segment.len()), 0);
+    while let Some(&byte) = bytes.get(at) {
+        let digits = (byte == b'%').then(|| Some((hex(*bytes.get(at + 1)?)?, hex(*bytes.get(at + 2)?)?))).flatten();
+        plain.push(digits.map_or(byte, |(high, low)| (high << 4) | low));
+        at += if digits.is_some() { 3 } else { 1 };
+    }
+    // A key holds nothing else than what is escaped here.
+    Cow::Owned(String::from_utf8_lossy(&plain).into_owned())
 }
 
 /// Checks that `text` is what escaping prints (separators aside); the error is the offending byte's position.

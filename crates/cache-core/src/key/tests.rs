@@ -45,6 +45,7 @@ proptest! {
         if let Ok(key) = build(&parts, &params) {
             prop_assert_eq!(&Key::parse(key.as_str()).unwrap(), &key);
             prop_assert!(!key.as_str().contains(char::is_control));
+            prop_assert!(key.segments().take(parts.len()).eq(parts.iter().map(String::as_str)));
         }
     }
 

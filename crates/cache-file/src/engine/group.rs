@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use cache_core::{Cause, Departure, Entry, Key, Meta, Result, Role, Stamp, Swept, Timestamp};
+use cache_core::{Cause, Departure, Entry, Evicted, Key, Meta, Result, Role, Stamp, Swept, Timestamp};
 
 use super::{Live, Ref, Shared, Side, Spot};
 use crate::index::record::{self, Indexed};
@@ -46,6 +46,17 @@ pub(super) struct Plan {
     evicted: u64,
     expired: u64,
     corrupt: u64,
+    /// Those of them that the index named.
+    gone: Vec<Gone>,
+}
+
+/// An entry that left by itself, as listeners are told.
+#[derive(Debug)]
+struct Gone {
+    key: Key,
+    cause: Cause,
+    weight: u64,
+    made: Timestamp,
 }
 
 /// An entry of the index that left the catalog.
@@ -225,8 +236,8 @@ impl Plan {
             Prepared::Discard(key, generation) => {
                 let found = live.catalog.peek(&key, Timestamp::EPOCH);
                 if found.is_some_and(|found| found.generation == generation) {
-                    self.corrupt += 1;
-                    self.depart_all(live.catalog.remove(&key, now));
+                    let left = live.catalog.remove(&key, now);
+                    self.depart_all(left.map(|departure| Departure { cause: Cause::Corrupt, ..departure }));
                     self.before.get_mut(&key).into_iter().for_each(|departed| departed.is_doubtful = true);
                 }
                 Answer::Done
@@ -265,9 +276,13 @@ impl Plan {
             match cause {
                 Cause::Capacity => self.evicted += 1,
                 Cause::Expired if entry.spot.get().is_some() => self.expired += 1,
+                Cause::Corrupt => self.corrupt += 1,
                 _ => {}
             }
             if entry.spot.get().is_some() {
+                if matches!(cause, Cause::Capacity | Cause::Expired | Cause::Corrupt) {
+                    self.gone.push(Gone { key: key.clone(), cause, weight, made: entry.stamp.instant() });
+                }
                 self.before.insert(key, Departed { entry, weight, is_doubtful: false });
             } else if self.bodies.get(&key).is_some_and(|body| body.generation == entry.generation) {
                 self.bodies.remove(&key);
@@ -349,6 +364,10 @@ impl Plan {
         counters.evicted.fetch_add(self.evicted, Ordering::Relaxed);
         counters.expired.fetch_add(self.expired, Ordering::Relaxed);
         counters.corrupt.fetch_add(self.corrupt, Ordering::Relaxed);
+        let Some(listener) = &shared.config.listener else { return };
+        for Gone { key, cause, weight, made } in &self.gone {
+            listener.evicted(&Evicted::new(key, *cause, *weight, *made));
+        }
     }
 }
 

@@ -1,12 +1,22 @@
 //! What stays when there is no room: costly entries, marks, and what was read before a restart.
 
 use std::fs;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cache_core::{Backend, Clock, Entry, PolicyKind, Role};
 use cache_file::FileBackend;
+use cache_testkit::{EvictionLog, check_eviction_listener};
 
 use crate::support::{clock, config, entry, key, meta};
+
+#[tokio::test]
+async fn who_listens_hears_of_what_left_by_itself_and_of_nothing_else() {
+    let (dir, clock, log) = (tempfile::tempdir().unwrap(), clock(), Arc::new(EvictionLog::default()));
+    let config = config(dir.path()).clock(clock.clone()).entries(4).policy(PolicyKind::Lru).listener(log.clone());
+    let backend = FileBackend::open(config).await.unwrap();
+    check_eviction_listener(&backend, &clock, &log).await.unwrap();
+}
 
 #[tokio::test]
 async fn costly_entries_outlast_cheap_ones_under_gdsf() {

@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
-use cache_core::{Backend, Entry};
+use cache_core::{Backend, Cause, Entry};
 use cache_file::{FileBackend, FileConfig};
+use cache_testkit::EvictionLog;
 
 use crate::support::{config, entry, fill, is_whole, key, meta, mixed, open, volume};
 
@@ -46,6 +48,21 @@ async fn a_flipped_bit_anywhere_in_a_record_is_a_miss() {
         fs::write(volume(dir.path(), 1), bytes).unwrap();
         is_dropped(&backend, &format!("byte {position}")).await;
     }
+}
+
+#[tokio::test]
+async fn who_listens_hears_of_what_did_not_verify() {
+    let (dir, log) = (tempfile::tempdir().unwrap(), Arc::new(EvictionLog::default()));
+    let backend = FileBackend::open(config(dir.path()).listener(log.clone())).await.unwrap();
+    backend.put(&key(0), entry(1, 5_000)).await.unwrap();
+    fs::OpenOptions::new().write(true).open(volume(dir.path(), 1)).unwrap().set_len(40).unwrap();
+    assert_eq!(backend.get(&key(0)).await.unwrap(), None);
+    // The count comes with the news.
+    assert_eq!(backend.usage().await.unwrap().corrupt, 1);
+    assert_eq!(
+        log.heard().iter().map(|heard| (&heard.key, heard.cause)).collect::<Vec<_>>(),
+        [(&key(0), Cause::Corrupt)]
+    );
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use cache_core::{
     ttl,
 };
 use cache_mem::{MemBackend, MemBackendBuilder};
+use cache_testkit::{EvictionLog, check_eviction_listener};
 use futures_util::StreamExt;
 use proptest::prelude::*;
 
@@ -30,6 +31,13 @@ fn on(clock: &Arc<ManualClock>, capacity: u64) -> MemBackendBuilder {
 
 fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::new(START))
+}
+
+#[tokio::test]
+async fn who_listens_hears_of_what_left_by_itself_and_of_nothing_else() {
+    let (clock, log) = (clock(), Arc::new(EvictionLog::default()));
+    let backend = on(&clock, 1 << 20).entries(4).shards(1).policy(PolicyKind::Lru).listener(log.clone()).build();
+    check_eviction_listener(&backend, &clock, &log).await.unwrap();
 }
 
 #[tokio::test]

@@ -1,9 +1,19 @@
 //! Who leaves when there is no room, and what the file takes.
 
+use std::sync::Arc;
+
 use cache_core::{Backend, Role};
 use cache_sqlite::SqliteBackend;
+use cache_testkit::{EvictionLog, check_eviction_listener};
 
-use crate::support::{config, entry, fill, key, open};
+use crate::support::{clock, config, entry, fill, key, open};
+
+#[tokio::test]
+async fn who_listens_hears_of_what_left_by_itself_and_of_nothing_else() {
+    let (dir, clock, log) = (tempfile::tempdir().unwrap(), clock(), Arc::new(EvictionLog::default()));
+    let config = config(dir.path()).clock(clock.clone()).entries(4).listener(log.clone());
+    check_eviction_listener(&SqliteBackend::open(config).await.unwrap(), &clock, &log).await.unwrap();
+}
 
 #[tokio::test]
 async fn the_entry_put_longest_ago_leaves_first_unless_it_was_read() {
@@ -48,7 +58,7 @@ async fn a_newcomer_stays_however_much_the_others_are_read() {
 #[tokio::test]
 async fn expired_entries_leave_before_living_ones() {
     let dir = tempfile::tempdir().unwrap();
-    let clock = crate::support::clock();
+    let clock = clock();
     let backend = SqliteBackend::open(config(dir.path()).entries(3).clock(clock.clone())).await.unwrap();
     backend.put(&key(0), entry(1, 10)).await.unwrap();
     let mut mortal = entry(1, 10);

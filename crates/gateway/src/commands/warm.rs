@@ -14,6 +14,7 @@ use crate::cli::WarmArgs;
 use crate::config::Effective;
 use crate::exit::Exit;
 use crate::ops::{self, Wanted, Warmed};
+use crate::popular::PopularPage;
 use crate::process::Maker;
 use crate::text::one_line;
 use crate::window::{self, Turn};
@@ -67,7 +68,10 @@ struct Warming<'a> {
 /// What is done at once.
 #[derive(Debug, Clone)]
 enum Step {
-    Links(Vec<String>),
+    /// So many of the pages that are asked for most when their turn comes.
+    Popular(usize),
+    /// Pages of a provider, or of the first one.
+    Links(Option<String>, Vec<String>),
     Video(PathBuf),
 }
 
@@ -75,9 +79,10 @@ impl<'a> Warming<'a> {
     async fn new(access: &Access, effective: &Effective, args: &'a WarmArgs) -> Result<Self> {
         let (videos, links): (Vec<&String>, Vec<&String>) =
             args.addresses.iter().partition(|address| PathBuf::from(address).exists());
-        let at_once = if args.per_minute.is_some() { 1 } else { ops::WARM_STEP };
-        let links = links.chunks(at_once).map(|links| Step::Links(links.iter().map(|&link| link.clone()).collect()));
-        let mut left: VecDeque<Step> = links.collect();
+        let part =
+            |links: &[&String]| Step::Links(args.provider.clone(), links.iter().map(|&link| link.clone()).collect());
+        let mut left: VecDeque<Step> = links.chunks(at_once(args)).map(part).collect();
+        left.extend(args.popular.map(|most| Step::Popular(most as usize)));
         let warmer = if left.is_empty() { None } else { Some(access.warmer(effective).await?) };
         let mut exit = Exit::Done;
         let maker = match access {
@@ -108,7 +113,15 @@ impl<'a> Warming<'a> {
             sleep_until(self.next).await;
             self.next = Instant::now() + pause;
             match step {
-                Step::Links(addresses) => self.links(addresses).await?,
+                Step::Popular(most) => {
+                    let found = self.popular(most).await?;
+                    self.left.pop_front();
+                    found.into_iter().rev().for_each(|step| self.left.push_front(step));
+                    // It was no lookup.
+                    self.next = Instant::now();
+                    continue;
+                }
+                Step::Links(provider, addresses) => self.links(provider, addresses).await?,
                 Step::Video(path) => self.video(path).await?,
             }
             self.left.pop_front();
@@ -119,9 +132,25 @@ impl<'a> Warming<'a> {
         Ok(())
     }
 
-    async fn links(&mut self, addresses: Vec<String>) -> Result<()> {
+    /// What is to be done for the pages that are asked for most at this moment.
+    async fn popular(&self, most: usize) -> Result<Vec<Step>> {
+        let Some(warmer) = &self.warmer else { return Ok(Vec::new()) };
+        let mut found: Vec<Step> = Vec::new();
+        for PopularPage { provider, page, .. } in warmer.popular(most, self.args.provider.as_deref()).await? {
+            match found.last_mut() {
+                // The most popular come first, so those of another provider wait for their turn.
+                Some(Step::Links(Some(before), pages)) if *before == provider && pages.len() < at_once(self.args) => {
+                    pages.push(page);
+                }
+                _ => found.push(Step::Links(Some(provider), vec![page])),
+            }
+        }
+        Ok(found)
+    }
+
+    async fn links(&mut self, provider: Option<String>, addresses: Vec<String>) -> Result<()> {
         let Some(warmer) = &self.warmer else { return Ok(()) };
-        let looked_up = warmer.warm(&Wanted { provider: self.args.provider.clone(), addresses }).await?;
+        let looked_up = warmer.warm(Wanted { provider, addresses, popular: 0 }).await?;
         if self.args.target.json {
             self.out.json_lines(&looked_up)?;
         }
@@ -177,10 +206,16 @@ impl<'a> Warming<'a> {
 impl Step {
     fn len(&self) -> usize {
         match self {
-            Self::Links(links) => links.len(),
+            Self::Popular(most) => *most,
+            Self::Links(_, links) => links.len(),
             Self::Video(_) => 1,
         }
     }
+}
+
+/// How many pages are looked up in one step.
+fn at_once(args: &WarmArgs) -> usize {
+    if args.per_minute.is_some() { 1 } else { ops::WARM_STEP }
 }
 
 fn no_calendar(error: jiff::Error) -> Error {

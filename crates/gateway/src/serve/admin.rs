@@ -33,6 +33,7 @@ pub(super) fn routes(gate: &Arc<Gate>) -> Router<Server> {
         .route("/api/sweep", post(upkeep::sweep))
         .route("/api/verify", post(upkeep::verify))
         .route("/api/warm", post(upkeep::warm))
+        .route("/api/popular", get(upkeep::popular))
         .route("/api/links/report", post(videos::report))
         .route("/api/cache-config", get(config::show).post(config::act))
         .route("/api/cache-stats", get(config::stats))

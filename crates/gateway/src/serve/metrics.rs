@@ -68,6 +68,8 @@ const ROUTES: &[&str] = &[
     "/api/openapi.json",
     "/api/process",
     "/api/caches",
+    "/api/play-ticket",
+    "/api/popular",
     "/plain",
     "/test-source-selection",
 ];

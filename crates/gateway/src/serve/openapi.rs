@@ -1,5 +1,7 @@
 //! The description of the interface, and a page that shows it.
 
+pub(super) mod answers;
+
 use std::fmt::Write;
 
 use axum::Router;
@@ -14,7 +16,7 @@ use utoipa::{Modify, OpenApi};
 use super::admin::{caches, config, entries, events, jobs, upkeep};
 use super::problem::Problem;
 use super::routes::Server;
-use super::{artifacts, metrics, play, ready, search, stream, videos};
+use super::{artifacts, metrics, play, ready, search, stream, ticket, videos};
 
 /// Everything that the server answers but its pages.
 #[derive(OpenApi)]
@@ -28,6 +30,7 @@ use super::{artifacts, metrics, play, ready, search, stream, videos};
         upkeep::sweep,
         upkeep::verify,
         upkeep::warm,
+        upkeep::popular,
         config::show,
         config::stats,
         caches::show,
@@ -55,6 +58,7 @@ use super::{artifacts, metrics, play, ready, search, stream, videos};
         artifacts::embeddings,
         play::play,
         stream::play_title,
+        ticket::issue,
     ),
     components(schemas(Problem)),
     modifiers(&Token)

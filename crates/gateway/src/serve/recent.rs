@@ -37,6 +37,7 @@ struct Inner {
 
 /// A key that is asked for often.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AskedFor)]
 pub(super) struct Asked {
     key: String,
     /// Requests, of which one an hour ago counts half.

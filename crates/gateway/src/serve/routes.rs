@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Router, middleware};
 
 use super::admin::{self, Events, Gate};
@@ -22,10 +22,12 @@ use super::recent::Recent;
 use super::search::search;
 use super::stats::Snapshot;
 use super::stream::play_title;
+use super::ticket::{self, Tickets};
 use super::{cors, dashboard, page, videos};
 use crate::config::{Effective, Secret, Serve};
 use crate::jobs::{JobReport, Jobs};
 use crate::media::Media;
+use crate::popular::Popular;
 use crate::processing::Processing;
 use crate::stack::Stack;
 
@@ -48,7 +50,9 @@ fn routes(server: Server, key: Option<&Secret>) -> Router {
         .route("/providers", get(videos::providers))
         .route("/search", get(search))
         .route("/get-videos", get(videos::get_videos).post(videos::post_videos))
+        .route("/api/play-ticket", post(ticket::issue))
         .layer(middleware::from_fn_with_state(gate.clone(), admin::pass_player))
+        .layer(middleware::from_fn_with_state(server.tickets.clone(), ticket::redeem))
         .route("/health", get(ready::health))
         .route("/ready", get(ready::ready))
         .merge(dashboard::routes())
@@ -99,6 +103,8 @@ pub(super) struct Parts {
     pub(super) phase: Phase,
     pub(super) readiness: Readiness,
     pub(super) recent: Recent,
+    pub(super) popular: Popular,
+    pub(super) tickets: Tickets,
     /// What makes artifacts, where it does.
     pub(super) processing: Option<Processing>,
     started: std::time::Instant,
@@ -112,6 +118,8 @@ impl Parts {
         let (effective, phase) = (Arc::new(effective), Phase::default());
         let (events, metrics, readiness) = (Events::new(&phase), Metrics::of(None), Readiness::default());
         let recent = player.recent().clone();
+        let popular = Popular::new(stack.tiers.clock().clone());
+        let tickets = Tickets::new(None, stack.tiers.clock().clone());
         Self {
             stack,
             player,
@@ -123,6 +131,8 @@ impl Parts {
             phase,
             readiness,
             recent,
+            popular,
+            tickets,
             processing: None,
             started,
         }
@@ -145,6 +155,11 @@ impl Parts {
 
     pub(super) fn server(self) -> Server {
         Server(Arc::new(self))
+    }
+
+    /// Lets players play by tickets that `key` seals.
+    pub(super) fn with_tickets(self, key: Option<&Secret>) -> Self {
+        Self { tickets: Tickets::new(key, self.stack.tiers.clock().clone()), ..self }
     }
 
     pub(super) fn uptime(&self) -> Duration {

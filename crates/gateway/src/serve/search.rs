@@ -11,8 +11,9 @@ use cache_core::{Error, ErrorKind};
 use futures_util::future::join_all;
 use providers::{AnyProvider, LinkKind, Provider, SearchPage, SearchQuery, SearchResult};
 use serde::{Deserialize, Serialize};
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
+use super::openapi::answers;
 use super::problem::Problem;
 use super::routes::Server;
 use crate::media::Media;
@@ -39,7 +40,8 @@ pub(super) struct Asked {
     page: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+/// What was found.
+#[derive(Debug, Serialize, ToSchema)]
 struct Found {
     results: Vec<Hit>,
     /// What became of each provider.
@@ -48,20 +50,23 @@ struct Found {
     partial: bool,
 }
 
-#[derive(Debug, Serialize)]
+/// One result.
+#[derive(Debug, Serialize, ToSchema)]
 struct Hit {
     title: String,
     url: String,
     image_url: Option<String>,
     provider: String,
     #[serde(rename = "type")]
+    #[schema(value_type = Option<answers::Kind>)]
     kind: Option<LinkKind>,
     /// Seconds.
     duration: Option<f64>,
     creator: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+/// What became of one provider.
+#[derive(Debug, Serialize, ToSchema)]
 struct Outcome {
     provider: String,
     results: usize,
@@ -78,7 +83,7 @@ struct Outcome {
     path = "/search",
     tag = "links",
     params(Asked),
-    responses((status = 200, description = "What the providers found", body = Object), Problem)
+    responses((status = 200, description = "What the providers found", body = Found), Problem)
 )]
 pub(super) async fn search(
     State(server): State<Server>,

@@ -16,6 +16,7 @@ use providers::{Binding, Extent, Link, LinkKind, LinkRequest, Links, PlaylistEnt
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::openapi::answers;
 use super::problem::Problem;
 use super::routes::Server;
 use crate::media::{CacheStatus, Found, is_stream};
@@ -115,7 +116,7 @@ struct Cached<'a> {
     get,
     path = "/providers",
     tag = "links",
-    responses((status = 200, description = "The names of the providers, the default first", body = Object), Problem)
+    responses((status = 200, description = "The names of the providers, the default first", body = answers::Names), Problem)
 )]
 pub(super) async fn providers(State(server): State<Server>) -> Json<serde_json::Value> {
     let names: Vec<&str> = server.media.names().collect();
@@ -128,7 +129,7 @@ pub(super) async fn providers(State(server): State<Server>) -> Json<serde_json::
     path = "/get-videos",
     tag = "links",
     params(Asked),
-    responses((status = 200, description = "The links of the page", body = Object), Problem)
+    responses((status = 200, description = "The links of the page", body = answers::PageLinks), Problem)
 )]
 pub(super) async fn get_videos(
     State(server): State<Server>,
@@ -143,7 +144,7 @@ pub(super) async fn get_videos(
     path = "/get-videos",
     tag = "links",
     request_body(content = Asked),
-    responses((status = 200, description = "The links of the page", body = Object), Problem)
+    responses((status = 200, description = "The links of the page", body = answers::PageLinks), Problem)
 )]
 pub(super) async fn post_videos(
     State(server): State<Server>,
@@ -158,7 +159,7 @@ pub(super) async fn post_videos(
     path = "/api/links/report",
     tag = "links",
     request_body(content = Report),
-    responses((status = 200, description = "The links that are to be used instead", body = Object), Problem)
+    responses((status = 200, description = "The links that are to be used instead", body = answers::PageLinks), Problem)
 )]
 pub(super) async fn report(
     State(server): State<Server>,
@@ -213,6 +214,10 @@ async fn answer(server: &Server, asked: &Asked) -> Result<Response, Problem> {
     let request = request(&asked.media_url, asked.account.as_deref())?;
     let found = server.media.videos(asked.provider_name.as_deref(), &request).await?;
     server.recent.asked_for_links(&found.provider, &shown(&request));
+    // What is looked up ahead of time is looked up for nobody in particular.
+    if request.account().is_empty() {
+        server.popular.asked_for(&found.provider, request.url());
+    }
     Ok(render(&request, &found))
 }
 

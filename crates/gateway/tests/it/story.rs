@@ -96,5 +96,7 @@ fn found_linked_played_while_it_is_fetched_and_after_a_restart_from_the_disk() {
     drop(seeker);
     assert_figures_add_up(&server, &target, len);
     assert_eq!((site.heads().len(), origin.sent()), (asked, sent), "nobody is asked");
-    assert_eq!(server.figures()["tiers"][1]["usage"]["entries"], kept["entries"]);
+    // With one more, in which the end of the first server kept what is popular.
+    let entries = server.figures()["tiers"][1]["usage"]["entries"].as_u64();
+    assert_eq!(entries, kept["entries"].as_u64().map(|entries| entries + 1));
 }

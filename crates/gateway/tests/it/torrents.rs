@@ -19,10 +19,10 @@ use super::support::{Home, Server};
 use super::titles::addon_with;
 use super::web::{addon, escaped, get, send, serving};
 
-const MIB: usize = 1 << 20;
+pub(crate) const MIB: usize = 1 << 20;
 
 /// A peer that has a film, and a text beside it.
-struct Seeder {
+pub(crate) struct Seeder {
     session: Arc<Session>,
     runtime: Runtime,
     file: Vec<u8>,
@@ -32,7 +32,7 @@ struct Seeder {
 
 impl Seeder {
     /// One that gives `upload` bytes a second.
-    fn start(film: &[u8], upload: Option<u32>) -> Self {
+    pub(crate) fn start(film: &[u8], upload: Option<u32>) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a seeder");
         let dir = tempfile::tempdir().expect("a seeder");
@@ -82,7 +82,7 @@ impl Seeder {
         files.iter().position(|file| file.path[0].as_ref() == b"film.mkv").expect("a seeder")
     }
 
-    fn magnet(&self) -> String {
+    pub(crate) fn magnet(&self) -> String {
         format!("magnet:?xt=urn:btih:{}&dn=film.mkv&x.pe={}", self.hash, self.address())
     }
 
@@ -92,7 +92,7 @@ impl Seeder {
     }
 }
 
-fn film(len: usize) -> Vec<u8> {
+pub(crate) fn film(len: usize) -> Vec<u8> {
     (0..len as u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
 }
 

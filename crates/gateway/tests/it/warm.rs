@@ -8,7 +8,7 @@ use cache_core::{Clock, SystemClock};
 use super::support::{Home, Server, origin, stderr, stdout};
 
 /// A part of the day, from so many hours from this one on to so many, as `warm` in the time zone `UTC` takes it.
-fn between(from: u64, to: u64) -> String {
+pub(crate) fn between(from: u64, to: u64) -> String {
     let hours = SystemClock::new().now().as_millis() / 3_600_000;
     format!("{:02}:00-{:02}:00", (hours + from) % 24, (hours + to) % 24)
 }

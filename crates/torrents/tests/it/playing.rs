@@ -6,7 +6,7 @@ use cache_blob::Source;
 use tokio::time::timeout;
 use torrents::{TorrentLink, Wanted};
 
-use crate::support::{Home, LIMIT, MIB, Seeder, bytes, film, magnet, opened, source, until};
+use crate::support::{Home, LIMIT, Leecher, MIB, Seeder, bytes, film, magnet, opened, source, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_film_is_read_from_peers_and_afterwards_from_the_cache_with_nobody_there() {
@@ -131,4 +131,31 @@ async fn another_version_is_never_mixed_in() {
     let found = source(&torrents, &seeder.link(), Wanted::default()).await;
     let other = cache_blob::Version::new(Some(1), Some("another".into()));
     assert!(matches!(found.fetch(0, &other).await, Err(cache_blob::BlobError::Changed { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_asks_for_what_was_fetched_gets_nothing() {
+    let (film, home) = (film(6 * MIB, 9), Home::new());
+    let seeder = Seeder::start(&[("film.mkv", &film)], Some(2 << 20)).await;
+    let asking = Leecher::start(seeder.file.clone(), Vec::new()).await;
+    let link = magnet(&seeder.hash, &format!("&x.pe={}&x.pe={}", seeder.address(), asking.address()));
+    let torrents = home.open(home.options()).await;
+    let found = source(&torrents, &link, Wanted::default()).await;
+    let reader = opened(&home.blobs(), found).await;
+    let mut most = 0;
+    let reads = async { bytes(&reader, 0..film.len() as u64).await };
+    tokio::pin!(reads);
+    let read = loop {
+        most = most.max(torrents.running().first().map_or(0, |running| running.peers));
+        tokio::select! {
+            read = &mut reads => break read,
+            () = tokio::task::yield_now() => {}
+        }
+    };
+    assert!(read == film);
+    assert_eq!((most, asking.has()), (2, 0), "peers that were connected to, and what the one that asks has got");
+    torrents.close().await;
+    // The same peer is given all by one that gives.
+    let lucky = Leecher::start(seeder.file.clone(), vec![seeder.address()]).await;
+    until("a seeder gives", || lucky.has() > 0).await;
 }

@@ -14,7 +14,8 @@ use futures_util::StreamExt;
 use librqbit::limits::LimitsConfig;
 use librqbit::spawn_utils::BlockingSpawner;
 use librqbit::{
-    AddTorrent, AddTorrentOptions, CreateTorrentOptions, ListenerOptions, Session, SessionOptions, create_torrent,
+    AddTorrent, AddTorrentOptions, CreateTorrentOptions, ListenerOptions, ManagedTorrent, Session, SessionOptions,
+    create_torrent,
 };
 use tempfile::TempDir;
 use tokio::time::timeout;
@@ -81,6 +82,35 @@ impl Seeder {
     /// Leaves, and lets nobody connect any more.
     pub(crate) async fn stop(self) {
         self.session.stop().await;
+    }
+}
+
+/// A peer that has nothing of a torrent and wants all of it. Dropping it ends it.
+pub(crate) struct Leecher {
+    session: Arc<Session>,
+    torrent: Arc<ManagedTorrent>,
+    _dir: TempDir,
+}
+
+impl Leecher {
+    /// One of the torrent `file`, which asks `peers` and whoever connects to it.
+    pub(crate) async fn start(file: Bytes, peers: Vec<SocketAddr>) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let session = session(&dir, None).await;
+        let adding = AddTorrentOptions { initial_peers: Some(peers), ..AddTorrentOptions::default() };
+        let added = session.add_torrent(AddTorrent::from_bytes(file), Some(adding)).await.unwrap();
+        let torrent = added.into_handle().unwrap();
+        torrent.wait_until_initialized().await.unwrap();
+        Self { session, torrent, _dir: dir }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.session.listen_addr().unwrap()
+    }
+
+    /// Bytes that peers gave it.
+    pub(crate) fn has(&self) -> u64 {
+        self.torrent.stats().progress_bytes
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::net::IpAddr;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,11 +93,16 @@ impl HttpClient {
     /// # Errors
     /// [`ErrorKind::Invalid`] when they make none, or when the system has no TLS roots.
     pub fn new(options: HttpOptions) -> cache_core::Result<Self> {
+        Self::looking_up(options, ask_system)
+    }
+
+    /// As [`new`](Self::new), where `lookup` says which addresses a name has.
+    fn looking_up(options: HttpOptions, lookup: Lookup) -> cache_core::Result<Self> {
         let HttpOptions { redirects, admits, .. } = options;
         let redirected = admits.clone();
         let client = Client::builder()
             .redirect(Policy::custom(move |attempt| follow(attempt, redirects, &redirected)))
-            .dns_resolver(Resolver(admits.address))
+            .dns_resolver(Resolver { admits: admits.address, lookup })
             .connect_timeout(options.connect_limit)
             .user_agent(options.user_agent)
             // It would be the link before a redirect, with what is secret in it.
@@ -137,14 +144,25 @@ impl Admits {
     }
 }
 
+/// The addresses of a name, when they are known.
+type Found = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
+type Lookup = fn(String) -> Found;
+
+fn ask_system(name: String) -> Found {
+    Box::pin(async move { Ok(lookup_host((name, 0)).await?.collect()) })
+}
+
 /// Names are looked up here, so that what is connected to is what was asked about.
-struct Resolver(fn(IpAddr) -> bool);
+struct Resolver {
+    admits: fn(IpAddr) -> bool,
+    lookup: Lookup,
+}
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let admits = self.0;
+        let (admits, found) = (self.admits, (self.lookup)(name.as_str().to_owned()));
         Box::pin(async move {
-            let found = lookup_host((name.as_str(), 0)).await?;
+            let found = found.await?.into_iter();
             let admitted: Vec<_> = found.filter(|address| admits(address.ip().to_canonical())).collect();
             if admitted.is_empty() {
                 return Err(NotAdmitted::Address.into());
@@ -213,3 +231,6 @@ pub(super) fn failed(error: reqwest::Error) -> BlobError {
     let failed = if is_lasting { BlobError::lasting(message) } else { BlobError::passing(message) };
     failed.caused(error)
 }
+
+#[cfg(test)]
+mod tests;

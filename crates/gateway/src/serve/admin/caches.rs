@@ -3,13 +3,17 @@
 use axum::Json;
 use axum::extract::State;
 use cache_blob::{BlobActivity, Uncached};
+use cache_core::Cause;
 use cache_tiered::CacheStats;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::evictions::Gone;
+use crate::serve::openapi::answers;
 use crate::serve::problem::Problem;
 use crate::serve::recent::{Asked, Eviction, Failed};
 use crate::serve::routes::Server;
+use crate::stack::{Part, Stack};
 
 /// The most films that are told of.
 const FILMS: usize = 50;
@@ -22,7 +26,7 @@ pub(in crate::serve) struct Caches {
     /// What all caches of links and choices have saved since the server began.
     seconds_saved: f64,
     /// Those caches one by one.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<answers::CacheFigures>)]
     #[serde(rename = "caches")]
     figures: Vec<CacheStats>,
     /// Films that are read or fetched; those that are fetched first.
@@ -31,8 +35,24 @@ pub(in crate::serve) struct Caches {
     top: Vec<Asked>,
     /// What has gone from the tiers, the latest first, since somebody looked at it first.
     evictions: Vec<Eviction>,
+    /// Which entries those were, the latest first, as far as this process knows: the last of each tier.
+    gone: Vec<GoneEntry>,
     /// What the server has failed at, the latest first.
     errors: Vec<Failed>,
+}
+
+/// An entry that has gone from a tier.
+#[derive(Debug, Serialize, ToSchema)]
+struct GoneEntry {
+    tier: String,
+    key: String,
+    /// `evicted` by the policy, `expired`, or `corrupt`.
+    reason: &'static str,
+    /// What it weighed in the tier.
+    bytes: u64,
+    /// How long before that the load began that made it.
+    age_seconds: f64,
+    at_ms: u64,
 }
 
 /// What is read and fetched of one film. Segments are counted from zero.
@@ -76,8 +96,37 @@ pub(in crate::serve) async fn show(State(server): State<Server>) -> Json<Caches>
         films: films.into_iter().map(Film::of).collect(),
         top: server.recent.top(),
         evictions: server.recent.evictions(&tiers),
+        gone: gone(&server.stack),
         errors: server.recent.errors(),
     })
+}
+
+/// What went from the tiers last, the latest first.
+fn gone(stack: &Stack) -> Vec<GoneEntry> {
+    let of_part = |part: &Part| {
+        let told = part.evictions.latest().into_iter().map(|gone| GoneEntry::of(&part.name, &gone));
+        told.collect::<Vec<_>>()
+    };
+    let mut all: Vec<GoneEntry> = stack.parts.iter().flat_map(of_part).collect();
+    all.sort_by_key(|gone| std::cmp::Reverse(gone.at_ms));
+    all
+}
+
+impl GoneEntry {
+    fn of(tier: &str, gone: &Gone) -> Self {
+        Self {
+            tier: tier.to_owned(),
+            key: gone.key.to_string(),
+            reason: match gone.cause {
+                Cause::Expired => "expired",
+                Cause::Corrupt => "corrupt",
+                _ => "evicted",
+            },
+            bytes: gone.weight,
+            age_seconds: gone.at.since(gone.made).as_secs_f64(),
+            at_ms: gone.at.as_millis(),
+        }
+    }
 }
 
 impl Film {

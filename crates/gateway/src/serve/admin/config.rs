@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use super::Answer;
 use crate::config::OrOff;
 use crate::ops;
+use crate::serve::openapi::answers;
 use crate::serve::problem::Problem;
 use crate::serve::routes::Server;
 
@@ -32,7 +33,7 @@ pub(in crate::serve) struct Acting {
     get,
     path = "/api/cache-config",
     tag = "cache",
-    responses((status = 200, description = "What runs, and the settings in force, without secrets", body = Object), Problem)
+    responses((status = 200, description = "What runs, and the settings in force, without secrets", body = answers::Running), Problem)
 )]
 pub(in crate::serve) async fn show(State(server): State<Server>) -> Answer<Json<Value>> {
     let mut told = summary(&server).await?;
@@ -48,7 +49,7 @@ pub(in crate::serve) async fn show(State(server): State<Server>) -> Answer<Json<
     get,
     path = "/api/cache-stats",
     tag = "cache",
-    responses((status = 200, description = "Figures of the cache and of each tier", body = Object), Problem)
+    responses((status = 200, description = "Figures of the cache and of each tier", body = answers::Figures), Problem)
 )]
 pub(in crate::serve) async fn stats(State(server): State<Server>) -> Answer<Json<Value>> {
     Ok(Json(figures(&server).await?))
@@ -71,7 +72,7 @@ pub(in crate::serve) async fn figures(server: &Server) -> Answer<Value> {
     path = "/api/cache-config",
     tag = "cache",
     request_body(content = Acting),
-    responses((status = 200, description = "What was done", body = Object), Problem)
+    responses((status = 200, description = "What was done", body = answers::Done), Problem)
 )]
 pub(in crate::serve) async fn act(
     State(server): State<Server>,

@@ -231,6 +231,20 @@ mod tests {
         assert!(known.news(vec![job("a", 0), job("c", 0)]).is_empty());
     }
 
+    #[tokio::test]
+    async fn who_reads_nothing_is_left_and_keeps_a_bounded_number_of_events() {
+        let hub = Events::new(&Phase::default()).0;
+        let place = hub.places.clone().try_acquire_owned().unwrap();
+        let listener = Listener { events: hub.sender.subscribe(), phase: hub.phase.clone(), _place: place };
+        for number in 0..100_000 {
+            hub.send(event("job", &number));
+        }
+        assert!(hub.sender.len() <= BEHIND, "{} events wait", hub.sender.len());
+        // Who has missed something begins anew rather than with a part of it.
+        assert!(listener.stream().collect::<Vec<_>>().await.is_empty());
+        assert_eq!((hub.sender.receiver_count(), hub.places.available_permits()), (0, MOST_LISTENERS));
+    }
+
     #[test]
     fn an_event_is_one_line_whatever_is_in_it() {
         let told = event("job", &serde_json::json!({ "what": "a\r\n\r\nevent: forged\u{2028}" }));

@@ -19,6 +19,7 @@ use super::guesses::Guesses;
 use crate::config::{Secret, Serve};
 use crate::serve::connections::Peer;
 use crate::serve::problem::Problem;
+use crate::serve::ticket::Admitted;
 
 /// How long an address waits whose guesses are used up.
 const PAUSE: Duration = Duration::from_secs(6);
@@ -159,8 +160,9 @@ pub(super) async fn pass_listener(State(gate): State<Arc<Gate>>, request: Reques
 
 /// Lets a request for what is no administration through, or says why not.
 pub(in crate::serve) async fn pass_player(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+    let has_ticket = request.extensions().get::<Admitted>().is_some();
     // A browser asks with OPTIONS before it sends the token.
-    let is_open = !gate.is_for_others || request.method() == Method::OPTIONS;
+    let is_open = !gate.is_for_others || has_ticket || request.method() == Method::OPTIONS;
     let refusal = if is_open { None } else { gate.check(&request, &Method::GET) };
     if let Some(refusal) = refusal {
         return refusal.into_response();

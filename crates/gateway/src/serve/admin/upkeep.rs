@@ -15,8 +15,28 @@ use super::Answer;
 use super::entries::asked_for;
 use crate::jobs::{Job, JobKind};
 use crate::ops::{self, Cursor, Dropped, Verified, Wanted, Warmed};
+use crate::popular::PopularPage;
 use crate::serve::problem::Problem;
 use crate::serve::routes::Server;
+
+/// The most popular pages that are told of.
+const MOST_POPULAR: usize = 1_000;
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(in crate::serve) struct Asking {
+    /// Of this provider alone.
+    provider: Option<String>,
+    /// The most pages.
+    #[serde(default = "some")]
+    #[param(default = 20)]
+    limit: usize,
+}
+
+fn some() -> usize {
+    20
+}
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -78,7 +98,25 @@ pub(in crate::serve) async fn verify(
     Ok(Json(verified?))
 }
 
-/// `POST /api/warm {"provider": NAME, "addresses": [...]}`: what became of each of the first addresses.
+/// `GET /api/popular`: the pages whose links are asked for most.
+#[utoipa::path(
+    get,
+    path = "/api/popular",
+    tag = "links",
+    params(Asking),
+    responses((status = 200, description = "The pages whose links are asked for most, the most popular first", body = Vec<PopularPage>), Problem)
+)]
+pub(in crate::serve) async fn popular(
+    State(server): State<Server>,
+    asked: Result<Query<Asking>, QueryRejection>,
+) -> Answer<Json<Vec<PopularPage>>> {
+    let Asking { provider, limit } = asked_for(asked)?;
+    let (registry, most) = (server.media.registry(), limit.min(MOST_POPULAR));
+    provider.as_deref().map_or(Ok(()), |provider| registry.get(provider).map(drop))?;
+    Ok(Json(ops::popular(registry, &server.popular, most, provider.as_deref())))
+}
+
+/// `POST /api/warm {"provider": NAME, "addresses": [...]}`, `{"popular": COUNT}`: what became of each address.
 #[utoipa::path(
     post,
     path = "/api/warm",
@@ -91,14 +129,17 @@ pub(in crate::serve) async fn warm(
     asked: Result<Json<Wanted>, JsonRejection>,
 ) -> Answer<Json<Vec<Warmed>>> {
     let wanted = asked?.0;
-    if wanted.addresses.len() > ops::WARM_STEP {
+    if wanted.addresses.len().saturating_add(wanted.popular) > ops::WARM_STEP {
         return Err(Problem::bad_request(format!("more than {} addresses: send them in parts", ops::WARM_STEP)));
     }
-    let what = wanted.addresses.first().map_or_else(|| "nothing".to_owned(), |address| providers::shown(address));
+    let registry = server.media.registry();
+    let popular = ops::popular(registry, &server.popular, wanted.popular, wanted.provider.as_deref());
+    let pages = ops::pages(wanted, popular);
+    let what = pages.first().map_or_else(|| "nothing".to_owned(), |page| providers::shown(&page.address));
     let job = server.jobs.start(JobKind::Warm, &what)?;
-    let total = wanted.addresses.len() as u64;
+    let total = pages.len() as u64;
     job.progress(0, Some(total));
-    let warmed = unless_cancelled(&job, ops::warm(server.media.registry(), &wanted)).await?;
+    let warmed = unless_cancelled(&job, ops::warm(registry, pages)).await?;
     if let Ok(warmed) = &warmed {
         job.progress(total, Some(total));
         let failed = warmed.iter().filter(|one| one.error.is_some()).count();

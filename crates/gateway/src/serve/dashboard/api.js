@@ -73,6 +73,8 @@ async function listen(told) {
   try {
     const response = await ask('/api/events', { signal: silence.signal });
     told.state('live');
+    // What has ended is told to nobody who comes later.
+    told.jobs((await get('/api/jobs')).jobs);
     await read(response, silence, told);
   } finally {
     silence.end();

@@ -1,7 +1,10 @@
 // A player within the page, and how /play decides.
 
 import { foreign, h, id, say } from './dom.js';
-import { ask } from './api.js';
+import { ask, send, token } from './api.js';
+
+/** A ticket is renewed that ends in less than this, in milliseconds. */
+const SPARE = 5000;
 
 /** How /play answers for `path`, without playing it: `{ way, status, type, length }`. */
 export async function decision(path) {
@@ -16,10 +19,37 @@ export async function decision(path) {
 async function reason(path) {
   try {
     await ask(path, { headers: { Range: 'bytes=0-0' }, redirect: 'manual' });
-    return 'The browser cannot play it: its format is not one that it knows, or the server wants a token, which players cannot send.';
+    return 'The browser cannot play it: its format is not one that it knows.';
   } catch (error) {
     return error.message;
   }
+}
+
+/** Where a player that sends no token plays `path`, and until when. */
+async function admitted(path) {
+  if (!token.get()) return { src: path, ends: Infinity };
+  const { path: src, seconds } = await send('POST', '/api/play-ticket', { path });
+  return { src, ends: performance.now() + seconds * 1000 - SPARE };
+}
+
+/** A player of `path`, which goes on with another ticket when one has ended. */
+async function player(path, failed) {
+  let { src, ends } = await admitted(path);
+  const video = h('video', { controls: true, preload: 'metadata', src, 'aria-label': 'Player' });
+  video.addEventListener('error', async () => {
+    if (performance.now() < ends) return failed(await reason(path));
+    try {
+      const { currentTime, paused } = video;
+      ({ src, ends } = await admitted(path));
+      video.src = src;
+      video.currentTime = currentTime;
+      if (!paused) await video.play().catch(() => {});
+      return undefined;
+    } catch (error) {
+      return failed(error.message);
+    }
+  });
+  return video;
 }
 
 /** Plays `path` below the heading `title`. A redirect leaves this server, where pages of it may not follow: then `direct` is played. */
@@ -38,9 +68,12 @@ export async function play(path, title, direct) {
   } catch (error) {
     return say(status, error.message, true);
   }
-  const video = h('video', { controls: true, preload: 'metadata', src: source, 'aria-label': 'Player' });
-  video.addEventListener('error', async () => say(status, await reason(source), true));
-  id('player').append(video);
-  video.focus();
-  return video.play().catch(() => {});
+  try {
+    const video = await player(source, why => say(status, why, true));
+    id('player').append(video);
+    video.focus();
+    return await video.play().catch(() => {});
+  } catch (error) {
+    return say(status, error.message, true);
+  }
 }

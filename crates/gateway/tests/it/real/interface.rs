@@ -38,6 +38,6 @@ fn whatever_the_description_allows_is_answered_as_it_says_and_never_by_a_failure
     let run = tool.current_dir(home.path("")).output().expect("Python runs");
     let told = String::from_utf8_lossy(&run.stdout);
     assert!(run.status.success(), "{told}\n{}", String::from_utf8_lossy(&run.stderr));
-    assert!(told.contains("Tested: 33"), "every operation but the events is tried: {told}");
+    assert!(told.contains("Tested: 35"), "every operation but the events is tried: {told}");
     assert_eq!(get(&server, "/health").status, 200);
 }
