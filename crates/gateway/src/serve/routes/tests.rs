@@ -90,7 +90,7 @@ impl Routes {
         let providers = Providers::of(registry);
         let media = Media::over(providers, &stack, &config, torrents).unwrap();
         let player = Player::new(&stack, &config).unwrap();
-        let effective = Effective { config, origins: BTreeMap::new(), file: None };
+        let effective = Effective { config, origins: BTreeMap::new(), file: None, has_secrets: false };
         let router = router(Server::new(stack, player, media, effective), None);
         let shown = format!("{router:?}");
         Self { service: TowerToHyperService::new(router), loads, shown }
