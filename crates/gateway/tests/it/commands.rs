@@ -260,6 +260,7 @@ fn stats_show_each_tier_and_watch_until_nobody_reads() {
     both_ways(|home| {
         let stats = &lines(home, &["stats", "--json"])[0];
         assert_eq!(stats["tiers"][1]["usage"]["entries"], ENTRIES, "{stats}");
+        assert_eq!((&stats["backend"], &stats["size"]), (&"memory,file".into(), &ENTRIES.into()), "{stats}");
         let table = done(home, &["stats"]);
         assert!(table.contains("memory") && table.contains("breaker_open"), "{table}");
         let mut child = watching(home);
