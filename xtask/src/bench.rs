@@ -56,6 +56,12 @@ const SUITES: &[Suite] = &[
 /// The suite that measures the binary, and other servers beside it.
 const BINARY: &str = "gateway";
 
+/// What the suites are called.
+#[cfg(test)]
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    SUITES.iter().map(|suite| suite.name)
+}
+
 /// Runs the suites that `args` name, or all, and writes what they found into docs/benchmarks.md.
 pub(crate) fn command(args: &[String]) -> Result<(), Failure> {
     let order = Order::parse(args)?;

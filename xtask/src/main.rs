@@ -19,6 +19,7 @@ mod torture;
 mod workspace;
 
 use std::env;
+use std::io::Write;
 use std::process::ExitCode;
 
 use failure::Failure;
@@ -52,9 +53,9 @@ Usage: cargo xtask COMMAND [ARGS]
                           live through simulated fleets in virtual time, 1,000 unless told,
                           and check every answer; --seed repeats the one of that seed
   bench [NAMES] [--quick] [--print] [ARGS]
-                          the benchmarks (hit-ratio, mem, sqlite, tiers, compare, peers), all of them
-                          unless named, written into docs/benchmarks.md unless --print;
-                          --quick takes less than 3 minutes after the build;
+                          the benchmarks (hit-ratio, mem, file, sqlite, s3, pipeline, tiers, compare,
+                          redis, gateway, peers), all of them unless named, written into
+                          docs/benchmarks.md unless --print; --quick for a look;
                           hit-ratio --trace FILE replays a recorded trace too, mem --policy
                           NAME measures that policy, mem --large 10^7 entries
   new-backend NAME [--at DIR]
@@ -94,7 +95,8 @@ fn dispatch(args: &[String]) -> Result<(), Failure> {
         "tidy" => tidy::command(rest),
         "torture" => torture::command(rest),
         "help" | "--help" | "-h" => {
-            println!("{HELP}");
+            // A reader that is gone has seen enough.
+            let _ = writeln!(std::io::stdout(), "{HELP}");
             Ok(())
         }
         unknown => Err(Failure::usage(format!("there is no command `{unknown}`"))),
@@ -118,6 +120,17 @@ mod tests {
                 HELP.contains(&format!("\n  {command} ")) || HELP.contains(&format!("\n  {command}\n")),
                 "{command}"
             );
+        }
+    }
+
+    #[test]
+    fn help_and_the_page_name_every_benchmark() {
+        let page = include_str!("../../docs/benchmarks.md");
+        let told = HELP.split_once("the benchmarks (").and_then(|(_, rest)| rest.split_once(')')).unwrap().0;
+        let told: Vec<&str> = told.split(',').map(str::trim).collect();
+        assert!(bench::names().eq(told.iter().copied()), "{told:?}");
+        for name in bench::names() {
+            assert!(page.contains(&format!("| `cargo xtask bench {name}` | ")), "{name}");
         }
     }
 }

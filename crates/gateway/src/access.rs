@@ -3,19 +3,18 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use cache_core::{Backend, Error, ErrorKind, Key, KeyPattern, KeyPrefix, Result};
+use cache_core::{Backend, Error, Key, KeyPattern, KeyPrefix, Result};
 use http::Method;
 use providers::Registry;
 use serde_json::Value as Json;
 use tokio::time::timeout;
 
 use crate::beacon;
-use crate::config::Effective;
+use crate::config::{Cache, Effective};
 use crate::media::Providers;
 use crate::ops::{self, Cleared, Cursor, Dropped, Explained, Page, Verified, Wanted, Warmed};
 use crate::popular::{Popular, PopularPage};
 use crate::remote::Remote;
-use crate::serve::Snapshot;
 use crate::stack::{Plan, Stack};
 
 /// Time for a server to show that it is the one of the file.
@@ -26,8 +25,8 @@ const LONGEST_ENTRY: usize = (cache_core::Entry::MAX_BODY as usize) + (1 << 20);
 /// The cache that a command works on.
 #[derive(Debug)]
 pub(crate) enum Access {
-    /// Its tiers are open in this process.
-    Direct(Stack),
+    /// Its tiers are open in this process, with these settings.
+    Direct(Stack, Box<Cache>),
     Server(Remote),
 }
 
@@ -64,12 +63,13 @@ impl Access {
             return Ok(Self::Server(remote));
         }
         let plan = Plan::of(&config.cache).map_err(NoAccess::Usage)?;
-        plan.open().await.map(Self::Direct).map_err(NoAccess::Directory)
+        let stack = plan.open().await.map_err(NoAccess::Directory)?;
+        Ok(Self::Direct(stack, Box::new(config.cache.clone())))
     }
 
     pub(crate) async fn page(&self, prefix: &KeyPrefix, after: Option<&Key>, limit: usize) -> Result<Page> {
         match self {
-            Self::Direct(stack) => ops::page(stack, prefix, after, limit).await,
+            Self::Direct(stack, _) => ops::page(stack, prefix, after, limit).await,
             Self::Server(remote) => {
                 let (after, limit) = (after.map_or("", Key::as_str), limit.to_string());
                 let query = [("prefix", prefix.as_str()), ("after", after), ("limit", &limit)];
@@ -80,7 +80,7 @@ impl Access {
 
     pub(crate) async fn entry(&self, key: &Key) -> Result<Option<Body>> {
         match self {
-            Self::Direct(stack) => {
+            Self::Direct(stack, _) => {
                 let found = ops::entry(stack, key).await?;
                 let now = stack.tiers.clock().now();
                 Ok(found.map(|entry| {
@@ -102,14 +102,14 @@ impl Access {
 
     pub(crate) async fn explain(&self, key: &Key) -> Result<Explained> {
         match self {
-            Self::Direct(stack) => ops::explain(stack, key).await,
+            Self::Direct(stack, _) => ops::explain(stack, key).await,
             Self::Server(remote) => remote.json(Method::GET, "/api/explain", &[("key", key.as_str())]).await,
         }
     }
 
     pub(crate) async fn clear(&self, pattern: &KeyPattern, dry_run: bool) -> Result<Cleared> {
         match self {
-            Self::Direct(stack) => ops::clear(stack, pattern, dry_run).await,
+            Self::Direct(stack, _) => ops::clear(stack, pattern, dry_run).await,
             Self::Server(remote) => {
                 let query = [("pattern", pattern.as_str()), ("dry_run", if dry_run { "true" } else { "false" })];
                 remote.json(Method::DELETE, "/api/entries", &query).await
@@ -119,14 +119,14 @@ impl Access {
 
     pub(crate) async fn sweep(&self) -> Result<Dropped> {
         match self {
-            Self::Direct(stack) => ops::sweep(stack).await,
+            Self::Direct(stack, _) => ops::sweep(stack).await,
             Self::Server(remote) => remote.json(Method::POST, "/api/sweep", &[]).await,
         }
     }
 
     pub(crate) async fn verify(&self, from: &Cursor, repair: bool) -> Result<Verified> {
         match self {
-            Self::Direct(stack) => ops::verify(stack, from, repair).await,
+            Self::Direct(stack, _) => ops::verify(stack, from, repair).await,
             Self::Server(remote) => {
                 let tier = from.tier.to_string();
                 let after = from.after.as_ref().map_or("", Key::as_str);
@@ -139,11 +139,7 @@ impl Access {
     /// The figures, as a server tells them.
     pub(crate) async fn stats(&self) -> Result<Json> {
         match self {
-            Self::Direct(stack) => {
-                let snapshot = Snapshot::take(stack, Duration::ZERO).await;
-                let failed = |error| Error::new(ErrorKind::Internal, "the figures are no JSON").with_source(error);
-                serde_json::to_value(snapshot).map_err(failed)
-            }
+            Self::Direct(stack, cache) => Ok(ops::figures(stack, cache, Duration::ZERO).await),
             Self::Server(remote) => remote.json(Method::GET, "/api/cache-stats", &[]).await,
         }
     }
@@ -151,7 +147,7 @@ impl Access {
     /// What looks links up.
     pub(crate) async fn warmer(&self, effective: &Effective) -> Result<Warmer> {
         Ok(match self {
-            Self::Direct(stack) => Warmer::Direct(Providers::open(stack, effective).await?.registry, stack.clone()),
+            Self::Direct(stack, _) => Warmer::Direct(Providers::open(stack, effective).await?.registry, stack.clone()),
             Self::Server(remote) => Warmer::Server(remote.clone()),
         })
     }
@@ -159,7 +155,7 @@ impl Access {
     /// Ends what was opened.
     pub(crate) async fn close(&self) -> Result<()> {
         match self {
-            Self::Direct(stack) => stack.tiers.close().await,
+            Self::Direct(stack, _) => stack.tiers.close().await,
             Self::Server(_) => Ok(()),
         }
     }

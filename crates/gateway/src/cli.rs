@@ -27,7 +27,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serve health, figures and a first page over HTTP (the default)
+    /// Serve over HTTP until a signal: a dashboard, links, films, artifacts, figures (the default)
     Serve,
     /// Make artifacts of videos, or find them in the cache: keyframes, transcripts, descriptions, embeddings
     Process(ProcessArgs),
@@ -61,14 +61,22 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct Target {
     /// The running server to ask, such as `http://127.0.0.1:7878`; unless given, the one that uses the cache directory, and
-    /// without one the directory itself
-    // Set by nothing but this, so that it may be in the environment of a server.
-    #[arg(long, env = "REELCACHE_SERVER", value_name = "URL")]
-    pub(crate) server: Option<String>,
+    /// without one the directory itself [env: `REELCACHE_SERVER`]
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
 
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+impl Target {
+    /// The server that is named, by the flag or by the variable, of which an empty one counts as none.
+    pub(crate) fn server(&self) -> Option<String> {
+        // Read by nothing but this, so that it may be in the environment of a server.
+        let variable = || std::env::var_os("REELCACHE_SERVER").filter(|url| !url.is_empty());
+        self.server.clone().or_else(|| Some(variable()?.to_string_lossy().into_owned()))
+    }
 }
 
 /// Arguments of `stats`.
@@ -86,7 +94,7 @@ pub(crate) struct StatsArgs {
 #[derive(Debug, Args)]
 pub(crate) struct LsArgs {
     /// A key, whole or its first parts: it and everything below it is listed
-    #[arg(value_name = "PREFIX", value_parser = key)]
+    #[arg(value_name = "PREFIX", value_parser = first_parts)]
     pub(crate) prefix: Option<Key>,
 
     /// Most entries to list
@@ -205,6 +213,11 @@ pub(crate) struct CompletionsArgs {
 
 fn key(text: &str) -> Result<Key, String> {
     Key::parse(text).map_err(|error| error.message().to_owned())
+}
+
+/// A key, or its first parts with or without the colon behind them.
+fn first_parts(text: &str) -> Result<Key, String> {
+    key(text.strip_suffix(':').filter(|parts| !parts.is_empty()).unwrap_or(text))
 }
 
 fn pattern(text: &str) -> Result<KeyPattern, String> {

@@ -19,7 +19,8 @@ use crate::signals::Stop;
 
 /// Runs a command; a signal ends it at once, between its steps.
 pub(crate) async fn run(command: Command, effective: &Effective) -> Exit {
-    let access = match Access::open(target(&command).and_then(|target| target.server.as_deref()), effective).await {
+    let named = target(&command).and_then(Target::server);
+    let access = match Access::open(named.as_deref(), effective).await {
         Ok(access) => access,
         Err(NoAccess::Usage(error)) => return failed(&error, Exit::Usage),
         Err(NoAccess::Directory(error)) => return failed(&error, Exit::Directory),

@@ -51,15 +51,8 @@ pub(crate) struct Effective {
     pub(crate) origins: BTreeMap<String, Origin>,
     /// The file that was read.
     pub(crate) file: Option<PathBuf>,
-}
-
-impl Effective {
-    /// Whether the file holds what others should not read.
-    pub(crate) fn has_secrets(&self) -> bool {
-        let is_secret =
-            |setting: &Setting| setting.is_secret && matches!(self.origins.get(&setting.key()), Some(Origin::File(_)));
-        all().any(is_secret) || !self.config.providers.is_empty()
-    }
+    /// Whether that file holds what others should not read.
+    pub(crate) has_secrets: bool,
 }
 
 impl Cache {

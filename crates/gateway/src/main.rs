@@ -49,6 +49,10 @@ use stack::{Plan, Stack};
 fn main() -> ExitCode {
     let matches = cli::command().get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    // Shells read it when they start: a setting that is wrong is no reason to complain there.
+    if let Some(Command::Completions(args)) = &cli.command {
+        return completions(args.shell).into();
+    }
     let _logs = logs::start();
     let effective = match configure(&cli, cli::flags(&matches)) {
         Ok(effective) => effective,
@@ -75,7 +79,6 @@ fn configure(cli: &Cli, flags: BTreeMap<&'static str, OsString>) -> Result<Effec
 async fn run(cli: Cli, effective: Effective) -> Exit {
     match cli.command.unwrap_or(Command::Serve) {
         Command::Config(args) => show_config(&effective, &args),
-        Command::Completions(args) => completions(args.shell),
         Command::Doctor(args) => doctor::run(&effective, &args).await,
         command @ (Command::Serve | Command::Process(_)) => run_on_cache(command, &effective).await,
         command => commands::run(command, &effective).await,

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cache_core::{Clock, Error, Freshness, Lifetime, MINUTE, Result, Timestamp, ttl};
-use cache_tiered::{Cache, CacheStats, Progress};
+use cache_tiered::{Cache, CacheStats, Codec, Progress};
 use futures_util::StreamExt;
 use futures_util::stream;
 use parking_lot::RwLock;
@@ -107,7 +107,7 @@ impl Media {
         torrents: Option<Arc<dyn Torrents>>,
     ) -> Result<Self> {
         let choices = Cache::builder("choices").lifetime(played(config)).deadline(2 * MINUTE);
-        let choices = choices.tiers(stack.tiers.clone()).build()?;
+        let choices = choices.codec(Codec::Json).tiers(stack.tiers.clone()).build()?;
         let (patience, clock) = (config.torrents.patience, stack.tiers.clock().clone());
         let Providers { registry, kept: terms, addons } = providers;
         let longest = config.cache.ttl.or(Duration::MAX);

@@ -1,5 +1,6 @@
 //! What commands and the server do to the open tiers, each a bounded step.
 
+mod figures;
 mod verify;
 mod warm;
 
@@ -13,6 +14,7 @@ use utoipa::ToSchema;
 
 use crate::stack::Stack;
 
+pub(crate) use figures::{figures, held, megabytes, summary};
 pub(crate) use verify::{Cursor, Verified, verify};
 pub(crate) use warm::{STEP as WARM_STEP, Wanted, Warmed, pages, popular, warm};
 

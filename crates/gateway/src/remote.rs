@@ -46,6 +46,11 @@ impl Remote {
     pub(crate) fn new(url: &str, token: Option<Secret>) -> Result<Self> {
         let wrong =
             || Error::new(ErrorKind::Invalid, "not the address of a server: write for example http://127.0.0.1:7878");
+        if url.starts_with("https://") {
+            let message =
+                "commands speak plain HTTP: ask the server itself, behind its proxy, such as http://127.0.0.1:7878";
+            return Err(Error::new(ErrorKind::Invalid, message));
+        }
         let authority = url.strip_prefix("http://").ok_or_else(wrong)?.trim_end_matches('/');
         let parsed: http::uri::Authority = authority.parse().map_err(|_| wrong())?;
         if authority.contains('@') {
@@ -166,6 +171,12 @@ impl Remote {
             _ => ErrorKind::Unavailable,
         };
         let why = said.unwrap_or_else(|| format!("it answers {status}"));
-        Error::new(kind, format!("the server at {}: {why}", self.authority))
+        let advice = match status {
+            StatusCode::UNAUTHORIZED => {
+                "; commands send that of REELCACHE_ADMIN_TOKEN_FILE or REELCACHE_READ_TOKEN_FILE"
+            }
+            _ => "",
+        };
+        Error::new(kind, format!("the server at {}: {why}{advice}", self.authority))
     }
 }

@@ -146,11 +146,10 @@ impl RegistryBuilder {
 
 impl fmt::Display for UnknownProvider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "there is no provider {:?}: ", self.name)?;
         if self.known.is_empty() {
-            f.write_str("none is configured")
+            f.write_str("no provider is configured: describe one in [providers]")
         } else {
-            write!(f, "take one of {}", self.known.join(", "))
+            write!(f, "there is no provider {:?}: take one of {}", self.name, self.known.join(", "))
         }
     }
 }

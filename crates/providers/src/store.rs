@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cache_core::{Backend, Clock, Error, ErrorKind, Freshness, Key, KeyPrefix, Lifetime, Result, Selector, Swept, ttl};
-use cache_tiered::{Cache, CacheBuilder, Class, Hit, Invalidation, Load, Popularity, Tiered};
+use cache_tiered::{Cache, CacheBuilder, Class, Codec, Hit, Invalidation, Load, Popularity, Tiered};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -46,6 +46,8 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Store<V> {
             .near(options.near)
             .deadline(options.deadline)
             .class(&class)
+            // What is kept of others is text that people can read.
+            .codec(Codec::Json)
             .tiers(tiers.clone());
         if let Some(popularity) = &popularity {
             builder = builder.popularity(popularity.clone());

@@ -92,7 +92,7 @@ impl<'a> Warming<'a> {
                                it process them with POST /api/process";
                 return Err(Error::new(ErrorKind::Invalid, message));
             }
-            Access::Direct(stack) => {
+            Access::Direct(stack, _) => {
                 let maker = Maker::new(stack, &effective.config)?;
                 let (found, refused) = maker.list(videos.into_iter().map(PathBuf::from).collect()).await?;
                 for error in &refused {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use pipeline::{Fingerprinting, Pick, Precision, Resource};
 
+use super::secret::HIDDEN;
 use super::values::Value;
 use crate::kinds::{ArtifactKind, Kinds};
 
@@ -21,7 +22,7 @@ impl ApiKey {
 
 impl fmt::Debug for ApiKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
+        f.write_str(HIDDEN)
     }
 }
 
@@ -33,11 +34,14 @@ impl Value for ApiKey {
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err("it is empty, or holds a space or a character that is not of ASCII".to_owned());
         }
+        if text == HIDDEN {
+            return Err(format!("{HIDDEN} is what is shown in place of a secret"));
+        }
         Ok(Self(text.into()))
     }
 
     fn show(&self) -> toml::Value {
-        toml::Value::String("***".to_owned())
+        toml::Value::String(HIDDEN.to_owned())
     }
 }
 

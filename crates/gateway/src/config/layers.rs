@@ -51,17 +51,23 @@ impl Sources {
     /// settings that contradict each other.
     pub(crate) fn resolve(self) -> Result<Effective> {
         self.check_names().map_err(invalid)?;
-        let mut effective = Effective { config: Config::default(), origins: BTreeMap::new(), file: None };
+        let mut effective =
+            Effective { config: Config::default(), origins: BTreeMap::new(), file: None, has_secrets: false };
         let mut places: Vec<String> = all().map(Setting::place).collect();
         places.dedup();
         for place in places {
             let Some((setting, raw, origin)) = self.winner(&place).map_err(invalid)? else { continue };
             (setting.read)(&mut effective.config, &raw)
                 .map_err(|why| invalid(format!("the value of {} is wrong: {why}", origin.of(setting))))?;
+            if let (Raw::Toml(written), true) = (&raw, setting.is_secret) {
+                // An address without a password is shown as it is written, and the name of a file with a token is no token.
+                effective.has_secrets |= *written != (setting.show)(&effective.config);
+            }
             effective.origins.insert(place, origin);
         }
         if let Some(written) = self.file {
             effective.config.providers = providers_of(&written).map_err(invalid)?;
+            effective.has_secrets |= !effective.config.providers.is_empty();
             effective.file = Some(written.path);
         }
         // What is reported is what runs.
@@ -166,13 +172,23 @@ fn providers_of(written: &Written) -> std::result::Result<BTreeMap<String, Provi
     tables.iter().map(read).collect()
 }
 
-/// The known name that is nearest to a wrong one.
+/// The known name that is nearest to a wrong one: what all names begin with makes none of them alike.
 fn suggestion<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> String {
-    let nearest = known.min_by_key(|known| strsim::damerau_levenshtein(wrong, known));
-    match nearest {
-        Some(name) if strsim::damerau_levenshtein(wrong, name) <= name.len() / 3 => format!(": did you mean {name}?"),
+    let (place, name) = parts_of(wrong);
+    let apart = |known: &str| {
+        let (known_place, known_name) = parts_of(known);
+        strsim::damerau_levenshtein(name, known_name) + usize::from(place != known_place)
+    };
+    match known.min_by_key(|known| apart(known)) {
+        Some(nearest) if apart(nearest) <= parts_of(nearest).1.len() / 3 => format!(": did you mean {nearest}?"),
         _ => ": docs/configuration.md lists what there is".to_owned(),
     }
+}
+
+/// A name as its section or its prefix, and what is behind that.
+fn parts_of(name: &str) -> (&str, &str) {
+    let prefix = PREFIXES.iter().find(|prefix| name.starts_with(*prefix));
+    prefix.map_or_else(|| name.split_once('.').unwrap_or(("", name)), |prefix| name.split_at(prefix.len()))
 }
 
 fn invalid(message: String) -> Error {

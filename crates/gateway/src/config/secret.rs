@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+/// What is shown in place of a secret.
+pub(super) const HIDDEN: &str = "***";
 /// The shortest token that is taken, in bytes.
 const SHORTEST: usize = 16;
 
@@ -33,13 +35,13 @@ impl Secret {
 
 impl fmt::Display for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
+        f.write_str(HIDDEN)
     }
 }
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
+        f.write_str(HIDDEN)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::secret::HIDDEN;
 use super::values::Value;
 
 /// A program and its arguments. Of the arguments nothing is shown: they may hold a secret.
@@ -19,6 +20,9 @@ impl Words {
         let arguments: Vec<String> = words.collect();
         if arguments.iter().any(|word| word.contains('\0')) || program.contains('\0') {
             return Err("it holds a NUL byte".to_owned());
+        }
+        if arguments.iter().any(|word| word == HIDDEN) {
+            return Err(format!("{HIDDEN} is what is shown in place of its arguments"));
         }
         Ok(Self { program: program.into(), arguments })
     }
@@ -52,7 +56,7 @@ impl Value for Words {
 impl fmt::Display for Words {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.program.display())?;
-        if self.arguments.is_empty() { Ok(()) } else { f.write_str(" ***") }
+        if self.arguments.is_empty() { Ok(()) } else { write!(f, " {HIDDEN}") }
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) fn configuration(effective: &Effective) -> Finding {
     };
     let shown = path.display();
     match fs::metadata(path) {
-        Ok(meta) if meta.permissions().mode() & 0o007 != 0 && effective.has_secrets() => Finding::warning(
+        Ok(meta) if meta.permissions().mode() & 0o007 != 0 && effective.has_secrets => Finding::warning(
             "configuration",
             format!("{shown} may be read by every user, and holds a secret"),
             format!("run: chmod 600 {shown}"),

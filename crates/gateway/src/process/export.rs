@@ -40,7 +40,10 @@ impl Exports {
     pub(super) async fn begin(&self, input: &Input) -> Result<Export> {
         let folder = self.out.join(&input.place);
         blocking(move || {
-            fs::create_dir_all(&folder).map_err(|error| cannot_write(&folder, &error))?;
+            fs::create_dir_all(&folder).map_err(|error| match error.kind() {
+                io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => in_the_way(&folder),
+                _ => cannot_write(&folder, &error),
+            })?;
             Ok(Export { folder })
         })
         .await
@@ -152,6 +155,11 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + '
     tokio::task::spawn_blocking(work)
         .await
         .unwrap_or_else(|error| Err(Error::new(ErrorKind::Internal, "writing an export panicked").with_source(error)))
+}
+
+fn in_the_way(folder: &Path) -> Error {
+    let message = format!("a file is where the folder {} would be: choose another --out", quoted(folder));
+    Error::new(ErrorKind::Unavailable, message)
 }
 
 fn cannot_write(path: &Path, error: &io::Error) -> Error {

@@ -109,7 +109,8 @@ fn a_server_that_is_named_is_asked_with_the_token_of_the_configuration() {
     assert!(run(Some(ADMIN)).status.success());
     let refused = run(None);
     assert_eq!(refused.status.code(), Some(1));
-    assert!(stderr(&refused).contains("needs a token"), "{}", stderr(&refused));
+    let told = stderr(&refused);
+    assert!(told.contains("needs a token") && told.contains("REELCACHE_ADMIN_TOKEN_FILE"), "{told}");
     for (wrong, code) in [("https://h", 2), ("127.0.0.1:80", 2), ("http://u:p@h", 2), ("http://127.0.0.1:1", 1)] {
         let run = elsewhere.reelcache().args(["ls", "--server", wrong]).output().unwrap();
         assert_eq!(run.status.code(), Some(code), "{wrong}: {}", stderr(&run));

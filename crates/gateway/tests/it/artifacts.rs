@@ -94,6 +94,34 @@ fn what_is_below_a_root_is_made_and_read() {
 }
 
 #[test]
+fn row_30_what_is_kept_is_answered_within_the_times_that_were_asked_for() {
+    let home = Home::new();
+    fs::create_dir_all(home.path("films")).unwrap();
+    let picture = "testsrc=duration=30:size=64x48:rate=100";
+    let inputs = ["-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", "sine=duration=30"];
+    let path = home.clip_of("films/clip.mp4", &inputs).display().to_string();
+    let server = serving(&home, &[]);
+    let job = ended(&server, &asked(&server, &json!({ "path": path })));
+    let at = format!("/api/artifacts/{}", job["note"].as_str().unwrap());
+    server.stop("-TERM");
+    for (artifact, limit) in [("keyframes", 100), ("transcript", 50)] {
+        // The first answer comes from the disk, in a process that knows nothing. The best of a few: others use this machine.
+        let took = (0..3).map(|_| {
+            let server = serving(&home, &[]);
+            let begun = Instant::now();
+            let answer = get(&server, &format!("{at}/{artifact}"));
+            assert_eq!(answer.status, 200, "{answer:?}");
+            if artifact == "keyframes" {
+                assert_eq!(answer.json()["frames"].as_array().unwrap().len(), 300);
+            }
+            begun.elapsed()
+        });
+        let best = took.min().unwrap();
+        assert!(best < Duration::from_millis(limit), "{artifact}: {best:?}");
+    }
+}
+
+#[test]
 fn trust_17_what_is_elsewhere_or_makes_no_sense_is_refused() {
     let home = Home::new();
     let path = film(&home, "clip.mp4");

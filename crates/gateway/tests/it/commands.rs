@@ -78,6 +78,7 @@ fn ls_lists_in_order_by_prefix_and_up_to_a_limit() {
         assert_eq!(keys(home, &["ls", "--json", "--limit", "2"]), all[..2]);
         let part = &all[2];
         assert_eq!(keys(home, &["ls", "--json", part]), [part.clone(), format!("{part}:0")]);
+        assert_eq!(keys(home, &["ls", "--json", &format!("{part}:")]), keys(home, &["ls", "--json", part]));
         assert!(keys(home, &["ls", "--json", "video:nothing"]).is_empty());
         let table = done(home, &["ls"]);
         assert!(table.starts_with("state") && table.contains("image/jpeg") && table.contains(&all[2]), "{table}");
@@ -228,6 +229,10 @@ fn warm_looks_links_up_and_the_next_time_they_are_there() {
         let wrong = run(home, &["warm", "no-address", page]);
         assert_eq!(wrong.status.code(), Some(1));
         assert!(stderr(&wrong).contains("no-address") && stdout(&wrong).contains(page), "{}", stderr(&wrong));
+        // Links are kept as text that people can read.
+        let key = keys(home, &["ls", "--json", "links"]).into_iter().next().expect("what is kept");
+        let links: Value = serde_json::from_str(&done(home, &["get", &key])).expect("JSON");
+        assert!(links.to_string().contains("/a.mp4"), "{links}");
         let unknown = run(home, &["warm", "--provider", "others", page]);
         assert_eq!(unknown.status.code(), Some(2));
         assert!(stderr(&unknown).contains("films"), "{}", stderr(&unknown));
@@ -255,6 +260,7 @@ fn stats_show_each_tier_and_watch_until_nobody_reads() {
     both_ways(|home| {
         let stats = &lines(home, &["stats", "--json"])[0];
         assert_eq!(stats["tiers"][1]["usage"]["entries"], ENTRIES, "{stats}");
+        assert_eq!((&stats["backend"], &stats["size"]), (&"memory,file".into(), &ENTRIES.into()), "{stats}");
         let table = done(home, &["stats"]);
         assert!(table.contains("memory") && table.contains("breaker_open"), "{table}");
         let mut child = watching(home);
@@ -319,6 +325,35 @@ fn completions_are_there_for_each_shell() {
         let script = done(&home, &["completions", shell]);
         assert!(script.contains("verify") && script.contains("max-entries"), "{shell}");
     }
+}
+
+#[test]
+fn a_shell_completes_by_its_script_whatever_is_set() {
+    let home = Home::new();
+    let wrong = home.reelcache().args(["completions", "bash"]).env("CACHE_TLL", "wrong").output().unwrap();
+    assert!(wrong.status.success() && wrong.stderr.is_empty(), "{}", stderr(&wrong));
+    fs::write(home.path("script"), &wrong.stdout).unwrap();
+    let completed = |words: &[&str]| {
+        let script = ". ./script; COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); \
+                      _reelcache reelcache \"${COMP_WORDS[COMP_CWORD]}\" \"${COMP_WORDS[COMP_CWORD - 1]}\"; echo \"${COMPREPLY[@]}\"";
+        let mut bash = Command::new("bash");
+        let run = bash.args(["--norc", "-c", script, "bash"]).args(words).current_dir(home.path("")).output();
+        stdout(&run.expect("bash runs")).trim().to_owned()
+    };
+    assert_eq!(completed(&["reelcache", "ver"]), "verify");
+    assert_eq!(completed(&["reelcache", "process", "--max-f"]), "--max-frames");
+    assert_eq!(completed(&["reelcache", "completions", "fi"]), "fish");
+    assert_eq!(completed(&["reelcache", "ls", "--tie"]), "--tiers");
+}
+
+#[test]
+fn a_variable_that_is_empty_names_no_server() {
+    let home = filled();
+    let listed = |name: &str| home.reelcache().arg("ls").env("REELCACHE_SERVER", name).output().unwrap();
+    let none = listed("");
+    assert!(none.status.success() && stdout(&none).contains("image/jpeg"), "{}", stderr(&none));
+    assert_eq!(listed("http://127.0.0.1:1").status.code(), Some(1));
+    assert_eq!(run(&home, &["ls", "--server", ""]).status.code(), Some(2), "what a flag says counts");
 }
 
 #[test]

@@ -121,6 +121,16 @@ fn videos_of_one_name_do_not_share_a_folder() {
 }
 
 #[test]
+fn an_export_over_the_video_itself_is_refused() {
+    let home = Home::new();
+    let clip = home.clip("clip.mp4", 1);
+    let before = fs::read(&clip).unwrap();
+    let run = home.reelcache().args(["process", "clip.mp4", "--out", "."]).output().unwrap();
+    assert_eq!((run.status.code(), fs::read(&clip).unwrap()), (Some(1), before));
+    assert!(stderr(&run).contains("choose another --out"), "{}", stderr(&run));
+}
+
+#[test]
 fn output_that_cannot_be_written_is_an_error() {
     let home = Home::new();
     let clip = home.clip("clip.mp4", 1);

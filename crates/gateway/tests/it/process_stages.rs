@@ -204,6 +204,71 @@ fn fingerprints_and_picks_are_as_they_are_set() {
 }
 
 #[test]
+fn row_28_a_file_that_the_file_system_says_has_changed_is_another_one_where_that_is_asked() {
+    let home = Home::new();
+    let clip = home.clip("clip.mp4", 1);
+    let run = |how: &str| {
+        let ended = home.reelcache().args(["process", "--json", "--fingerprint", how]).arg(&clip).output().unwrap();
+        let told = json_of(&ended);
+        (told["state"].as_str().unwrap().to_owned(), told["fingerprint"].as_str().unwrap().to_owned())
+    };
+    let (state, before) = run("stat");
+    assert_eq!((&*state, run("stat")), ("loaded", ("cached".to_owned(), before.clone())));
+    let same = run("content").1;
+    let file = fs::File::options().append(true).open(&clip).unwrap();
+    file.set_modified(file.metadata().unwrap().modified().unwrap() - std::time::Duration::from_hours(1)).unwrap();
+    let (state, after) = run("stat");
+    assert!(state == "loaded" && after != before, "{before} {after}");
+    assert_eq!(run("content"), ("cached".to_owned(), same));
+}
+
+#[test]
+fn row_29_artifacts_are_kept_for_seven_days_unless_something_else_is_set() {
+    let home = Home::new();
+    let clip = spoken(&home);
+    let hear = script(&home, "hear", &format!("echo '{HEARD}'"));
+    let transcriber = format!("'{}' {{audio}}", hear.display());
+    let made = home.reelcache().args(["process", "--transcriber", &transcriber]).arg(&clip).output().unwrap();
+    assert!(made.status.success(), "{}", stderr(&made));
+    let listed = home.reelcache().args(["ls", "--json", "video"]).output().unwrap();
+    let mut kinds = 0;
+    for line in stdout(&listed).lines() {
+        let entry: Value = serde_json::from_str(line).unwrap();
+        let key = entry["key"].as_str().unwrap();
+        if key.contains(":keyframes:") || key.contains(":transcript:") {
+            kinds += 1;
+            let span = entry["expires_ms"].as_u64().unwrap() - entry["created_ms"].as_u64().unwrap();
+            assert_eq!(span, 7 * 86_400_000, "{entry}");
+        }
+    }
+    assert!(kinds >= 3, "{}", stdout(&listed));
+}
+
+#[test]
+fn row_29_text_is_kept_compressed_and_pictures_as_they_are() {
+    let heard = format!(r#"{{"segments": [{{"start": 0.1, "end": 0.8, "text": "{}"}}]}}"#, "word ".repeat(2_000));
+    for (compression, is_plain) in [("true", false), ("false", true)] {
+        let home = Home::new();
+        let clip = spoken(&home);
+        fs::write(home.path("heard.json"), &heard).unwrap();
+        let hear = script(&home, "hear", &format!("cat '{}'", home.path("heard.json").display()));
+        let transcriber = format!("'{}' {{audio}}", hear.display());
+        let mut command = home.reelcache();
+        command.env("CACHE_COMPRESSION", compression).args(["process", "--out", "out", "--transcriber", &transcriber]);
+        let run = command.arg(&clip).output().unwrap();
+        assert!(run.status.success(), "{}", stderr(&run));
+        let mut kept = Vec::new();
+        for volume in fs::read_dir(home.path("cache/volumes")).unwrap() {
+            kept.extend(fs::read(volume.unwrap().path()).unwrap());
+        }
+        let holds = |wanted: &[u8]| kept.windows(wanted.len()).any(|window| window == wanted);
+        assert!(holds(&fs::read(home.path("out/clip.mp4/00000.jpg")).unwrap()), "a picture, byte for byte");
+        assert_eq!(holds("word ".repeat(100).as_bytes()), is_plain, "compression = {compression}");
+        assert!(read(&home.path("out/clip.mp4/transcript.json")).contains(&"word ".repeat(100)));
+    }
+}
+
+#[test]
 fn artifacts_end_when_they_are_to() {
     let home = Home::new();
     let clip = home.clip("clip.mp4", 1);

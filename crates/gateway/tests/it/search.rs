@@ -64,5 +64,7 @@ fn a_search_for_nothing_or_of_nobody_is_refused() {
     }
     assert_eq!(site.asked("/advancedsearch.php"), 0);
     let server = serving(&Home::new(), "", &[]);
-    assert_eq!(get(&server, "/search?query=a").status, 404);
+    let none = get(&server, "/search?query=a");
+    assert_eq!(none.status, 404);
+    assert!(none.json()["detail"].as_str().unwrap().contains("describe one in [providers]"), "{none:?}");
 }

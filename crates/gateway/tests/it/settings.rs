@@ -1,9 +1,13 @@
 //! Settings that the user's documents name, each seen at work in a running server.
 
+use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::Duration;
 
 use super::origin::Origin;
-use super::support::{Home, Server, origin, stderr};
+use super::support::{Home, Server, stderr};
+use super::web::{escaped, get};
 
 /// A film of one segment: two entries.
 fn short_film() -> Origin {
@@ -86,6 +90,74 @@ fn cache_max_disk_mb_is_the_budget_of_the_disk_in_megabytes() {
 }
 
 #[test]
+fn row_19_the_disk_holds_no_more_than_cache_max_disk_mb() {
+    let (home, origin) = (Home::new(), Origin::of(vec![7; 3_000_000]));
+    let settings = [("CACHE_MAX_DISK_MB", "8"), ("CACHE_BACKEND", "file")];
+    let server = Server::start_with_variables(&home, &settings);
+    let usage = || server.figures()["tiers"][0]["usage"].clone();
+    for name in 0..6 {
+        assert_eq!(server.play(&origin.url(&format!("/{name}.mp4"))), 200);
+        assert!(taken(&home.path("cache")) <= 8_000_000, "{} after {name}: {}", taken(&home.path("cache")), usage());
+    }
+    let end = std::time::Instant::now() + Duration::from_secs(20);
+    while usage()["evicted"].as_u64() == Some(0) {
+        assert!(std::time::Instant::now() < end, "18 MB are in 8: {}", usage());
+    }
+    assert!(usage()["entries"].as_u64() > Some(1), "one film fits: {}", usage());
+}
+
+/// Bytes of the disk below `folder`.
+fn taken(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let one = |entry: std::fs::DirEntry| match entry.metadata() {
+        Ok(meta) if meta.is_dir() => taken(&entry.path()),
+        Ok(meta) => meta.blocks() * 512,
+        // Gone since it was listed.
+        Err(_) => 0,
+    };
+    entries.map(one).sum()
+}
+
+#[test]
+fn row_19_what_was_used_least_recently_leaves_where_that_is_the_policy() {
+    for (tier, policy, oldest_stays) in
+        [("file", "lru", true), ("file", "fifo", false), ("memory", "lru", true), ("memory", "fifo", false)]
+    {
+        let (home, origin) = (Home::new(), short_film());
+        let settings = [("CACHE_BACKEND", tier), ("CACHE_MAX_SIZE", "4"), ("CACHE_POLICY", policy)];
+        let server = Server::start_with_variables(&home, &settings);
+        let play = |name: &str, held: usize| {
+            assert_eq!(server.play(&origin.url(name)), 200);
+            wait_for_entries(&server, |entries| entries[0] == held as u64);
+            keys(&server)
+        };
+        let oldest = play("/a.mp4", 2);
+        let newer: BTreeSet<_> = play("/b.mp4", 4).difference(&oldest).cloned().collect();
+        for key in &oldest {
+            assert_eq!(get(&server, &format!("/api/entry?key={}", escaped(key))).status, 200, "{key}");
+        }
+        assert_eq!(server.play(&origin.url("/c.mp4")), 200);
+        let (stay, go) = if oldest_stays { (&oldest, &newer) } else { (&newer, &oldest) };
+        let end = std::time::Instant::now() + Duration::from_secs(20);
+        while !keys(&server).is_disjoint(go) {
+            assert!(std::time::Instant::now() < end, "{tier}, {policy}: {go:?} are in {:?}", keys(&server));
+        }
+        assert!(keys(&server).is_superset(stay), "{tier}, {policy}: {stay:?} are not in {:?}", keys(&server));
+    }
+}
+
+/// The keys that are held.
+fn keys(server: &Server) -> BTreeSet<String> {
+    let page = get(server, "/api/entries?prefix=play").json();
+    page["entries"]
+        .as_array()
+        .expect("entries")
+        .iter()
+        .map(|entry| entry["key"].as_str().expect("a key").to_owned())
+        .collect()
+}
+
+#[test]
 fn cache_persistent_false_leaves_nothing_behind() {
     let (home, origin) = (Home::new(), short_film());
     let server = Server::start_with_variables(&home, &[("CACHE_PERSISTENT", "false")]);
@@ -108,16 +180,5 @@ fn cache_backend_is_what_runs() {
         let tiers = server.figures()["tiers"].clone();
         assert_eq!((tiers[0]["name"].as_str(), tiers[0]["durable"].as_bool()), (Some(backend), Some(durable)));
         assert!(tiers.get(1).is_none());
-    }
-}
-
-#[test]
-fn the_policy_is_chosen_by_name() {
-    let (home, clip) = (Home::new(), Home::new());
-    let clip = clip.clip("clip.mp4", 1);
-    for policy in ["fifo", "lru", "gdsf"] {
-        let run = home.reelcache().args(["process", "--policy", policy]).arg(&clip).output().unwrap();
-        assert!(run.status.success(), "{policy}: {}", stderr(&run));
-        origin(&run, "keyframes", 0);
     }
 }

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::process::Output;
 
-use super::support::{Home, origin, stderr, stdout};
+use super::origin::Origin;
+use super::support::{Home, Server, origin, stderr, stdout};
 
 fn process(home: &Home, tiers: &[&str], clip: &Path) -> Output {
     home.reelcache().args(tiers).arg("process").arg(clip).output().expect("the binary runs")
@@ -51,6 +52,23 @@ fn a_redis_that_is_away_is_no_reason_to_fail() {
     assert_eq!(origin(&run, "keyframes", 1), "memory");
     // What it made is kept where there is room.
     assert_eq!(origin(&home.process(&clip), "keyframes", 0), "file");
+}
+
+#[test]
+fn a_server_whose_deepest_tier_is_away_is_found_and_tells_of_the_others() {
+    let (home, film) = (Home::new(), Origin::of(vec![7; 100_000]));
+    let away = format!("redis://127.0.0.1:{}", cache_testkit::servers::free_port().unwrap());
+    let tiers = [("CACHE_TIERS", "memory,file,redis"), ("CACHE_REDIS_URL", &*away)];
+    let server = Server::start_with_variables(&home, &tiers);
+    assert_eq!(server.play(&film.url("/a.mp4")), 200);
+    let figures = server.figures();
+    assert!(figures["size"].is_null() && figures["tiers"][2]["usage"].is_null(), "{figures}");
+    assert!(figures["tiers"][1]["usage"]["entries"].is_u64(), "{figures}");
+    assert!(server.ask("/api/cache-config", "localhost").starts_with("HTTP/1.1 200"));
+    for command in ["stats", "doctor"] {
+        let run = home.reelcache().arg(command).output().unwrap();
+        assert!(stdout(&run).contains("redis") && !stderr(&run).contains("in use"), "{command}: {}", stderr(&run));
+    }
 }
 
 #[test]

@@ -65,7 +65,12 @@ fn what_is_not_known_is_an_error_with_the_nearest_name() {
     assert!(refused("ttl = 3", &[]).contains("did you mean cache.ttl?"));
     assert!(refused("", &[("CACHE_TLL", "3")]).contains("the variable CACHE_TLL is unknown: did you mean CACHE_TTL?"));
     assert!(refused("", &[("REELCACHE_LISTN", "3")]).contains("did you mean REELCACHE_LISTEN?"));
-    assert!(refused("", &[("CACHE_XYZZY_PLUGH_QUUX", "3")]).contains("docs/configuration.md"));
+    assert!(refused("", &[("CACHE_DIR", "/a")]).contains("did you mean REELCACHE_DIR?"));
+    assert!(refused("[cache]\nlisten = 'a'", &[]).contains("did you mean serve.listen?"));
+    for alike in ["CACHE_XYZZY_PLUGH_QUUX", "CACHE_FOO", "REELCACHE_OFF"] {
+        assert!(refused("", &[(alike, "3")]).contains("docs/configuration.md"), "{alike}");
+    }
+    assert!(refused("[cache]\nfoo = 3", &[]).contains("docs/configuration.md"));
     assert!(sources("", &[("OTHER", "3"), ("REELCACHE_FFMPEG", "x"), ("MY_CACHE_DIR", "x")], &[]).resolve().is_ok());
 }
 
@@ -94,6 +99,30 @@ fn no_message_shows_a_secret() {
     let effective = sources("[providers.a]\nkind = 'peertube'\nurl = 'hush'", &[token, redis], &[]).resolve().unwrap();
     let shown = format!("{}{}{:?}", effective.toml(true), effective.json(), effective);
     assert!(shown.contains("***") && shown.contains("redis://host") && !shown.contains("hush"), "{shown}");
+}
+
+#[test]
+fn a_file_holds_secrets_if_it_holds_more_than_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let token = folder.path().join("token");
+    std::fs::write(&token, "hush-hush-hush-hush").unwrap();
+    for (file, holds) in [
+        (format!("[serve]\nadmin_token_file = {token:?}\n[cache]\nredis = 'redis://host:6379/2'"), false),
+        ("[serve]\nadmin_token = 'hush-hush-hush-hush'".to_owned(), true),
+        ("[cache]\nredis = 'redis://:hush@host'".to_owned(), true),
+        ("[providers.a]\nkind = 'peertube'".to_owned(), true),
+    ] {
+        assert_eq!(sources(&file, &[], &[]).resolve().unwrap().has_secrets, holds, "{file}");
+    }
+    let variable = [("REELCACHE_ADMIN_TOKEN", "hush-hush-hush-hush")];
+    assert!(!sources("", &variable, &[]).resolve().unwrap().has_secrets);
+}
+
+#[test]
+fn what_is_shown_in_place_of_a_secret_is_none() {
+    for file in ["describer_key = '***'", "transcriber = 'hear ***'", "transcriber = ['hear', '***']"] {
+        assert!(refused(&format!("[pipeline]\n{file}"), &[]).contains("in place of"), "{file}");
+    }
 }
 
 #[test]

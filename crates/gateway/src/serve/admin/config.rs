@@ -36,7 +36,7 @@ pub(in crate::serve) struct Acting {
     responses((status = 200, description = "What runs, and the settings in force, without secrets", body = answers::Running), Problem)
 )]
 pub(in crate::serve) async fn show(State(server): State<Server>) -> Answer<Json<Value>> {
-    let mut told = summary(&server).await?;
+    let mut told = summary(&server).await;
     told["places"] = json!(server.stack.places);
     told["process"] = json!(std::process::id());
     told["config"] = server.effective.json();
@@ -52,17 +52,16 @@ pub(in crate::serve) async fn show(State(server): State<Server>) -> Answer<Json<
     responses((status = 200, description = "Figures of the cache and of each tier", body = answers::Figures), Problem)
 )]
 pub(in crate::serve) async fn stats(State(server): State<Server>) -> Answer<Json<Value>> {
-    Ok(Json(figures(&server).await?))
+    Ok(Json(figures(&server).await))
 }
 
 /// The figures that `GET /api/cache-stats` answers with.
-pub(in crate::serve) async fn figures(server: &Server) -> Answer<Value> {
-    let mut told = summary(server).await?;
-    let snapshot = serde_json::to_value(server.snapshot().await);
-    if let (Some(told), Ok(Value::Object(snapshot))) = (told.as_object_mut(), snapshot) {
-        told.extend(snapshot);
-    }
-    Ok(told)
+pub(in crate::serve) async fn figures(server: &Server) -> Value {
+    ops::figures(&server.stack, &server.effective.config.cache, server.uptime()).await
+}
+
+async fn summary(server: &Server) -> Value {
+    ops::summary(&server.stack, &server.effective.config.cache).await
 }
 
 /// `POST /api/cache-config {"ttl": "6h"}` and `{"forceCleanup": true}`: how long is kept what is put from here on, until the
@@ -91,7 +90,7 @@ pub(in crate::serve) async fn act(
         Some(_) => "Lifetime changed until the server ends; the configuration is not, and what is kept keeps its own",
         None => "No action specified",
     };
-    Ok(Json(json!({ "message": message, "ttl": ttl(&server), "stats": summary(&server).await? })))
+    Ok(Json(json!({ "message": message, "ttl": ttl(&server), "stats": summary(&server).await })))
 }
 
 /// What `cache.ttl` would be set to; `None` for no limit.
@@ -112,55 +111,19 @@ fn ttl(server: &Server) -> Value {
 }
 
 async fn clean_up(server: &Server) -> Answer<Json<Value>> {
-    let before = held(server).await?;
+    let before = ops::held(&server.stack).await;
     let cleared = ops::clear(&server.stack, &KeyPattern::parse("*")?, false).await?;
-    let after = held(server).await?;
+    let after = ops::held(&server.stack).await;
     // What is in two tiers is one entry, and the mark of the clear, which stays, is none.
     let count = cleared.tiers.iter().map(|tier| tier.entries).max().unwrap_or_default();
-    let left = ops::page(&server.stack, &KeyPrefix::all(), None, ops::LARGEST_PAGE).await?.entries.len();
+    // What a tier that is away does not say is null: all else was removed.
+    let left = ops::page(&server.stack, &KeyPrefix::all(), None, ops::LARGEST_PAGE).await.ok();
+    let freed = before.zip(after.as_ref()).map(|(before, after)| before.bytes.saturating_sub(after.bytes));
     Ok(Json(json!({
         "message": "Cache cleaned",
         "cleanedCount": count,
-        "freedSpaceMB": megabytes(before.bytes.saturating_sub(after.bytes)),
-        "finalSize": left,
-        "finalDiskUsage": megabytes(after.bytes),
+        "freedSpaceMB": freed.map(ops::megabytes),
+        "finalSize": left.map(|page| page.entries.len()),
+        "finalDiskUsage": after.map(|after| ops::megabytes(after.bytes)),
     })))
-}
-
-/// What the deepest tier holds: everything that is kept at all.
-async fn held(server: &Server) -> Answer<cache_core::Usage> {
-    match server.stack.parts.last() {
-        Some(deepest) => Ok(deepest.backend.usage().await?),
-        None => Ok(cache_core::Usage::default()),
-    }
-}
-
-async fn summary(server: &Server) -> Answer<Value> {
-    let usage = held(server).await?;
-    let cache = &server.effective.config.cache;
-    let capacity = usage.capacity;
-    let percent = capacity.filter(|&most| most > 0).map_or(0.0, |most| usage.bytes as f64 / most as f64 * 100.0);
-    let backends: Vec<&str> = server.stack.parts.iter().map(|part| part.kind.name()).collect();
-    let info =
-        |what: fn(&cache_core::BackendInfo) -> bool| server.stack.parts.iter().any(|part| what(&part.backend.info()));
-    let (shared, durable) = (info(|info| info.shared), info(|info| info.durable));
-    Ok(json!({
-        "backend": backends.join(","),
-        "size": usage.entries,
-        "maxSize": cache.max_entries.on(),
-        "diskUsage": megabytes(usage.bytes),
-        "maxDiskUsage": capacity.map(megabytes),
-        "diskUsagePercent": format!("{percent:.2}"),
-        "cleanupInterval": cache.cleanup_interval.on().map(|interval| interval.as_secs()),
-        "scalingInfo": {
-            "backend": backends.join(","),
-            "isScalable": shared,
-            "supportsPersistence": durable,
-            "recommendedForProduction": durable,
-        },
-    }))
-}
-
-fn megabytes(bytes: u64) -> f64 {
-    bytes as f64 / 1e6
 }

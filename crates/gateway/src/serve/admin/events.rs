@@ -147,10 +147,8 @@ async fn tell(hub: Arc<Hub>, server: Server, mut known: Known) {
             hub.send(event("job", &job));
         }
         count = count.wrapping_add(1);
-        if count.is_multiple_of(TICKS_OF_FIGURES)
-            && let Ok(figures) = config::figures(&server).await
-        {
-            hub.send(event("stats", &figures));
+        if count.is_multiple_of(TICKS_OF_FIGURES) {
+            hub.send(event("stats", &config::figures(&server).await));
         }
     }
 }
@@ -158,9 +156,7 @@ async fn tell(hub: Arc<Hub>, server: Server, mut known: Known) {
 /// What somebody who comes is told: the figures, and every job that waits or runs.
 async fn first(server: &Server) -> Bytes {
     let mut told = Vec::from(": welcome\n\n");
-    if let Ok(figures) = config::figures(server).await {
-        told.extend_from_slice(&event("stats", &figures));
-    }
+    told.extend_from_slice(&event("stats", &config::figures(server).await));
     for job in server.jobs.list().iter().filter(|job| !job.state.has_ended()) {
         told.extend_from_slice(&event("job", job));
     }

@@ -90,7 +90,7 @@ impl Routes {
         let providers = Providers::of(registry);
         let media = Media::over(providers, &stack, &config, torrents).unwrap();
         let player = Player::new(&stack, &config).unwrap();
-        let effective = Effective { config, origins: BTreeMap::new(), file: None };
+        let effective = Effective { config, origins: BTreeMap::new(), file: None, has_secrets: false };
         let server = Parts::new(stack, player, media, effective).server();
         let shown = format!("{:?}", routes(server.clone(), None));
         Self { service: TowerToHyperService::new(router(server, None)), loads, shown }
