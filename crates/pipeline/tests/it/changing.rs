@@ -14,7 +14,7 @@ use super::fake::{Alpha, Beta, Fake, Gamma, Log};
 use super::support::Home;
 
 /// What the tiers hold of artifacts, by key.
-async fn parts(home: &Home) -> Vec<String> {
+pub(crate) async fn parts(home: &Home) -> Vec<String> {
     let all = KeyPrefix::all();
     let found = home.backend.scan(&all).filter_map(|found| async move { found.ok() });
     let parts = found.filter(|(_, meta)| std::future::ready(!meta.tags.is_empty()));
@@ -39,7 +39,7 @@ fn change_unnoticed(path: &Path) {
 }
 
 /// Does `change` in segment `at`, once.
-fn changing(
+pub(crate) fn changing(
     at: u32,
     change: impl Fn() + Send + Sync + 'static,
 ) -> impl Fn(pipeline::Segment) -> std::future::Ready<cache_core::Result<()>> {
