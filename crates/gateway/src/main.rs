@@ -10,6 +10,7 @@ mod doctor;
 mod exit;
 mod jobs;
 mod kinds;
+mod lines;
 mod logs;
 mod media;
 mod naming;

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -77,6 +77,21 @@ impl Home {
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         std::fs::rename(plain, &path).expect("a rename");
         path
+    }
+}
+
+/// How `child` ends, which it is to do soon.
+pub(crate) fn end_of(child: &mut Child) -> ExitStatus {
+    let end = Instant::now() + Duration::from_secs(30);
+    loop {
+        if let Some(status) = child.try_wait().expect("a child") {
+            return status;
+        }
+        if Instant::now() > end {
+            child.kill().expect("a child");
+            panic!("it does not end");
+        }
+        std::thread::yield_now();
     }
 }
 
@@ -159,14 +174,10 @@ impl Server {
             .expect("a status")
     }
 
-    pub(crate) fn signal(&self, signal: &str) {
-        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("kill runs");
-        assert!(sent.success());
-    }
-
     /// Sends `signal`; the exit code and what was printed after the first line.
     pub(crate) fn stop(mut self, signal: &str) -> (Option<i32>, String) {
-        self.signal(signal);
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("kill runs");
+        assert!(sent.success());
         let status = self.child.wait().expect("the server ends");
         let mut rest = String::new();
         self.output.read_to_string(&mut rest).expect("its output");

@@ -134,7 +134,7 @@ async fn in_a_file_that_was_just_written_a_change_of_the_same_length_and_time_is
 #[tokio::test]
 async fn while_the_first_frames_are_decoded_nothing_is_kept() {
     let mut home = Home::new();
-    let path = home.clip_of("clip.mkv", &["-f", "lavfi", "-i", "testsrc2=duration=30:size=640x360:rate=10", "-g", "1"]);
+    let path = home.clip_of("clip.mkv", &["-f", "lavfi", "-i", "testsrc2=duration=30:size=160x90:rate=10", "-g", "1"]);
     // Some bundles are full before the change is seen; they are worth nothing without their part.
     let change = format!("ffmpeg \"$@\"\nprintf x | dd of='{}' bs=1 seek=999 conv=notrunc 2>/dev/null", path.display());
     home.ffmpeg.ffmpeg = home.script("changing", &change);
