@@ -82,10 +82,9 @@ impl Film {
     }
 }
 
-/// As stages outside of the crate read them from elsewhere.
+/// As large as those that films of some years ago have.
 pub(crate) fn keyframe(pts_us: i64, picture: BodyRef) -> Keyframe {
-    let fields = json!({"pts_us": pts_us, "width": 480, "height": 270, "picture": picture});
-    serde_json::from_value(fields).expect("a keyframe")
+    Keyframe::new(pts_us, (480, 270), picture)
 }
 
 fn path(dir: &Path) -> PathBuf {

@@ -2,22 +2,21 @@
 
 mod du;
 mod entries;
+mod out;
 mod stats;
 mod upkeep;
 mod warm;
 
-use std::io::{self, Write};
-
 use cache_core::{Error, ErrorKind, Result};
-use serde::Serialize;
 
 use crate::access::{Access, NoAccess};
 use crate::cli::{Command, Target};
 use crate::config::Effective;
 use crate::exit::Exit;
 use crate::signals::Stop;
+use out::Out;
 
-/// Runs a command; a signal ends it at once, between its steps.
+/// Runs a command; a signal ends it at once, between its steps. What warms stores first what it has made.
 pub(crate) async fn run(command: Command, effective: &Effective) -> Exit {
     let named = target(&command).and_then(Target::server);
     let access = match Access::open(named.as_deref(), effective).await {
@@ -25,18 +24,19 @@ pub(crate) async fn run(command: Command, effective: &Effective) -> Exit {
         Err(NoAccess::Usage(error)) => return failed(&error, Exit::Usage),
         Err(NoAccess::Directory(error)) => return failed(&error, Exit::Directory),
     };
-    let ended = match Stop::listen() {
-        Ok(mut stop) => tokio::select! {
-            ended = dispatch(&access, effective, command) => ended,
+    let ended = match (Stop::listen(), command) {
+        (Ok(mut stop), Command::Warm(args)) => warm::run(&access, effective, &args, &mut stop).await,
+        (Ok(mut stop), command) => tokio::select! {
+            ended = dispatch(&access, command) => ended,
             signal = stop.received() => Ok(Exit::Signal(signal)),
         },
-        Err(error) => Err(error),
+        (Err(error), _) => Err(error),
     };
     let closed = access.close().await.map(|()| Exit::Done);
     exit_of(ended).or(exit_of(closed))
 }
 
-async fn dispatch(access: &Access, effective: &Effective, command: Command) -> Result<Exit> {
+async fn dispatch(access: &Access, command: Command) -> Result<Exit> {
     match command {
         Command::Stats(args) => stats::run(access, &args).await,
         Command::Ls(args) => entries::list(access, &args).await,
@@ -45,7 +45,6 @@ async fn dispatch(access: &Access, effective: &Effective, command: Command) -> R
         Command::Clear(args) => upkeep::clear(access, &args).await,
         Command::Sweep(target) => upkeep::sweep(access, &target).await,
         Command::Verify(args) => upkeep::verify(access, &args).await,
-        Command::Warm(args) => warm::run(access, effective, &args).await,
         Command::Du(args) => du::run(access, &args).await,
         _ => Err(Error::new(ErrorKind::Internal, "this command is not one that works on an open cache")),
     }
@@ -76,52 +75,4 @@ fn exit_of(ended: Result<Exit>) -> Exit {
 fn failed(error: &Error, exit: Exit) -> Exit {
     crate::report(error);
     exit
-}
-
-/// Standard output, whole texts at a time. A reader that is gone has seen enough: the command ends well.
-struct Out {
-    is_gone: bool,
-}
-
-impl Out {
-    fn new() -> Self {
-        Self { is_gone: false }
-    }
-
-    /// Writes and flushes what `write` writes.
-    ///
-    /// # Errors
-    /// `Unavailable` when it cannot be written, other than for a reader that is gone.
-    fn write(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
-        let mut text = Vec::new();
-        let written = write(&mut text).and_then(|()| {
-            let mut out = io::stdout().lock();
-            out.write_all(&text)?;
-            out.flush()
-        });
-        match written {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                self.is_gone = true;
-                Ok(())
-            }
-            Err(error) => Err(Error::new(ErrorKind::Unavailable, format!("cannot write the result: {error}"))),
-            Ok(()) => Ok(()),
-        }
-    }
-
-    /// Writes one line of JSON.
-    fn json(&mut self, value: &impl Serialize) -> Result<()> {
-        self.json_lines(std::slice::from_ref(value))
-    }
-
-    /// Writes a line of JSON for each value.
-    fn json_lines(&mut self, values: &[impl Serialize]) -> Result<()> {
-        self.write(|out| {
-            for value in values {
-                serde_json::to_writer(&mut *out, value)?;
-                writeln!(out)?;
-            }
-            Ok(())
-        })
-    }
 }

@@ -11,6 +11,7 @@ mod evictions;
 mod exit;
 mod jobs;
 mod kinds;
+mod lines;
 mod logs;
 mod media;
 mod naming;

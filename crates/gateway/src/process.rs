@@ -4,7 +4,6 @@ mod bars;
 mod export;
 mod inputs;
 mod json;
-mod lines;
 mod maker;
 mod outcome;
 mod report;
@@ -28,13 +27,13 @@ use crate::cli::ProcessArgs;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::kinds::{ArtifactKind, Kinds};
+use crate::lines::{self, Lines};
 use crate::signals::Stop;
 use crate::stack::Stack;
 use crate::stages::{self, Stages};
 use bars::Bars;
 use export::Exports;
 use inputs::{Input, Listing};
-use lines::Lines;
 pub(crate) use maker::Maker;
 use outcome::Outcome;
 use tally::Tally;
@@ -64,6 +63,9 @@ pub(crate) async fn run(stack: &Stack, config: &Config, args: &ProcessArgs) -> R
         }
         Err(error) => return Err(error),
     };
+    if listing.inputs.is_empty() && listing.refused.is_empty() {
+        crate::complain("there is nothing to do: the list names no video");
+    }
     let show = Show { bars: Bars::new(listing.inputs.len()), out: Lines::open()?, json: args.json };
     let mut tally = Tally::default();
     let ended = tokio::select! {

@@ -15,7 +15,7 @@ pub use packed::Precision;
 pub use stage::Embedder;
 pub use texts::{Passage, Texts};
 
-use crate::{Artifact, BodyRef, Kind, Segment, Span};
+use crate::{Artifact, BodyRef, Kind, Output, Segment, Span};
 
 /// Vectors that tell what passages of text are about. The numbers themselves are bodies, read with
 /// [`vectors`](Self::vectors).
@@ -45,7 +45,43 @@ pub struct Embedded {
     pub row: u32,
 }
 
+/// The most numbers in one body; bodies are read as wholes.
+const MOST_NUMBERS: usize = 256 << 10;
+
 impl Embeddings {
+    /// Has `out` keep `vectors`, one for each of `passages` and all of one length: the value of the segment whose passages
+    /// these are, for stages of your own.
+    ///
+    /// # Errors
+    /// `Invalid` when there is not one vector for each passage, or when their lengths differ; [`ErrorKind::Load`] for a
+    /// number that `precision` cannot keep and for a vector of nothing but zeros.
+    pub async fn keep(
+        passages: &[Passage],
+        vectors: &[Vec<f32>],
+        precision: Precision,
+        out: &mut Output<'_, Self>,
+    ) -> Result<Self> {
+        let dimensions = vectors.first().map_or(0, Vec::len);
+        if passages.len() != vectors.len() || vectors.iter().any(|vector| vector.len() != dimensions) {
+            let (texts, count) = (passages.len(), vectors.len());
+            let message = format!("{count} vectors for {texts} passages: give one for each, all of one length");
+            return Err(Error::new(ErrorKind::Invalid, message));
+        }
+        let rows = (MOST_NUMBERS / dimensions.max(1)).max(1);
+        let mut kept = Vec::with_capacity(passages.len());
+        for (passages, vectors) in passages.chunks(rows).zip(vectors.chunks(rows)) {
+            let mut bytes = Vec::with_capacity(vectors.len() * dimensions * precision.bytes());
+            vectors.iter().try_for_each(|vector| precision.pack(vector, &mut bytes))?;
+            let body = out.body(Bytes::from(bytes)).await?;
+            kept.extend((0..).zip(passages).map(|(row, passage)| {
+                let Passage { start_us, end_us, .. } = *passage;
+                Embedded { start_us, end_us, body, row }
+            }));
+        }
+        let dimensions = u32::try_from(dimensions).unwrap_or(u32::MAX);
+        Ok(Self { dimensions, precision, passages: kept })
+    }
+
     /// The vectors of all passages, in their order.
     ///
     /// # Errors

@@ -38,6 +38,21 @@ pub struct Keyframe {
     pub picture: BodyRef,
 }
 
+impl Keyframes {
+    /// Those `frames`, in the order of the stream.
+    pub const fn new(frames: Vec<Keyframe>) -> Self {
+        Self { frames }
+    }
+}
+
+impl Keyframe {
+    /// The frame that is shown at `pts_us` microseconds, as the container counts, and is `width` by `height` pixels. Its
+    /// `picture` is a JPEG that a stage has handed to [`Output::body`](crate::Output::body).
+    pub const fn new(pts_us: i64, (width, height): (u32, u32), picture: BodyRef) -> Self {
+        Self { pts_us, width, height, picture }
+    }
+}
+
 impl Kind for Keyframes {
     const NAME: &'static str = "keyframes";
     const SCHEMA: u32 = 2;

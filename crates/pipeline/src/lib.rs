@@ -89,7 +89,9 @@ pub use probe::{AudioStream, Probe, StreamInfo, VideoStream};
 pub use run::{Found, Plan, RunProgress, RunReport, RunWatch, StageProgress, StageReport};
 pub use scratch::Scratch;
 pub use selection::{Coverage, Selection};
-pub use source::{Remote, Source};
+#[cfg(feature = "endpoint")]
+pub use source::HttpServers;
+pub use source::{Remote, Servers, Source};
 pub use stage::{AnyStage, KindFacts, Pass, Program, Recipe, Resource, Stage};
 pub use tool::{ToolMissing, is_tool_missing};
 pub use transcript::{Transcriber, Transcript, Utterance, Word};

@@ -2,6 +2,7 @@
 
 mod sink;
 mod spill;
+mod tally;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -9,8 +10,9 @@ use std::marker::PhantomData;
 use bytes::Bytes;
 use cache_core::Result;
 
-pub(crate) use sink::{Job, Piece, Sink, Tally, ends, overlap};
+pub(crate) use sink::{Job, Piece, Sink, ends, overlap};
 pub(crate) use spill::Spill;
+pub(crate) use tally::Tally;
 
 use crate::{BodyRef, Kind, Segment};
 

@@ -1,8 +1,10 @@
 //! The stored form of one segment of an artifact: a part, and the bundles of its bodies.
 
+use std::io;
+
 use bytes::Bytes;
 use cache_core::{Error, ErrorKind, Result};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
 use crate::{Axis, Digest, Span};
@@ -138,9 +140,15 @@ fn split(part: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// The value that all of `bytes` are: what follows a value would be from another type.
 fn whole<V: DeserializeOwned>(bytes: &[u8]) -> Option<V> {
-    let mut rest = bytes;
-    let value = V::deserialize(&mut rmp_serde::Deserializer::new(&mut rest)).ok()?;
-    rest.is_empty().then_some(value)
+    let mut decoder = rmp_serde::Deserializer::from_read_ref(bytes);
+    let value = V::deserialize(&mut decoder).ok()?;
+    // Where a value would begin there is nothing any more: how far it has come is not told.
+    match IgnoredAny::deserialize(&mut decoder) {
+        Err(rmp_serde::decode::Error::InvalidMarkerRead(end)) if end.kind() == io::ErrorKind::UnexpectedEof => {
+            Some(value)
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -168,6 +176,10 @@ mod tests {
         let bytes = encode(&sample(), &("value", 7)).unwrap();
         for len in 0..bytes.len() {
             assert!(table(&bytes[..len]).is_none() || value::<(String, u8)>(&bytes[..len]).is_none(), "{len}");
+        }
+        for more in [&b"\xC0"[..], b"\xC1", b"\xDA", b"\x00", b"value"] {
+            let longer = [&bytes[..], more].concat();
+            assert_eq!(value::<(String, u8)>(&longer), None, "{more:?}");
         }
         assert_eq!(value::<String>(&bytes), None);
         assert_eq!(table(b"\xFF\xFF\xFF\xFFxx"), None);

@@ -40,7 +40,8 @@ impl Resolved {
     /// A program that is not installed has no version: then any version is as good, of which something is cached.
     ///
     /// # Errors
-    /// When a program does not tell its version, and when inputs nest too deeply.
+    /// When a program does not tell its version, and when inputs nest too deeply; `Invalid` for two models or programs of
+    /// one name.
     pub(crate) fn resolve<'a>(shared: &'a Shared, video: &'a Video, stage: Arc<dyn AnyStage>) -> Resolving<'a> {
         resolve(shared, video, stage, 0)
     }
@@ -86,6 +87,7 @@ fn resolve<'a>(shared: &'a Shared, video: &'a Video, stage: Arc<dyn AnyStage>, d
         for input in &recipe.inputs {
             inputs.push(resolve(shared, video, input.clone(), depth + 1).await?);
         }
+        refuse_namesakes(&kind, &recipe)?;
         let mut chain = chain(&kind, &recipe, &inputs);
         let mut known = true;
         for program in &recipe.programs {
@@ -107,6 +109,25 @@ fn resolve<'a>(shared: &'a Shared, video: &'a Video, stage: Arc<dyn AnyStage>, d
         let (axis, tags) = (video.axis(recipe.segment), tags(kind.name, &inputs));
         Ok(Arc::new(Resolved { stage, kind, recipe, identity, axis, inputs, tags, root, meter: Meter::default() }))
     })
+}
+
+/// Fails when the identity would tell but one of two models or programs, because they share a name.
+fn refuse_namesakes(kind: &KindFacts, recipe: &Recipe) -> Result<()> {
+    let Recipe { models, programs, .. } = recipe;
+    let model = models.iter().enumerate().find(|(at, (name, version))| {
+        models.iter().take(*at).any(|(other, others)| other == name && others != version)
+    });
+    let program = programs
+        .iter()
+        .enumerate()
+        .find(|(at, program)| programs.iter().take(*at).any(|other| other.name == program.name && *other != **program));
+    let twice = match (model, program) {
+        (Some((_, (name, _))), _) => format!("two versions of the model {name:?}"),
+        (None, Some((_, program))) => format!("two programs called {:?}", program.name),
+        (None, None) => return Ok(()),
+    };
+    let message = format!("the recipe of {} names {twice}: give each a name of its own", kind.name);
+    Err(Error::new(ErrorKind::Invalid, message))
 }
 
 fn tags(kind: &str, inputs: &[Arc<Resolved>]) -> Arc<[Arc<str>]> {

@@ -2,10 +2,12 @@
 
 use std::fs::{DirEntry, File};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cache_core::{Error, ErrorKind, Result};
+use rustix::fs::OFlags;
 use tempfile::TempDir;
 use tokio::runtime::Handle;
 
@@ -106,7 +108,7 @@ fn remove_leftovers(parent: &Path) {
 
 fn remove_if_left_over(entry: &DirEntry) {
     let path = entry.path();
-    match File::open(path.join(LOCK)) {
+    match open_lock(&path.join(LOCK)) {
         Ok(lock) => {
             if lock.try_lock().is_ok() && std::fs::remove_dir_all(&path).is_ok() {
                 tracing::debug!(path = %shown(&path), "removed a scratch directory that was left over");
@@ -120,6 +122,13 @@ fn remove_if_left_over(entry: &DirEntry) {
         }
         Err(_) => {}
     }
+}
+
+/// Where everybody may write, anything may have the name of a lock: a pipe would keep who opens it waiting for ever.
+fn open_lock(path: &Path) -> io::Result<File> {
+    let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed();
+    let file = File::options().read(true).custom_flags(flags).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::InvalidInput.into()) }
 }
 
 fn is_abandoned(entry: &DirEntry) -> bool {
@@ -179,6 +188,25 @@ mod tests {
         File::open(&old).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
         drop(Scratch::create(parent.path()).unwrap());
         assert!(!old.exists() && recent.join("7.jpg").exists());
+    }
+
+    #[test]
+    fn what_is_no_lock_holds_nobody_up_and_stays() {
+        let parent = tempfile::tempdir().unwrap();
+        let strangers = ["pipe", "link", "folder"].map(|name| parent.path().join(format!("{PREFIX}{name}")));
+        for dir in &strangers {
+            std::fs::create_dir(dir).unwrap();
+            std::fs::write(dir.join("7.jpg"), "frame").unwrap();
+        }
+        let [pipe, link, folder] = &strangers;
+        assert!(std::process::Command::new("mkfifo").arg(pipe.join(LOCK)).status().unwrap().success());
+        std::os::unix::fs::symlink(pipe.join("7.jpg"), link.join(LOCK)).unwrap();
+        std::fs::create_dir(folder.join(LOCK)).unwrap();
+        let (told, created) = std::sync::mpsc::channel();
+        let path = parent.path().to_owned();
+        std::thread::spawn(move || told.send(Scratch::create(&path).map(drop)));
+        created.recv_timeout(Duration::from_secs(30)).expect("nobody waits").unwrap();
+        assert!(strangers.iter().all(|dir| dir.join("7.jpg").exists()));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cache_core::{DAY, Error, ErrorKind, Lifetime, Result, ttl};
+use cache_core::{DAY, Error, ErrorKind, Lifetime, Result, Stamp, ttl};
 use cache_tiered::{Cache, Class, Codec, Tiered};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -31,6 +31,8 @@ pub(crate) struct Shared {
     pub(crate) jobs: Cache<Tally>,
     versions: Cache<String>,
     classes: [Class; 3],
+    /// Tells this from other processes that share the tiers.
+    pub(crate) instance: Stamp,
 }
 
 /// The first part of every key of an artifact.
@@ -49,7 +51,7 @@ impl Shared {
         let classes = [Class::new("cpu", cpu), Class::new("gpu", gpu), Class::new("net", net)];
         let jobs = Cache::builder("job").lifetime(ttl(Duration::ZERO)).near(0).deadline(DEADLINE).grace(Duration::ZERO);
         Ok(Self {
-            fingerprints: Fingerprinter::new(tiers.clone(), options.fingerprinting)?,
+            fingerprints: Fingerprinter::new(tiers.clone(), options.fingerprinting)?.asking(options.servers.clone()),
             files: Fingerprinter::new(tiers.clone(), Fingerprinting::Content)?,
             probes: cache(&tiers, VIDEO, options.lifetime)?,
             known: KnownChains::new(cache(&tiers, VIDEO, options.lifetime)?),
@@ -57,6 +59,7 @@ impl Shared {
             jobs: jobs.tiers(tiers.clone()).build()?,
             versions: cache(&tiers, "program", options.lifetime)?,
             classes,
+            instance: tiers.stamps().tick(),
             tiers,
             options,
         })

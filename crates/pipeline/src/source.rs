@@ -1,5 +1,6 @@
 //! `Source`: what artifacts are made from.
 
+mod servers;
 mod state;
 
 use std::fmt;
@@ -8,6 +9,10 @@ use std::path::{Path, PathBuf};
 use cache_core::{Error, ErrorKind, Result};
 
 use crate::Fingerprint;
+#[cfg(feature = "endpoint")]
+pub use servers::HttpServers;
+pub use servers::Servers;
+pub(crate) use servers::confirm;
 pub(crate) use state::{SourceState, changed, io_failure, shown};
 
 /// What artifacts are made from: a file, or something on a server.
@@ -24,7 +29,8 @@ pub enum Source {
 
 /// Something on a server. Whoever names it has asked the server about it, with a `HEAD` request, say.
 ///
-/// What identifies it is its strong `ETag`, or else its length and time of modification; in both cases with its URL.
+/// What identifies it is its strong `ETag`, or else its length and time of modification; in both cases with its URL. The
+/// server is asked for them again while it is worked on, see [`Servers`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Remote {
     pub(crate) url: String,
@@ -90,6 +96,22 @@ impl Remote {
             )),
         }
     }
+
+    /// Whether `told`, which its server says of it, is what this was; `None` when it does not say what would tell.
+    pub(crate) fn is_still(&self, told: &Self) -> Option<bool> {
+        let len = same(self.len.as_ref(), told.len.as_ref());
+        if len == Some(false) {
+            return len;
+        }
+        match &self.etag {
+            Some(etag) => same(Some(etag), told.etag.as_ref()),
+            None => len.and(same(self.modified.as_ref(), told.modified.as_ref())),
+        }
+    }
+}
+
+fn same<T: PartialEq>(was: Option<&T>, told: Option<&T>) -> Option<bool> {
+    was.zip(told).map(|(was, told)| was == told)
 }
 
 impl From<PathBuf> for Source {

@@ -113,4 +113,9 @@ impl Utterance {
     pub(crate) fn timed_words(&self) -> Cow<'_, [Word]> {
         if self.words.is_empty() { text::guess(self).into() } else { Cow::Borrowed(&self.words) }
     }
+
+    /// Whether there are any of these.
+    pub(crate) fn has_words(&self) -> bool {
+        !self.words.is_empty() || self.text.split_whitespace().next().is_some()
+    }
 }

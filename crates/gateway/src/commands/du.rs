@@ -26,10 +26,10 @@ pub(super) async fn run(access: &Access, args: &DuArgs) -> Result<Exit> {
         let usage = &tier["usage"];
         (tier["name"].as_str().unwrap_or("?").to_owned(), usage["entries"].as_u64(), usage["bytes"].as_u64())
     });
-    let mut out = Out::new();
+    let mut out = Out::open()?;
     if args.target.json {
         let tiers = held.map(|(tier, entries, bytes)| json!({ "tier": tier, "entries": entries, "bytes": bytes }));
-        out.json(&json!({ "tiers": tiers.collect::<Vec<_>>(), "entries": groups }))?;
+        out.json(&json!({ "tiers": tiers.collect::<Vec<_>>(), "entries": groups })).await?;
     } else {
         let told = |count: Option<u64>| count.map_or("-".to_owned(), |count| count.to_string());
         let rows: Vec<_> = held
@@ -42,7 +42,8 @@ pub(super) async fn run(access: &Access, args: &DuArgs) -> Result<Exit> {
             write_table(out, &["entries", "held", "tier"], &rows)?;
             writeln!(out)?;
             write_table(out, &["entries", "below"], &groups)
-        })?;
+        })
+        .await?;
     }
     Ok(Exit::Done)
 }

@@ -16,16 +16,16 @@ const HEAD: [&str; 6] = ["state", "age", "left", "made in", "type", "key"];
 
 pub(super) async fn list(access: &Access, args: &LsArgs) -> Result<Exit> {
     let prefix = args.prefix.as_ref().map_or_else(KeyPrefix::all, KeyPrefix::below);
-    let (mut out, mut left, mut after) = (Out::new(), args.limit.unwrap_or(u64::MAX), None::<Key>);
+    let (mut out, mut left, mut after) = (Out::open()?, args.limit.unwrap_or(u64::MAX), None::<Key>);
     while left > 0 && !out.is_gone {
         let limit = usize::try_from(left).unwrap_or(usize::MAX).min(ops::LARGEST_PAGE);
         let page = access.page(&prefix, after.as_ref(), limit).await?;
         left -= page.entries.len() as u64;
         if args.target.json {
-            out.json_lines(&page.entries)?;
+            out.json_lines(&page.entries).await?;
         } else {
             let rows: Vec<_> = page.entries.iter().map(|entry| row(entry, page.now_ms)).collect();
-            out.write(|out| write_table(out, &HEAD, &rows))?;
+            out.write(|out| write_table(out, &HEAD, &rows)).await?;
         }
         match page.next {
             Some(next) => after = Some(Key::parse(&next)?),
@@ -37,20 +37,20 @@ pub(super) async fn list(access: &Access, args: &LsArgs) -> Result<Exit> {
 
 pub(super) async fn get(access: &Access, args: &GetArgs) -> Result<Exit> {
     let Some(found) = access.entry(&args.key).await? else { return Ok(absent(&args.key)) };
-    let mut out = Out::new();
+    let mut out = Out::open()?;
     if args.target.json {
-        out.json(&serde_json::json!({ "entry": found.meta, "bytes": found.body.len() }))?;
+        out.json(&serde_json::json!({ "entry": found.meta, "bytes": found.body.len() })).await?;
     } else {
-        out.write(|out| out.write_all(&found.body))?;
+        out.write(|out| out.write_all(&found.body)).await?;
     }
     Ok(Exit::Done)
 }
 
 pub(super) async fn explain(access: &Access, args: &KeyArgs) -> Result<Exit> {
     let explained = access.explain(&args.key).await?;
-    let mut out = Out::new();
+    let mut out = Out::open()?;
     if args.target.json {
-        out.json(&explained)?;
+        out.json(&explained).await?;
     } else {
         out.write(|out| {
             let served = explained.served.as_ref();
@@ -79,7 +79,8 @@ pub(super) async fn explain(access: &Access, args: &KeyArgs) -> Result<Exit> {
                 })
                 .collect();
             write_table(out, &["tier", "state", "age", "left", "made in", "type", "tags"], &rows)
-        })?;
+        })
+        .await?;
     }
     if ops::is_absent(&explained) { Ok(Exit::Absent) } else { Ok(Exit::Done) }
 }

@@ -14,7 +14,7 @@ use crate::text::write_table;
 use crate::units::ByteCount;
 
 pub(super) async fn run(access: &Access, args: &StatsArgs) -> Result<Exit> {
-    let mut out = Out::new();
+    let mut out = Out::open()?;
     let mut ticks = args.watch.map(|seconds| tokio::time::interval(Duration::from_secs(seconds)));
     loop {
         if let Some(ticks) = &mut ticks {
@@ -22,9 +22,9 @@ pub(super) async fn run(access: &Access, args: &StatsArgs) -> Result<Exit> {
         }
         let stats = access.stats().await?;
         if args.target.json {
-            out.json(&stats)?;
+            out.json(&stats).await?;
         } else {
-            out.write(|out| write_tables(out, &stats))?;
+            out.write(|out| write_tables(out, &stats)).await?;
         }
         if ticks.is_none() || out.is_gone {
             return Ok(Exit::Done);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cache_core::{Error, ErrorKind, Result};
 use jiff::Zoned;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Out;
 use crate::access::{Access, Warmer};
@@ -16,41 +16,41 @@ use crate::exit::Exit;
 use crate::ops::{self, Wanted, Warmed};
 use crate::popular::PopularPage;
 use crate::process::Maker;
+use crate::signals::Stop;
 use crate::text::one_line;
 use crate::window::{self, Turn};
 
+/// How long it may take to store what was made, in the end.
+const CLOSE_LIMIT: Duration = Duration::from_secs(30);
+
 /// What fails is told and leaves the others alone; the command then fails in the end. Outside of its hours it waits, or
 /// ends if it is to; what is under way when they end is begun again, and finds what it has finished before.
-pub(super) async fn run(access: &Access, effective: &Effective, args: &WarmArgs) -> Result<Exit> {
-    let mut warming = Warming::new(access, effective, args).await?;
-    loop {
-        let end = match args.between.map(|window| window.turn(&Zoned::now())).transpose().map_err(no_calendar)? {
-            None => None,
-            Some(Turn::Open(end)) => Some(end),
-            Some(Turn::Closed(start)) => {
-                if args.once {
-                    break;
-                }
-                tracing::info!(%start, "waiting");
-                window::until(&start).await;
-                continue;
+///
+/// A signal ends what is under way at once, programs included; what was made is stored before it ends, unless a second
+/// signal comes.
+pub(super) async fn run(access: &Access, effective: &Effective, args: &WarmArgs, stop: &mut Stop) -> Result<Exit> {
+    let mut warming = tokio::select! {
+        warming = Warming::new(access, effective, args) => warming?,
+        signal = stop.received() => return Ok(Exit::Signal(signal)),
+    };
+    let ended = tokio::select! {
+        ended = warming.work() => ended.map(|()| None),
+        signal = stop.received() => Ok(Some(Exit::Signal(signal))),
+    };
+    let late = |_| Err(Error::new(ErrorKind::Timeout, format!("what was made is not stored after {CLOSE_LIMIT:?}")));
+    let closed = tokio::select! {
+        closed = timeout(CLOSE_LIMIT, warming.close()) => closed.unwrap_or_else(late),
+        signal = stop.received() => return Ok(Exit::Signal(signal)),
+    };
+    match ended? {
+        Some(signal) => {
+            if let Err(error) = &closed {
+                crate::report(error);
             }
-        };
-        let closes = async {
-            match &end {
-                Some(end) => window::until(end).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            done = warming.go_on() => {
-                done?;
-                break;
-            }
-            () = closes => {}
+            Ok(signal)
         }
+        None => closed.map(|()| warming.exit),
     }
-    warming.close().await
 }
 
 /// What is to be warmed, and how.
@@ -103,7 +103,42 @@ impl<'a> Warming<'a> {
                 Some(maker)
             }
         };
-        Ok(Self { left, warmer, maker, out: Out::new(), exit, args, next: Instant::now() })
+        Ok(Self { left, warmer, maker, out: Out::open()?, exit, args, next: Instant::now() })
+    }
+
+    /// Does what is left in the hours for it, and tells what is left for another time.
+    async fn work(&mut self) -> Result<()> {
+        loop {
+            let turn = self.args.between.map(|window| window.turn(&Zoned::now())).transpose().map_err(no_calendar)?;
+            let end = match turn {
+                None => None,
+                Some(Turn::Open(end)) => Some(end),
+                Some(Turn::Closed(_)) if self.args.once => break,
+                Some(Turn::Closed(start)) => {
+                    tracing::info!(%start, "waiting");
+                    window::until(&start).await;
+                    continue;
+                }
+            };
+            let closes = async {
+                match &end {
+                    Some(end) => window::until(end).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                done = self.go_on() => {
+                    done?;
+                    break;
+                }
+                () = closes => {}
+            }
+        }
+        let left: usize = self.left.iter().map(Step::len).sum();
+        if left > 0 && !self.args.target.json {
+            self.out.write(|out| writeln!(out, "{left} left for another time")).await?;
+        }
+        Ok(())
     }
 
     /// Does what is left. Cancelling it leaves the step that was under way to the next call.
@@ -152,7 +187,7 @@ impl<'a> Warming<'a> {
         let Some(warmer) = &self.warmer else { return Ok(()) };
         let looked_up = warmer.warm(Wanted { provider, addresses, popular: 0 }).await?;
         if self.args.target.json {
-            self.out.json_lines(&looked_up)?;
+            self.out.json_lines(&looked_up).await?;
         }
         for Warmed { address, origin, links, error } in looked_up {
             let address = one_line(&address);
@@ -165,7 +200,7 @@ impl<'a> Warming<'a> {
                 }
                 (None, origin) if !self.args.target.json => {
                     let origin = origin.unwrap_or_else(|| "?".to_owned());
-                    self.out.write(|out| writeln!(out, "{origin}: {links} links: {address}"))?;
+                    self.out.write(|out| writeln!(out, "{origin}: {links} links: {address}")).await?;
                 }
                 _ => {}
             }
@@ -181,25 +216,22 @@ impl<'a> Warming<'a> {
             crate::complain(line);
         }
         if self.args.target.json {
-            return self.out.json(&made.line);
+            return self.out.json(&made.line).await;
         }
         let (state, path) = (made.state, one_line(&path.to_string_lossy()));
-        self.out.write(|out| writeln!(out, "{state}: {path}"))
+        self.out.write(|out| writeln!(out, "{state}: {path}")).await
     }
 
-    /// Ends what it works with; tells what is left for another time.
-    async fn close(mut self) -> Result<Exit> {
-        let left: usize = self.left.iter().map(Step::len).sum();
-        if left > 0 && !self.args.target.json {
-            self.out.write(|out| writeln!(out, "{left} left for another time"))?;
+    /// Ends what it works with, once what was made is stored.
+    async fn close(&self) -> Result<()> {
+        let warmed = match &self.warmer {
+            Some(warmer) => warmer.close().await,
+            None => Ok(()),
+        };
+        match &self.maker {
+            Some(maker) => maker.close().await.and(warmed),
+            None => warmed,
         }
-        if let Some(warmer) = &self.warmer {
-            warmer.close().await?;
-        }
-        if let Some(maker) = &self.maker {
-            maker.close().await?;
-        }
-        Ok(self.exit)
     }
 }
 

@@ -2,12 +2,15 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io;
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use cache_core::{Error, ErrorKind, Result};
 use pipeline::{Artifact, Descriptions, Embeddings, Fingerprint, Frame, Keyframes, Transcript};
 use serde_json::{Value, json};
+use tempfile::Builder;
 
 use super::inputs::Input;
 use crate::subtitles;
@@ -44,13 +47,15 @@ impl Exports {
                 io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => in_the_way(&folder),
                 _ => cannot_write(&folder, &error),
             })?;
+            remove_leftovers(&folder);
             Ok(Export { folder })
         })
         .await
     }
 }
 
-/// A folder that takes the artifacts of one video.
+/// A folder that takes the artifacts of one video. Each file in it is whole at any time: it is written beside its place and
+/// then takes it, so that a kill leaves the one of before.
 #[derive(Debug)]
 pub(super) struct Export {
     folder: PathBuf,
@@ -70,7 +75,7 @@ impl Export {
         blocking(move || {
             frames.iter().try_for_each(|frame| {
                 let path = folder.join(file_name(frame.index));
-                fs::write(&path, &frame.jpeg).map_err(|error| cannot_write(&path, &error))
+                write_whole(&folder, &path, &frame.jpeg).map_err(|error| cannot_write(&path, &error))
             })
         })
         .await
@@ -129,13 +134,45 @@ impl Export {
     }
 
     async fn text(&self, name: &str, text: String) -> Result<()> {
-        let path = self.folder.join(name);
-        blocking(move || fs::write(&path, text).map_err(|error| cannot_write(&path, &error))).await
+        let (folder, path) = (self.folder.clone(), self.folder.join(name));
+        let write = move || write_whole(&folder, &path, text.as_bytes()).map_err(|error| cannot_write(&path, &error));
+        blocking(write).await
     }
 }
 
 fn file_name(index: u32) -> String {
     format!("{index:05}.jpg")
+}
+
+/// What files are called until they are whole.
+const UNFINISHED: (&str, &str) = (".reelcache-", ".part");
+/// What is called so and was not written to for this long was left over by a process that was killed.
+const ABANDONED: Duration = Duration::from_hours(1);
+
+/// Writes `bytes` to `path`, which is in `folder`: all of them, or it stays as it was.
+fn write_whole(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // As anybody else's files, less what the process is told to leave out; by themselves they would be its owner's alone.
+    let everybody = fs::Permissions::from_mode(0o666);
+    let mut file =
+        Builder::new().prefix(UNFINISHED.0).suffix(UNFINISHED.1).permissions(everybody).tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.persist(path)?;
+    Ok(())
+}
+
+/// Removes what killed processes left over. Best effort: it is in nobody's way.
+fn remove_leftovers(folder: &Path) {
+    let Ok(files) = fs::read_dir(folder) else { return };
+    for file in files.flatten() {
+        let name = file.file_name();
+        let is_unfinished =
+            name.to_str().is_some_and(|name| name.starts_with(UNFINISHED.0) && name.ends_with(UNFINISHED.1));
+        let touched = file.metadata().and_then(|meta| meta.modified());
+        let is_old = || touched.is_ok_and(|touched| touched.elapsed().is_ok_and(|age| age > ABANDONED));
+        if is_unfinished && is_old() {
+            drop(fs::remove_file(file.path()));
+        }
+    }
 }
 
 /// Removes the files that are named like frames from number `first` on.
@@ -164,4 +201,58 @@ fn in_the_way(folder: &Path) -> Error {
 
 fn cannot_write(path: &Path, error: &io::Error) -> Error {
     Error::new(ErrorKind::Unavailable, format!("cannot write {}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(folder)
+            .unwrap()
+            .map(|file| file.unwrap().file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_is_replaced_as_a_whole_and_who_has_it_open_keeps_the_old_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("list.json");
+        write_whole(folder.path(), &path, b"old").unwrap();
+        let (old, plain) = (fs::File::open(&path).unwrap(), folder.path().join("plain"));
+        fs::write(&plain, "").unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode(), fs::metadata(&plain).unwrap().mode(), "as any file's");
+        write_whole(folder.path(), &path, b"a longer new one").unwrap();
+        assert_eq!(io::read_to_string(old).unwrap(), "old");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "a longer new one");
+        assert_eq!(names(folder.path()), ["list.json", "plain"]);
+    }
+
+    #[test]
+    fn what_cannot_be_put_in_its_place_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("taken");
+        fs::create_dir_all(path.join("full")).unwrap();
+        assert!(write_whole(folder.path(), &path, b"x").is_err());
+        assert_eq!(names(folder.path()), ["taken"]);
+    }
+
+    #[test]
+    fn leftovers_go_when_they_are_old_and_other_files_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let all = [".reelcache-a.part", ".reelcache-b.part", ".reelcache-c", "d.part"];
+        for name in all {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        for old in [0, 2, 3] {
+            let file = fs::File::options().append(true).open(folder.path().join(all[old])).unwrap();
+            file.set_modified(std::time::UNIX_EPOCH).unwrap();
+        }
+        remove_leftovers(folder.path());
+        assert_eq!(names(folder.path()), [".reelcache-b.part", ".reelcache-c", "d.part"]);
+    }
 }

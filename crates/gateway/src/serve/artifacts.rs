@@ -1,5 +1,7 @@
 //! `/api/process` and `/api/artifacts`: artifacts of videos, made and read.
 
+mod told;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -9,10 +11,8 @@ use axum::http::header::{self, HeaderMap, HeaderValue};
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use cache_core::{Error, ErrorKind};
-use pipeline::{
-    Artifact, Coverage, Descriptions, Embeddings, Fingerprint, Keyframes, Selection, Source, Stage, Transcript,
-};
+use cache_core::ErrorKind;
+use pipeline::{Artifact, Coverage, Embeddings, Fingerprint, Keyframes, Selection, Source, Stage, Transcript};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -24,6 +24,7 @@ use crate::kinds::{ArtifactKind, Kinds};
 use crate::processing::{Processing, Refused, Wanted};
 use crate::stages::Embeds;
 use crate::subtitles;
+use told::{json_of, told};
 
 type Answer<T> = Result<T, Problem>;
 /// The name of a video in addresses.
@@ -140,21 +141,24 @@ pub(super) async fn survey(State(server): State<Server>, Path(name): Name) -> An
         (status = 429, description = "Too many tokens were wrong"),
     )
 )]
-pub(super) async fn keyframes(State(server): State<Server>, Path(name): Name) -> Answer<Json<Value>> {
+pub(super) async fn keyframes(State(server): State<Server>, Path(name): Name) -> Answer<Response> {
     let found = keyframes_of(&server, &name).await?;
-    let frames = found.value().frames.iter().enumerate().map(|(at, frame)| {
-        let picture = found.info(frame.picture);
-        json!({
-            "seconds": frame.pts_us as f64 / 1e6,
-            "width": frame.width,
-            "height": frame.height,
-            "bytes": picture.map(|picture| picture.len),
-            "blake3": picture.map(|picture| picture.digest.to_string()),
-            "href": format!("/api/artifacts/{name}/frames/{at}.jpg"),
-        })
-    });
-    let frames: Vec<Value> = frames.collect();
-    Ok(Json(json!({ "fingerprint": name, "complete": found.coverage().complete, "frames": frames })))
+    let tell = move || {
+        let frames = found.value().frames.iter().enumerate().map(|(at, frame)| {
+            let picture = found.info(frame.picture);
+            json!({
+                "seconds": frame.pts_us as f64 / 1e6,
+                "width": frame.width,
+                "height": frame.height,
+                "bytes": picture.map(|picture| picture.len),
+                "blake3": picture.map(|picture| picture.digest.to_string()),
+                "href": format!("/api/artifacts/{name}/frames/{at}.jpg"),
+            })
+        });
+        let frames: Vec<Value> = frames.collect();
+        Ok(json!({ "fingerprint": name, "complete": found.coverage().complete, "frames": frames }).to_string())
+    };
+    told("application/json", tell).await
 }
 
 /// `GET .../frames/{n}.jpg`: one picture.
@@ -215,8 +219,9 @@ pub(super) async fn frame(
         (status = 429, description = "Too many tokens were wrong"),
     )
 )]
-pub(super) async fn transcript(State(server): State<Server>, Path(name): Name) -> Answer<Json<Transcript>> {
-    Ok(Json(Transcript::clone(&*transcript_of(&server, &name).await?)))
+pub(super) async fn transcript(State(server): State<Server>, Path(name): Name) -> Answer<Response> {
+    let found = transcript_of(&server, &name).await?;
+    told("application/json", move || json_of(&*found)).await
 }
 
 /// `GET .../transcript.vtt`.
@@ -233,8 +238,8 @@ pub(super) async fn transcript(State(server): State<Server>, Path(name): Name) -
     )
 )]
 pub(super) async fn vtt(State(server): State<Server>, Path(name): Name) -> Answer<Response> {
-    let text = subtitles::vtt(&*transcript_of(&server, &name).await?);
-    Ok(([(header::CONTENT_TYPE, "text/vtt; charset=utf-8")], text).into_response())
+    let found = transcript_of(&server, &name).await?;
+    told("text/vtt; charset=utf-8", move || Ok(subtitles::vtt(&found))).await
 }
 
 /// `GET .../transcript.srt`.
@@ -251,8 +256,8 @@ pub(super) async fn vtt(State(server): State<Server>, Path(name): Name) -> Answe
     )
 )]
 pub(super) async fn srt(State(server): State<Server>, Path(name): Name) -> Answer<Response> {
-    let text = subtitles::srt(&*transcript_of(&server, &name).await?);
-    Ok(([(header::CONTENT_TYPE, "application/x-subrip; charset=utf-8")], text).into_response())
+    let found = transcript_of(&server, &name).await?;
+    told("application/x-subrip; charset=utf-8", move || Ok(subtitles::srt(&found))).await
 }
 
 /// `GET .../descriptions`.
@@ -268,11 +273,11 @@ pub(super) async fn srt(State(server): State<Server>, Path(name): Name) -> Answe
         (status = 429, description = "Too many tokens were wrong"),
     )
 )]
-pub(super) async fn descriptions(State(server): State<Server>, Path(name): Name) -> Answer<Json<Descriptions>> {
+pub(super) async fn descriptions(State(server): State<Server>, Path(name): Name) -> Answer<Response> {
     let processing = processing(&server)?;
     let stage = processing.stages().descriptions.as_ref().ok_or_else(|| unset("describer"))?;
     let found = found(processing, &name, stage, ArtifactKind::Descriptions).await?;
-    Ok(Json(Descriptions::clone(found.value())))
+    told("application/json", move || json_of(&**found.value())).await
 }
 
 /// `GET .../embeddings`: passages with their vectors.
@@ -299,8 +304,7 @@ pub(super) async fn embeddings(State(server): State<Server>, Path(name): Name) -
         Err(error) if error.kind() == ErrorKind::Corrupt => return Err(absent("embedding")),
         vectors => vectors?,
     };
-    // A long film has millions of numbers.
-    let text = tokio::task::spawn_blocking(move || {
+    let tell = move || {
         let passages = found.value().passages.iter().zip(vectors).map(|(passage, vector)| {
             json!({
                 "start_seconds": passage.start_us as f64 / 1e6,
@@ -308,11 +312,9 @@ pub(super) async fn embeddings(State(server): State<Server>, Path(name): Name) -
                 "vector": vector,
             })
         });
-        json!({ "dimensions": found.value().dimensions, "passages": passages.collect::<Vec<_>>() }).to_string()
-    });
-    let failed = |error| Error::new(ErrorKind::Internal, "the vectors cannot be told").with_source(error);
-    let text = text.await.map_err(failed)?;
-    Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
+        Ok(json!({ "dimensions": found.value().dimensions, "passages": passages.collect::<Vec<_>>() }).to_string())
+    };
+    told("application/json", tell).await
 }
 
 async fn keyframes_of(server: &Server, name: &str) -> Answer<Artifact<Keyframes>> {

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 
 use super::origin::Origin;
-use super::support::{Home, Server, origin, stderr, stdout};
+use super::support::{Home, Server, end_of, origin, stderr, stdout};
 
 /// What the artifacts of a clip take: a program that made them, a probe, a part, its one frame, what is known, and what the file was seen
 /// to be.
@@ -281,6 +281,25 @@ fn a_signal_ends_what_watches() {
     std::io::BufRead::read_line(&mut output, &mut String::new()).unwrap();
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+fn a_reader_that_stops_reading_keeps_no_signal_from_ending_it() {
+    let home = Home::new();
+    // Pictures that are longer than what a pipe takes.
+    let film = home.clip_of("film.mp4", &["-f", "lavfi", "-i", "testsrc2=duration=3:size=1280x720:rate=10"]);
+    assert!(home.process(&film).status.success());
+    let entries = lines(&home, &["ls", "--json"]);
+    let pictures = entries.iter().find(|entry| entry["content_type"] == "image/jpeg").expect("pictures");
+    let mut command = home.reelcache();
+    let mut child = command.args(["get", pictures["key"].as_str().unwrap()]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut unread = child.stdout.take().unwrap();
+    std::io::Read::read_exact(&mut unread, &mut [0]).unwrap();
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(end_of(&mut child).code(), Some(143));
+    let mut rest = Vec::new();
+    std::io::Read::read_to_end(&mut unread, &mut rest).unwrap();
+    assert!(rest.len() < 200_000, "it fits into a pipe: {}", rest.len());
 }
 
 fn watching(home: &Home) -> std::process::Child {

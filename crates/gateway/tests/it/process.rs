@@ -55,6 +55,42 @@ fn the_frames_are_written_where_asked() {
 }
 
 #[test]
+fn killed_at_any_moment_an_export_has_whole_files_alone() {
+    let home = Home::new();
+    let clip = home.clip_of("film.mp4", &["-f", "lavfi", "-i", "testsrc2=duration=60:size=640x360:rate=10"]);
+    home.process(&clip);
+    let folder = home.path("out/film.mp4");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("notes.txt"), "mine").unwrap();
+    for millis in [20, 40, 60, 80, 100, 120] {
+        let mut command = home.reelcache();
+        let mut child = command.args(["process", "--out", "out"]).arg(&clip).spawn().unwrap();
+        let killed_at = Instant::now() + Duration::from_millis(millis);
+        while Instant::now() < killed_at && child.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        let _ = child.kill();
+        child.wait().unwrap();
+        for file in fs::read_dir(&folder).unwrap() {
+            let path = file.unwrap().path();
+            let bytes = fs::read(&path).unwrap();
+            match path.extension().and_then(|ending| ending.to_str()) {
+                Some("jpg") => assert!(bytes.ends_with(&[0xFF, 0xD9]), "{} is half a picture", path.display()),
+                Some("json") => assert!(serde_json::from_slice::<serde_json::Value>(&bytes).is_ok()),
+                Some("txt") => assert_eq!(bytes, b"mine"),
+                ending => assert_eq!(ending, Some("part"), "{}", path.display()),
+            }
+        }
+    }
+    let whole = home.reelcache().args(["process", "--out", "out"]).arg(&clip).output().unwrap();
+    assert!(whole.status.success(), "{}", stderr(&whole));
+    let pictures = fs::read_dir(&folder)
+        .unwrap()
+        .filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|ending| ending == "jpg"));
+    assert_eq!(pictures.count(), 60);
+}
+
+#[test]
 fn json_is_one_line_for_each_video_and_one_for_all() {
     let home = Home::new();
     let clip = home.clip("clip.mp4", 2);

@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-use super::support::{Home, stderr, stdout};
+use super::support::{Home, end_of, stderr, stdout};
 
 /// Videos that are as they should be.
 const GOOD: u32 = 14;
@@ -203,17 +203,17 @@ fn a_reader_that_stops_reading_keeps_no_signal_from_ending_it() {
     std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stderr.take().unwrap()), &mut complaint).unwrap();
     assert!(complaint.len() > 400_000, "{}", complaint.len());
     assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
-    let end = std::time::Instant::now() + std::time::Duration::from_secs(30);
-    let status = loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            break status;
-        }
-        if std::time::Instant::now() > end {
-            child.kill().unwrap();
-            panic!("it does not end");
-        }
-        std::thread::yield_now();
-    };
-    assert_eq!(status.code(), Some(143));
+    assert_eq!(end_of(&mut child).code(), Some(143));
     drop(unread);
+}
+
+#[test]
+fn a_list_without_videos_is_told_and_no_failure() {
+    let home = Home::new();
+    fs::write(home.path("list"), "\n\n").unwrap();
+    for flags in [&[][..], &["--json"], &["--missing"]] {
+        let run = home.reelcache().args(["process", "--from", "list"]).args(flags).output().unwrap();
+        assert!(run.status.success(), "{}", stderr(&run));
+        assert_eq!(stderr(&run), "reelcache: there is nothing to do: the list names no video\n");
+    }
 }

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -77,6 +77,21 @@ impl Home {
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         std::fs::rename(plain, &path).expect("a rename");
         path
+    }
+}
+
+/// How `child` ends, which it is to do soon.
+pub(crate) fn end_of(child: &mut Child) -> ExitStatus {
+    let end = Instant::now() + Duration::from_secs(30);
+    loop {
+        if let Some(status) = child.try_wait().expect("a child") {
+            return status;
+        }
+        if Instant::now() > end {
+            child.kill().expect("a child");
+            panic!("it does not end");
+        }
+        std::thread::yield_now();
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cache_core::{Clock, SystemClock};
 
-use super::support::{Home, Server, origin, stderr, stdout};
+use super::support::{Home, Server, end_of, origin, stderr, stdout};
 
 /// A part of the day, from so many hours from this one on to so many, as `warm` in the time zone `UTC` takes it.
 pub(crate) fn between(from: u64, to: u64) -> String {
@@ -56,6 +56,27 @@ fn a_signal_ends_the_wait() {
     }
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+fn a_signal_keeps_what_was_made() {
+    let home = Home::new();
+    let (done, _hangs) = (home.clip("a.mp4", 1), home.clip("hangs.mp4", 2));
+    let script =
+        "#!/bin/sh\ncase \"$*\" in *hangs*) echo $$ > \"$PID_FILE\"; exec sleep 600;; esac\nexec ffmpeg \"$@\"\n";
+    std::fs::write(home.path("slow"), script).unwrap();
+    std::fs::set_permissions(home.path("slow"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let mut command = home.reelcache();
+    command.env("REELCACHE_FFMPEG", home.path("slow")).env("PID_FILE", home.path("pid"));
+    let mut child = command.args(["warm", "a.mp4", "hangs.mp4"]).stdout(Stdio::piped()).spawn().unwrap();
+    let program = home.wait_for("pid");
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(end_of(&mut child).code(), Some(143));
+    let stat = std::fs::read_to_string(format!("/proc/{program}/stat")).unwrap_or_default();
+    assert!(stat.is_empty() || stat.contains(") Z "), "the program has ended too: {stat}");
+    let after = home.process(&done);
+    let origins = ["fingerprint", "probe", "keyframes"].map(|stage| origin(&after, stage, 0));
+    assert_eq!(origins[1..], ["file", "file"], "{origins:?}");
 }
 
 #[test]

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use cache_core::{DAY, Lifetime, ttl};
 use cache_tiered::Forecast;
 
-use crate::{Ffmpeg, Fingerprinting};
+use crate::{Ffmpeg, Fingerprinting, Servers};
 
 /// How an [`ArtifactCache`](crate::ArtifactCache) works.
 #[derive(Debug, Clone)]
@@ -23,6 +24,9 @@ pub struct ArtifactOptions {
     pub limits: Limits,
     /// Where results go that no tier has room for; the system's temporary directory unless set.
     pub scratch: PathBuf,
+    /// Who asks servers whether remote sources are still what they were; [`HttpServers`](crate::HttpServers) unless set,
+    /// as far as this build has the feature `endpoint`. Without, nothing is computed of remote sources.
+    pub servers: Option<Arc<dyn Servers>>,
 }
 
 /// How many calls of stages run at a time, by what they keep busy.
@@ -45,6 +49,10 @@ impl Default for ArtifactOptions {
             lifetimes: BTreeMap::new(),
             limits: Limits::default(),
             scratch: std::env::temp_dir(),
+            #[cfg(feature = "endpoint")]
+            servers: Some(Arc::new(crate::HttpServers::default())),
+            #[cfg(not(feature = "endpoint"))]
+            servers: None,
         }
     }
 }
@@ -67,6 +75,6 @@ const SMALL: u64 = 64 << 10;
 /// assert!(pipeline::is_bulk(&Forecast::new().content_type("image/jpeg")));
 /// ```
 pub fn is_bulk(forecast: &Forecast) -> bool {
-    let of_media = |kind: &std::sync::Arc<str>| ["image/", "audio/", "video/"].iter().any(|of| kind.starts_with(of));
+    let of_media = |kind: &Arc<str>| ["image/", "audio/", "video/"].iter().any(|of| kind.starts_with(of));
     forecast.content_type.as_ref().is_some_and(of_media) || forecast.weight.is_some_and(|weight| weight > SMALL)
 }

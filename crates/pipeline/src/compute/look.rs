@@ -1,5 +1,6 @@
 //! Which parts of an artifact are there.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use bytes::Bytes;
 use cache_core::{Backend, Result};
 use futures_util::{StreamExt, stream};
 
+use crate::origin::LOADED;
 use crate::output::{Piece, Spill, Tally};
 use crate::part::{self, Table};
 use crate::resolved::Resolved;
@@ -47,6 +49,16 @@ const BUNDLES: usize = 16;
 
 /// Looks for the parts that `selection` needs, and for their bundles. Reads no bodies.
 pub(crate) async fn look(shared: &Shared, resolved: &Resolved, selection: &Selection) -> Result<Snapshot> {
+    look_beside(shared, resolved, selection, &HashMap::new()).await
+}
+
+/// The same; parts that the tiers do not have are taken from `handed`, by segment.
+pub(super) async fn look_beside(
+    shared: &Shared,
+    resolved: &Resolved,
+    selection: &Selection,
+    handed: &HashMap<u32, Bytes>,
+) -> Result<Snapshot> {
     let wanted: Vec<Segment> =
         resolved.axis.indices(selection.span).map(|index| resolved.axis.segment(index)).collect();
     let mut snapshot = Snapshot { segments: resolved.axis.count(), ..Snapshot::default() };
@@ -54,13 +66,14 @@ pub(crate) async fn look(shared: &Shared, resolved: &Resolved, selection: &Selec
         let keys = some.iter().map(|segment| resolved.part_key(segment.index)).collect::<Result<Vec<_>>>()?;
         let lookups = shared.tiers.lookup_many(&keys).await;
         for (segment, lookup) in some.iter().zip(lookups) {
-            let held = lookup.found.and_then(|found| {
-                let (bytes, origin) = (found.entry.body, found.name);
+            let held = |bytes: Bytes, origin| {
                 let table = part::table(&bytes).filter(|table| table.axis == resolved.axis)?;
                 Some(Held { segment: *segment, table, bytes, origin, gone: Vec::new() })
-            });
+            };
+            let found = lookup.found.and_then(|found| held(found.entry.body, found.name));
+            let handed = || held(handed.get(&segment.index)?.clone(), LOADED.into());
+            snapshot.held.push(found.or_else(handed));
             snapshot.wanted.push(*segment);
-            snapshot.held.push(held);
         }
         if snapshot.has_enough(selection) {
             break;
@@ -148,8 +161,7 @@ impl Snapshot {
             if let Some((bytes, table)) =
                 spill.parts().get(&segment.index).and_then(|bytes| Some((bytes.clone(), part::table(bytes)?)))
             {
-                let origin = crate::origin::LOADED.into();
-                *held = Some(Held { segment: *segment, table, bytes, origin, gone: Vec::new() });
+                *held = Some(Held { segment: *segment, table, bytes, origin: LOADED.into(), gone: Vec::new() });
             }
         }
         self.computed = spill.parts().keys().copied().collect();

@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use cache_core::{Error, ErrorKind, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::answer::Answer;
 #[cfg(feature = "endpoint")]
 use super::ask;
-use super::{Embedded, Embeddings, Passage, Precision, Texts};
+use super::{Embeddings, Passage, Precision, Texts};
 #[cfg(feature = "endpoint")]
 use crate::Endpoint;
 use crate::ffmpeg::about;
@@ -43,8 +42,6 @@ const VERSION: u32 = 1;
 const SEGMENT: Duration = Duration::from_mins(5);
 /// How many texts are asked about at once.
 const BATCH: usize = 64;
-/// The most numbers in one body; bodies are read as wholes.
-const MOST_NUMBERS: usize = 256 << 10;
 
 impl<S: Stage<Kind: Texts>> Embedder<S> {
     /// By `command`: `{texts}` in its arguments stands for a JSON file with a list of texts, and it answers with JSON, a
@@ -163,36 +160,13 @@ impl<S: Stage<Kind: Texts>> Stage for Embedder<S> {
         for segment in work.segments() {
             let passages = Self::passages(work, *segment).await?;
             let vectors = self.vectors(work, &passages).await.map_err(|error| about(work.source(), &error))?;
-            let value = keep(&passages, &vectors, self.precision, out).await?;
+            let value = Embeddings::keep(&passages, &vectors, self.precision, out).await?;
             if out.part(*segment, &value).await? == Next::Enough {
                 break;
             }
         }
         Ok(())
     }
-}
-
-/// Puts the numbers into bodies.
-async fn keep(
-    passages: &[Passage],
-    vectors: &[Vec<f32>],
-    precision: Precision,
-    out: &mut Output<'_, Embeddings>,
-) -> Result<Embeddings> {
-    let dimensions = vectors.first().map_or(0, Vec::len);
-    let rows = (MOST_NUMBERS / dimensions.max(1)).max(1);
-    let mut kept = Vec::with_capacity(passages.len());
-    for (passages, vectors) in passages.chunks(rows).zip(vectors.chunks(rows)) {
-        let mut bytes = Vec::with_capacity(vectors.len() * dimensions * precision.bytes());
-        vectors.iter().try_for_each(|vector| precision.pack(vector, &mut bytes))?;
-        let body = out.body(Bytes::from(bytes)).await?;
-        kept.extend((0..).zip(passages).map(|(row, passage)| {
-            let Passage { start_us, end_us, .. } = *passage;
-            Embedded { start_us, end_us, body, row }
-        }));
-    }
-    let dimensions = u32::try_from(dimensions).unwrap_or(u32::MAX);
-    Ok(Embeddings { dimensions, precision, passages: kept })
 }
 
 /// The vectors that `command` gives for `texts`.

@@ -12,8 +12,8 @@ use tokio::sync::Semaphore;
 
 use super::{Fingerprint, Fingerprinting, hash};
 use crate::origin::{LOADED, name_of, stage_error};
-use crate::source::{SourceState, changed};
-use crate::{Digest, Remote, Source};
+use crate::source::{self, SourceState, changed};
+use crate::{Digest, Remote, Servers, Source};
 
 /// Computes fingerprints and remembers them by device, inode, length and times of the file.
 ///
@@ -26,6 +26,8 @@ pub struct Fingerprinter {
     clock: Arc<dyn Clock>,
     /// Bounds the files read at a time, and with them the buffers.
     reading: Arc<Semaphore>,
+    /// Who asks about remote sources.
+    servers: Option<Arc<dyn Servers>>,
 }
 
 /// A fingerprint and how it was found.
@@ -82,7 +84,12 @@ impl Fingerprinter {
             .codec(Codec::MessagePack)
             .tiers(tiers)
             .build()?;
-        Ok(Self { how, memos, clock, reading: Arc::new(Semaphore::new(READING)) })
+        Ok(Self { how, memos, clock, reading: Arc::new(Semaphore::new(READING)), servers: None })
+    }
+
+    /// Has `servers` asked whether remote sources are still what they were.
+    pub(crate) fn asking(self, servers: Option<Arc<dyn Servers>>) -> Self {
+        Self { servers, ..self }
     }
 
     /// The fingerprint of `source`.
@@ -135,8 +142,12 @@ impl Fingerprinter {
     /// Fails unless `source` is still what `print` was taken of. `during` says what would have gone wrong.
     ///
     /// Looks at the times of the file. Where they may hide a change, because the file had just been touched, it is read
-    /// again: until the times of a further change would differ, and once after that.
+    /// again: until the times of a further change would differ, and once after that. Of a remote source the server is
+    /// asked.
     pub(crate) async fn confirm(&self, source: &Source, print: &Fingerprinted, during: &str) -> Result<()> {
+        if let Source::Remote(remote) = source {
+            return source::confirm(self.servers.as_deref(), remote, during).await;
+        }
         let (Source::File(path), Some(state)) = (source, print.state) else { return Ok(()) };
         state.confirm(path, during).await?;
         if !print.is_racy.load(Ordering::Acquire) {

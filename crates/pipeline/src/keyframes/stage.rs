@@ -127,7 +127,7 @@ impl Cutter<'_> {
         }
         self.found = true;
         let picture = out.body(picture).await?;
-        self.frames.push(Keyframe { pts_us, width, height, picture });
+        self.frames.push(Keyframe::new(pts_us, shape, picture));
         Ok(Next::Go)
     }
 
@@ -135,7 +135,7 @@ impl Cutter<'_> {
     async fn give(&mut self, out: &mut Output<'_, Keyframes>) -> Result<Next> {
         let Some(segment) = self.work.segments().get(self.at) else { return Ok(Next::Enough) };
         self.at += 1;
-        out.part(*segment, &Keyframes { frames: std::mem::take(&mut self.frames) }).await
+        out.part(*segment, &Keyframes::new(std::mem::take(&mut self.frames))).await
     }
 
     /// The stream has ended: so have all its segments.

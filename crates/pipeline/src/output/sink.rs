@@ -7,9 +7,9 @@ use std::time::Instant;
 use bytes::{Bytes, BytesMut};
 use cache_core::{Backend, Entry, Error, ErrorKind, Key, Meta, Result, Stamp};
 use cache_tiered::Load;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::{Next, Spill};
+use super::{Next, Spill, Tally};
 use crate::part::{self, BUNDLE_BODIES, BUNDLE_BYTES, Bundle, Table};
 use crate::resolved::Resolved;
 use crate::shared::Shared;
@@ -36,42 +36,6 @@ pub(crate) struct Piece {
     pub(crate) segment: Segment,
     pub(crate) number: u32,
     pub(crate) bundle: Bundle,
-}
-
-/// What a job has given.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(crate) struct Tally {
-    pub(crate) parts: u64,
-    pub(crate) things: u64,
-    pub(crate) bodies: u64,
-    pub(crate) bytes: u64,
-    /// Parts of which the tiers that ought to did not keep something.
-    pub(crate) refused: u64,
-    /// Why, of the last such.
-    pub(crate) refusal: Option<String>,
-    /// Wall time, in microseconds.
-    pub(crate) took_us: u64,
-    /// The first and the last segment that it was to be about.
-    pub(crate) about: Option<(u32, u32)>,
-    /// The segments that were given, in order.
-    pub(crate) given: Vec<u32>,
-}
-
-impl Tally {
-    pub(crate) fn add(&mut self, other: &Self) {
-        self.parts += other.parts;
-        self.things += other.things;
-        self.bodies += other.bodies;
-        self.bytes += other.bytes;
-        self.took_us += other.took_us;
-        self.refused += other.refused;
-        self.refusal = other.refusal.clone().or(self.refusal.take());
-    }
-
-    /// Whether it was to be about one of `segments`, which are in order.
-    pub(crate) fn is_about(&self, segments: &[Segment]) -> bool {
-        self.about.is_some_and(|about| overlap(about, segments))
-    }
 }
 
 /// The first and the last of `segments`.
@@ -106,8 +70,9 @@ pub(crate) struct Sink {
 impl Sink {
     /// A sink into the tiers, or into `spill`.
     pub(crate) fn new(job: Job, load: Option<Load>, spill: Option<Spill>) -> Self {
+        let stamp = job.shared.tiers.stamps().tick();
         Self {
-            stamp: job.shared.tiers.stamps().tick(),
+            stamp,
             pending: job.segments.iter().copied().collect(),
             load,
             bundles: Vec::new(),
@@ -115,7 +80,7 @@ impl Sink {
             bytes: BytesMut::new(),
             numbered: 0,
             began: Instant::now(),
-            tally: Tally { about: ends(&job.segments), ..Tally::default() },
+            tally: Tally::begun(stamp, ends(&job.segments)),
             refused: false,
             spill,
             job,
@@ -179,9 +144,11 @@ impl Sink {
         let encoded = part::encode(&table, value)?;
         self.job.video.confirm(&self.job.shared, "processed").await?;
         let key = self.job.resolved.part_key(segment.index)?;
-        match &mut self.spill {
-            Some(spill) => spill.part(segment.index, encoded),
-            None => self.put(&key, self.entry(encoded, "application/msgpack", None)).await,
+        if let Some(spill) = &mut self.spill {
+            spill.part(segment.index, encoded);
+        } else {
+            self.tally.hand(segment.index, &encoded);
+            self.put(&key, self.entry(encoded, "application/msgpack", None)).await;
         }
         self.tally.parts += 1;
         self.tally.given.push(segment.index);

@@ -106,13 +106,14 @@ impl Recipe {
         self
     }
 
-    /// A model and its version, digest or revision: the more exact, the better.
+    /// A model and its version, digest or revision: the more exact, the better. Each has a name of its own: a recipe with
+    /// two versions of one is refused.
     pub fn model(mut self, name: impl Into<String>, version: impl Into<String>) -> Self {
         self.models.push((name.into(), version.into()));
         self
     }
 
-    /// A program whose version matters.
+    /// A program whose version matters; each has a name of its own.
     pub fn program(mut self, program: Program) -> Self {
         self.programs.push(program);
         self

@@ -61,7 +61,7 @@ pub(super) fn stitch(pieces: Vec<Piece>) -> Transcript {
         segments: Vec::new(),
     };
     for ((piece, words), take) in pieces.into_iter().zip(&heard).zip(takes) {
-        let mut segments = taken(piece.transcript, words.get(take.0..take.1).unwrap_or_default());
+        let mut segments = taken(piece.transcript, words, take);
         segments.sort_by_key(|segment| segment.start_ms);
         // Two recognitions tell times a little apart: what comes after the cut is not to begin before what comes before it.
         let floor_ms = whole.segments.last().map_or(i64::MIN, |last| last.start_ms);
@@ -206,26 +206,28 @@ fn silence(tail: &[Heard], head: &[Heard], meet_ms: i64, window: (i64, i64)) -> 
     best.map_or(meet_ms, |(start, end)| meet_ms.clamp(start, end))
 }
 
-/// The segments of `transcript` with the words `kept` of them.
-fn taken(transcript: Transcript, kept: &[Heard]) -> Vec<Utterance> {
-    let mut numbers: Vec<Vec<usize>> = vec![Vec::new(); transcript.segments.len()];
-    for word in kept {
-        set(&mut numbers, word.place.0, |numbers| numbers.push(word.place.1));
-    }
-    let segments = transcript.segments.into_iter().zip(numbers);
-    segments.filter_map(|(segment, numbers)| shortened(segment, numbers)).collect()
+/// The segments of `transcript` with those of its `words` that are in the range `kept`. Few are not.
+fn taken(transcript: Transcript, words: &[Heard], (start, end): (usize, usize)) -> Vec<Utterance> {
+    let (before, after) = if start <= end { (start, end) } else { (words.len(), words.len()) };
+    let dropped = words.iter().take(before).chain(words.iter().skip(after));
+    let mut dropped: Vec<(usize, usize)> = dropped.map(|word| word.place).collect();
+    dropped.sort_unstable();
+    let mut dropped = dropped.chunk_by(|one, next| one.0 == next.0).peekable();
+    let segments = transcript.segments.into_iter().enumerate().filter_map(|(at, segment)| {
+        match dropped.next_if(|places| places.first().is_some_and(|place| place.0 == at)) {
+            Some(places) => shortened(segment, places),
+            None => segment.has_words().then_some(segment),
+        }
+    });
+    segments.collect()
 }
 
-/// `segment` with nothing but the words `numbers`; as it is with all of them, `None` without any.
-fn shortened(mut segment: Utterance, mut numbers: Vec<usize>) -> Option<Utterance> {
-    numbers.sort_unstable();
+/// `segment` without the words at `places`, which are in order; `None` when that leaves none.
+fn shortened(mut segment: Utterance, places: &[(usize, usize)]) -> Option<Utterance> {
+    let all = segment.timed_words().into_owned();
+    let is_kept = |number: &usize| places.binary_search_by_key(number, |place| place.1).is_err();
+    let numbers: Vec<usize> = (0..all.len()).filter(is_kept).collect();
     let (&first, &last) = (numbers.first()?, numbers.last()?);
-    let all = segment.timed_words();
-    if numbers.len() == all.len() {
-        drop(all);
-        return Some(segment);
-    }
-    let all = all.into_owned();
     let kept: Vec<Word> = numbers.iter().filter_map(|number| all.get(*number).cloned()).collect();
     segment.text = if last - first + 1 == numbers.len() {
         text::part(&segment.text, &all, first..last + 1)

@@ -14,7 +14,7 @@ use super::fake::{Alpha, Beta, Fake, Gamma, Log};
 use super::support::Home;
 
 /// What the tiers hold of artifacts, by key.
-async fn parts(home: &Home) -> Vec<String> {
+pub(crate) async fn parts(home: &Home) -> Vec<String> {
     let all = KeyPrefix::all();
     let found = home.backend.scan(&all).filter_map(|found| async move { found.ok() });
     let parts = found.filter(|(_, meta)| std::future::ready(!meta.tags.is_empty()));
@@ -39,7 +39,7 @@ fn change_unnoticed(path: &Path) {
 }
 
 /// Does `change` in segment `at`, once.
-fn changing(
+pub(crate) fn changing(
     at: u32,
     change: impl Fn() + Send + Sync + 'static,
 ) -> impl Fn(pipeline::Segment) -> std::future::Ready<cache_core::Result<()>> {
@@ -134,7 +134,7 @@ async fn in_a_file_that_was_just_written_a_change_of_the_same_length_and_time_is
 #[tokio::test]
 async fn while_the_first_frames_are_decoded_nothing_is_kept() {
     let mut home = Home::new();
-    let path = home.clip_of("clip.mkv", &["-f", "lavfi", "-i", "testsrc2=duration=30:size=640x360:rate=10", "-g", "1"]);
+    let path = home.clip_of("clip.mkv", &["-f", "lavfi", "-i", "testsrc2=duration=30:size=160x90:rate=10", "-g", "1"]);
     // Some bundles are full before the change is seen; they are worth nothing without their part.
     let change = format!("ffmpeg \"$@\"\nprintf x | dd of='{}' bs=1 seek=999 conv=notrunc 2>/dev/null", path.display());
     home.ffmpeg.ffmpeg = home.script("changing", &change);

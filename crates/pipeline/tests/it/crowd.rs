@@ -11,12 +11,13 @@ use cache_testkit::{Fleet, LocalLeases};
 use cache_tiered::{Phase, TierOptions, Tiered};
 use futures_util::future::join_all;
 use pipeline::{
-    AnyStage, ArtifactCache, ArtifactOptions, Limits, Output, Pass, Plan, Recipe, Resource, Selection, Source, Span,
-    Stage, Work,
+    AnyStage, ArtifactCache, ArtifactOptions, KeyframeParams, Limits, Output, Pass, Plan, Recipe, Resource, Selection,
+    Source, Span, Stage, Work,
 };
 
 use super::fake::{Alpha, Beta, Fake, Gamma, Log};
-use super::support::{Home, until};
+use super::forgetful::Forgetful;
+use super::support::{Home, stage, until};
 
 /// The second of the source that begins after `index` of them.
 fn second(index: u32) -> Selection {
@@ -97,6 +98,96 @@ async fn limits_hold_for_what_no_tier_has_room_for() {
         assert_eq!(made.unwrap(), 2);
     }
     assert_eq!(log.most(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_evicted_as_soon_as_it_is_computed_is_handed_to_all_who_wait_for_it() {
+    const CALLERS: usize = 40;
+    for pass in [Pass::Each, Pass::Run] {
+        let home = Home::with(Forgetful::new(&["application/msgpack"]));
+        let (cache, clip, log) = (home.cache(), Source::from(home.clip("clip.mp4", 2)), Log::default());
+        let (inner, has_waited) = (cache.clone(), AtomicBool::new(false));
+        let alpha = Fake::<Alpha>::new(&log).on(Resource::Cpu, pass).does(move |_| {
+            let (cache, waits) = (inner.clone(), !has_waited.swap(true, Ordering::SeqCst));
+            async move {
+                if waits {
+                    until("all wait", || cache.jobs().iter().any(|job| job.waiting == CALLERS)).await;
+                }
+                for _ in 0..100 {
+                    tokio::task::yield_now().await;
+                }
+                Ok(())
+            }
+        });
+        let alpha = alpha.done();
+        let callers = (0..CALLERS).map(|_| {
+            let (cache, clip, alpha) = (cache.clone(), clip.clone(), alpha.clone());
+            tokio::spawn(async move { cache.compute(&clip, &alpha, &Selection::all()).await })
+        });
+        for ended in join_all(callers).await {
+            assert_eq!(ended.unwrap().unwrap().value().0.len(), 2);
+        }
+        // Those who came after it had begun share another one, or a few.
+        let times = log.of::<Alpha>().iter().filter(|index| **index == 0).count();
+        assert!(times < CALLERS / 4, "{times} times");
+        drop(alpha);
+        cache.close().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pictures_that_are_evicted_at_once_are_computed_once_more_for_all() {
+    const CALLERS: usize = 20;
+    let mut home = Home::with(Forgetful::new(&["application/msgpack", "image/jpeg"]));
+    home.count_runs();
+    let (cache, clip) = (home.cache(), Source::from(home.clip("clip.mp4", 3)));
+    let stage = stage(KeyframeParams::default(), &home.ffmpeg);
+    let callers = (0..CALLERS).map(|_| {
+        let (cache, clip, stage) = (cache.clone(), clip.clone(), stage.clone());
+        tokio::spawn(async move {
+            let mut frames = cache.frames(&clip, &stage, &Selection::all()).await?;
+            let mut count = 0;
+            while let Some(batch) = frames.next().await? {
+                count += batch.len();
+            }
+            Ok::<_, Error>(count)
+        })
+    });
+    for ended in join_all(callers).await {
+        assert_eq!(ended.unwrap().unwrap(), 3);
+    }
+    // Not all need to have come before the first began.
+    assert!(home.runs() < CALLERS / 2, "{} runs", home.runs());
+}
+
+#[tokio::test]
+async fn what_was_begun_before_an_invalidation_is_not_handed_to_who_asks_after_it() {
+    let home = Home::with(Forgetful::new(&["application/msgpack"]));
+    let (cache, clip, log) = (home.cache(), Source::from(home.clip("clip.mp4", 1)), Log::default());
+    let (begun, go) = (Arc::new(tokio::sync::Notify::new()), Arc::new(tokio::sync::Semaphore::new(0)));
+    let (inner_begun, inner_go) = (begun.clone(), go.clone());
+    let alpha = Fake::<Alpha>::new(&log).does(move |_| {
+        let (begun, go) = (inner_begun.clone(), inner_go.clone());
+        async move {
+            begun.notify_one();
+            drop(go.acquire().await);
+            Ok(())
+        }
+    });
+    let alpha = alpha.done();
+    let compute = || {
+        let (cache, clip, alpha) = (cache.clone(), clip.clone(), alpha.clone());
+        tokio::spawn(async move { cache.compute(&clip, &alpha, &Selection::all()).await.map(drop) })
+    };
+    let first = compute();
+    begun.notified().await;
+    cache.invalidate(&clip).await.unwrap();
+    let second = compute();
+    until("both wait", || cache.jobs().iter().any(|job| job.waiting == 2)).await;
+    go.add_permits(9);
+    first.await.unwrap().unwrap();
+    second.await.unwrap().unwrap();
+    assert_eq!(log.of::<Alpha>(), [0, 0], "once before, and once after");
 }
 
 /// A stage that asks for its inputs while it works, some of which it did not announce.

@@ -45,7 +45,7 @@ fn flip(home: &Home, body: &[u8]) -> usize {
 /// Keyframes in the files, of which one bundle is damaged.
 async fn damaged(home: &Home) -> (Source, Arc<KeyframeStage>) {
     let source = Source::from(
-        home.clip_of("many.mkv", &["-f", "lavfi", "-i", "testsrc2=duration=9:size=640x360:rate=10", "-g", "1"]),
+        home.clip_of("many.mkv", &["-f", "lavfi", "-i", "testsrc2=duration=9:size=320x180:rate=10", "-g", "1"]),
     );
     let stage = Arc::new(KeyframeStage::new(KeyframeParams::default(), home.ffmpeg.clone()).unwrap());
     let (tiers, cache) = open(home).await;

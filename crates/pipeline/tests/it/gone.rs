@@ -168,7 +168,7 @@ async fn frames_that_are_gone_and_cannot_be_computed_are_the_error_of_ffmpeg() {
     assert!(pipeline::is_tool_missing(&error), "{error}");
 }
 
-/// Three hundred keyframes of some size: several batches of them.
+/// Three hundred keyframes: several bundles and batches of them.
 fn many(home: &Home) -> std::path::PathBuf {
-    home.clip_of("many.mkv", &["-f", "lavfi", "-i", "testsrc2=duration=30:size=640x360:rate=10", "-g", "1"])
+    home.clip_of("many.mkv", &["-f", "lavfi", "-i", "testsrc2=duration=30:size=160x90:rate=10", "-g", "1"])
 }

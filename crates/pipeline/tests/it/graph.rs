@@ -33,6 +33,27 @@ async fn inputs_are_computed_first_and_only_what_is_missing() {
 }
 
 #[tokio::test]
+async fn two_models_or_programs_of_one_name_are_refused_and_the_same_twice_is_once() {
+    let home = Home::new();
+    let (cache, clip, log) = (home.cache(), clip(&home, 1), Log::default());
+    let models = |versions: &[&str]| {
+        let with =
+            |recipe: pipeline::Recipe| versions.iter().fold(recipe, |recipe, version| recipe.model("m", *version));
+        Fake::<Alpha>::new(&log).recipe(with).done()
+    };
+    let error = cache.compute(&clip, &models(&["1", "2"]), &Selection::all()).await.unwrap_err();
+    let said = "the recipe of alpha names two versions of the model \"m\": give each a name of its own";
+    assert_eq!((error.kind(), error.message()), (cache_core::ErrorKind::Invalid, said));
+    let program = |path: &str| pipeline::Program { name: "p", path: path.into(), ask: "--version" };
+    let programs = Fake::<Alpha>::new(&log).recipe(|recipe| recipe.program(program("true")).program(program("false")));
+    let error = cache.compute(&clip, &programs.done(), &Selection::all()).await.unwrap_err();
+    assert!(error.message().contains("two programs called \"p\""), "{error}");
+    cache.compute(&clip, &models(&["1"]), &Selection::all()).await.unwrap();
+    cache.compute(&clip, &models(&["1", "1"]), &Selection::all()).await.unwrap();
+    assert_eq!(log.of::<Alpha>(), [0]);
+}
+
+#[tokio::test]
 async fn what_is_complete_does_not_need_its_inputs() {
     let home = Home::new();
     let (cache, clip, log) = (home.cache(), clip(&home, 3), Log::default());
@@ -169,10 +190,9 @@ async fn an_invalidation_wins_over_what_is_being_computed() {
     begun.wait().await;
     cache.invalidate(&clip).await.unwrap();
     go.wait().await;
-    // What was computed is not kept, so it is computed for its caller alone.
-    begun.wait().await;
-    go.wait().await;
+    // What was computed is not kept: who asked before is given it all the same.
     assert!(running.await.unwrap().is_ok());
+    assert_eq!(log.of::<Alpha>(), [0]);
     assert!(cache.get(&clip, &alpha, &Selection::all()).await.unwrap().is_none());
 }
 

@@ -45,7 +45,9 @@ async fn speech_in_segments_is_what_is_heard_of_it_in_one() {
     let kit = Kit::new();
     let python = program("python-pocketsphinx").unwrap();
     let command = kit.python(&python, "hear_pocketsphinx.py", "{audio}").await;
-    compare(&kit, &command, SPEECH, 6, 2).await;
+    // Enough for two cuts: it takes a recogniser longer to hear than a speaker to speak.
+    let end = SPEECH.match_indices(". ").nth(1).map_or(SPEECH.len(), |(at, _)| at + 1);
+    compare(&kit, &command, &SPEECH[..end], 4, 2).await;
 }
 
 #[tokio::test]

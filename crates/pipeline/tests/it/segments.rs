@@ -51,7 +51,7 @@ async fn assert_gaps_close(home: &Home, clip: &Path, params: KeyframeParams) {
     }
 }
 
-const FILM: [&str; 6] = ["-f", "lavfi", "-i", "testsrc2=duration=12:size=128x72:rate=30000/1001", "-g", "12"];
+const FILM: [&str; 6] = ["-f", "lavfi", "-i", "testsrc2=duration=8:size=128x72:rate=30000/1001", "-g", "12"];
 
 /// One test for each container, so that they run side by side.
 macro_rules! lost_segments_come_back {
@@ -81,7 +81,7 @@ lost_segments_come_back! {
 #[tokio::test]
 async fn a_lost_segment_comes_back_as_it_was_whatever_is_picked() {
     let home = Home::new();
-    let scenes = "testsrc2=duration=12:size=128x72:rate=10,hue=h='90*floor(t/0.7)':b='mod(floor(t/0.7),2)'";
+    let scenes = "testsrc2=duration=8:size=128x72:rate=10,hue=h='90*floor(t/0.7)':b='mod(floor(t/0.7),2)'";
     let clip = home.clip_of("scenes.mp4", &["-f", "lavfi", "-i", scenes]);
     let params = KeyframeParams::default();
     for params in [

@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 pub(crate) struct Seen {
     /// How many requests came before.
     pub(crate) number: usize,
+    pub(crate) method: String,
     /// Path and query.
     pub(crate) target: String,
     headers: Vec<(String, String)>,
@@ -85,6 +86,10 @@ impl Answer {
 
     pub(crate) fn text(text: &str) -> Self {
         Self::new(200, text.into(), How::Whole)
+    }
+
+    pub(crate) fn bytes(body: Vec<u8>) -> Self {
+        Self::new(200, body, How::Whole)
     }
 
     pub(crate) fn status(status: u16) -> Self {
@@ -175,7 +180,7 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
         }
         // Counted before the client can know of the answer and ask again.
         shared.open.fetch_sub(1, Ordering::Relaxed);
-        if !respond(&mut stream, &answer).await {
+        if !respond(&mut stream, &answer, seen.method == "HEAD").await {
             return;
         }
     }
@@ -193,7 +198,8 @@ async fn request(stream: &mut BufReader<TcpStream>) -> Option<Seen> {
         }
         lines.push(line.trim().to_owned());
     }
-    let target = lines.first()?.split(' ').nth(1)?.to_owned();
+    let mut asked = lines.first()?.split(' ').map(str::to_owned);
+    let (method, target) = (asked.next()?, asked.next()?);
     let header = |line: &String| {
         let (name, value) = line.split_once(':')?;
         Some((name.to_ascii_lowercase(), value.trim().to_owned()))
@@ -202,11 +208,11 @@ async fn request(stream: &mut BufReader<TcpStream>) -> Option<Seen> {
     let len = headers.iter().find(|(name, _)| name == "content-length").and_then(|(_, len)| len.parse().ok());
     let mut body = vec![0; len.unwrap_or(0)];
     stream.read_exact(&mut body).await.ok()?;
-    Some(Seen { number: 0, target, headers, body })
+    Some(Seen { number: 0, method, target, headers, body })
 }
 
 /// Whether the connection goes on.
-async fn respond(stream: &mut BufReader<TcpStream>, answer: &Answer) -> bool {
+async fn respond(stream: &mut BufReader<TcpStream>, answer: &Answer, is_head: bool) -> bool {
     let mut head = format!("HTTP/1.1 {} Told\r\n", answer.status);
     for (name, value) in &answer.headers {
         write!(head, "{name}: {value}\r\n").unwrap();
@@ -245,7 +251,8 @@ async fn respond(stream: &mut BufReader<TcpStream>, answer: &Answer) -> bool {
             false
         }
         How::Whole => {
-            let whole = [head.as_bytes(), &answer.body].concat();
+            let body = if is_head { &[] } else { &answer.body[..] };
+            let whole = [head.as_bytes(), body].concat();
             stream.write_all(&whole).await.is_ok() && stream.flush().await.is_ok()
         }
     }

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 /// Standard output. A reader that stops reading holds up who waits for a line, and nothing else: whoever runs goes on, and
 /// signals are heard.
 #[derive(Debug)]
-pub(super) struct Lines {
+pub(crate) struct Lines {
     queue: mpsc::Sender<Line>,
     is_terminal: bool,
 }
@@ -22,7 +22,7 @@ impl Lines {
     ///
     /// # Errors
     /// `Internal` when no thread can be started.
-    pub(super) fn open() -> Result<Self> {
+    pub(crate) fn open() -> Result<Self> {
         let (queue, mut lines) = mpsc::channel::<Line>(1);
         let writing = move || {
             while let Some((text, told)) = lines.blocking_recv() {
@@ -35,12 +35,12 @@ impl Lines {
     }
 
     /// Whether people read it as it comes.
-    pub(super) fn is_terminal(&self) -> bool {
+    pub(crate) fn is_terminal(&self) -> bool {
         self.is_terminal
     }
 
     /// Waits until `text` is written. Cancelling it leaves it to be written when somebody reads.
-    pub(super) async fn write(&self, text: Vec<u8>) -> io::Result<()> {
+    pub(crate) async fn write(&self, text: Vec<u8>) -> io::Result<()> {
         let (told, written) = oneshot::channel();
         let ended = || io::Error::other("the thread that writes has ended");
         self.queue.send((text, told)).await.map_err(|_| ended())?;
@@ -49,7 +49,7 @@ impl Lines {
 }
 
 /// Writes to standard output, and flushes.
-pub(super) fn write(text: &[u8]) -> io::Result<()> {
+pub(crate) fn write(text: &[u8]) -> io::Result<()> {
     let mut out = stdout().lock();
     out.write_all(text).and_then(|()| out.flush())
 }
