@@ -168,6 +168,8 @@ fn providers_of(written: &Written) -> std::result::Result<BTreeMap<String, Provi
 
 /// The known name that is nearest to a wrong one.
 fn suggestion<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> String {
+    // What is much longer or shorter is not near, and what somebody else wrote may be very long.
+    let known = known.filter(|known| known.len().abs_diff(wrong.len()) <= known.len() / 3);
     let nearest = known.min_by_key(|known| strsim::damerau_levenshtein(wrong, known));
     match nearest {
         Some(name) if strsim::damerau_levenshtein(wrong, name) <= name.len() / 3 => format!(": did you mean {name}?"),

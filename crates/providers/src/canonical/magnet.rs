@@ -7,6 +7,8 @@ use super::percent::{decoded, normal};
 /// The info hash of the magnet link whose part behind the scheme is `query`, in lower-case hexadecimal digits, with the
 /// files that it selects; several hashes, where it has several. Names, trackers and their passkeys are no part of it.
 pub(super) fn identity(query: &str) -> Option<String> {
+    // What reads links as addresses leaves a fragment out.
+    let query = query.split_once('#').map_or(query, |(query, _fragment)| query);
     let query = normal(query.strip_prefix('?').unwrap_or(query));
     let params = || query.split('&').filter_map(|pair| pair.split_once('='));
     // Several topics are numbered: xt.1, xt.2.
