@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use cache_testkit::servers::{accepts, free_port};
 use tempfile::TempDir;
 
-/// Where `cargo xtask bench` says the binary is.
+/// Where `cargo xtask bench` says the binary is. The binary itself refuses it: it knows all variables that begin like its own.
 const VARIABLE: &str = "REELCACHE_BIN";
 
-/// A process, killed when dropped.
+/// A process, ended when dropped.
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
@@ -59,7 +59,12 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Fails only when it has ended already.
+        // A server that is killed leaves its workers behind, so it is asked first. What fails has ended already.
+        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        let end = Instant::now() + Duration::from_secs(2);
+        while Instant::now() < end && matches!(self.child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -115,7 +120,7 @@ impl Home {
         let table = format!("[providers.films]\nkind = \"internet-archive\"\nbase_url = \"{}\"\n", site.url(""));
         std::fs::write(&config, table).map_err(|error| error.to_string())?;
         let mut command = Command::new(binary);
-        command.env("REELCACHE_DIR", self.path("cache")).envs(variables.iter().copied());
+        command.env_remove(VARIABLE).env("REELCACHE_DIR", self.path("cache")).envs(variables.iter().copied());
         command.arg("--config").arg(config).args(["serve", "--listen", "127.0.0.1:0", "--reach", "anywhere"]);
         Ok(Process::start(command.args(["--reach-ports", "1-65535"])))
     }

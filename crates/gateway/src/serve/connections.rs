@@ -14,6 +14,7 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
 use hyper_util::service::TowerToHyperService;
+use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
@@ -23,6 +24,10 @@ use super::metrics::Connected;
 use super::phase::{At, Phase};
 use crate::config::Serve;
 use crate::signals::Stop;
+
+/// How long a connection that was open when the end was asked for, and asked nothing yet, has for its first request.
+/// Without this, who connects at that moment is given no answer at all.
+const FIRST_REQUEST: Duration = Duration::from_secs(1);
 
 /// Pause after a failed accept, so that running out of file descriptors does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -48,11 +53,12 @@ pub(super) async fn serve(listener: TcpListener, routers: Routers, limits: Serve
         addresses: Addresses::new(limits.max_connections_each),
     };
     let graceful = GracefulShutdown::new();
+    let unasked = Unasked::default();
     let accept = async {
         loop {
             let Some((stream, held)) = door.next().await else { return };
             let router = routers.current.borrow().clone();
-            run(graceful.watch(connection(stream, router, &limits)), held);
+            run(graceful.watch(connection(stream, router, &limits, Some(unasked.one_more()))), held);
         }
     };
     tokio::select! {
@@ -63,12 +69,16 @@ pub(super) async fn serve(listener: TcpListener, routers: Routers, limits: Serve
     let turn_away = async {
         loop {
             let Some((stream, held)) = door.next().await else { return pending().await };
-            run(connection(stream, routers.waiting.clone(), &limits), held);
+            run(connection(stream, routers.waiting.clone(), &limits, None), held);
         }
     };
     let drain = limits.drain;
+    let drained = async {
+        unasked.none(FIRST_REQUEST).await;
+        graceful.shutdown().await;
+    };
     tokio::select! {
-        drained = tokio::time::timeout(drain, graceful.shutdown()) => {
+        drained = tokio::time::timeout(drain, drained) => {
             if drained.is_err() {
                 tracing::warn!("connections were still open {drain:?} after the signal and are cut");
             }
@@ -84,6 +94,34 @@ struct Door {
     listener: TcpListener,
     slots: Arc<Semaphore>,
     addresses: Addresses,
+}
+
+/// How many open connections asked nothing yet.
+#[derive(Debug, Default)]
+struct Unasked(watch::Sender<usize>);
+
+impl Unasked {
+    fn one_more(&self) -> NothingAsked {
+        self.0.send_modify(|count| *count += 1);
+        NothingAsked(self.0.clone())
+    }
+
+    /// Waits until each asked something or is gone, and no longer than `limit`.
+    async fn none(&self, limit: Duration) {
+        let mut count = self.0.subscribe();
+        // Neither end matters: the sender is ours, and after the limit nobody is waited for.
+        _ = tokio::time::timeout(limit, count.wait_for(|count| *count == 0)).await;
+    }
+}
+
+/// What a connection holds until its first request, counted by [`Unasked`].
+#[derive(Debug)]
+struct NothingAsked(watch::Sender<usize>);
+
+impl Drop for NothingAsked {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
 }
 
 /// What a connection takes while it is open.
@@ -131,11 +169,14 @@ fn connection(
     (stream, peer): (TcpStream, IpAddr),
     router: Router,
     limits: &Serve,
+    unasked: Option<NothingAsked>,
 ) -> impl GracefulConnection<Error = hyper::Error> + Send + 'static {
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(limits.stall_timeout));
     let router = TowerToHyperService::new(router);
+    let unasked = Mutex::new(unasked);
     let service = service_fn(move |mut request: Request<Incoming>| {
+        drop(unasked.lock().take());
         request.extensions_mut().insert(Peer(peer));
         router.call(request)
     });

@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::origin::Origin;
 use super::support::{Home, Server};
-use super::web::{get, send};
+use super::web::{Answer, get, send};
 
 /// The value of the series `series`.
 fn value(text: &str, series: &str) -> Option<f64> {
@@ -57,8 +56,7 @@ fn a_server_that_ends_is_not_ready_while_a_film_still_plays() {
     let url = film.url("/a.mp4");
     write!(player, "GET /play?url={url} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
     player.read_exact(&mut [0; 12]).unwrap();
-    let id = server.child.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    server.signal("-TERM");
     let end = Instant::now() + Duration::from_secs(8);
     let told = loop {
         let told = get(&server, "/ready");
@@ -74,6 +72,23 @@ fn a_server_that_ends_is_not_ready_while_a_film_still_plays() {
     let mut rest = Vec::new();
     player.read_to_end(&mut rest).unwrap();
     assert!(rest.len() > 39_999_000, "the film is played to its end: {}", rest.len());
+}
+
+#[test]
+fn who_connected_before_the_end_and_asks_after_it_is_answered() {
+    let home = Home::new();
+    let server = Server::start(&home);
+    let mut early = TcpStream::connect(server.address).unwrap();
+    early.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    // The connections are taken in the order they came in, so this answer says that the early one is taken.
+    assert_eq!(get(&server, "/health").status, 200);
+    server.signal("-TERM");
+    let end = Instant::now() + Duration::from_secs(8);
+    while get(&server, "/ready").status != 503 {
+        assert!(Instant::now() < end, "the signal is seen");
+    }
+    write!(early, "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    assert_eq!(Answer::read(&mut early).status, 200);
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 use std::io::Write;
 use std::net::TcpStream;
-use std::process::Command;
 use std::time::Duration;
 
 use super::support::{Home, Server, origin, stderr};
@@ -86,8 +85,7 @@ fn a_second_signal_cuts_what_still_runs() {
     // An answer on a later connection shows that the half request was taken in.
     server.ask("/health", "localhost");
     let begun = std::time::Instant::now();
-    let id = server.child.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    server.signal("-TERM");
     while !server.ask("/ready", "localhost").starts_with("HTTP/1.1 503") {
         std::thread::yield_now();
     }

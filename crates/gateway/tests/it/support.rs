@@ -159,10 +159,14 @@ impl Server {
             .expect("a status")
     }
 
-    /// Sends `signal`; the exit code and what was printed after the first line.
-    pub(crate) fn stop(mut self, signal: &str) -> (Option<i32>, String) {
+    pub(crate) fn signal(&self, signal: &str) {
         let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("kill runs");
         assert!(sent.success());
+    }
+
+    /// Sends `signal`; the exit code and what was printed after the first line.
+    pub(crate) fn stop(mut self, signal: &str) -> (Option<i32>, String) {
+        self.signal(signal);
         let status = self.child.wait().expect("the server ends");
         let mut rest = String::new();
         self.output.read_to_string(&mut rest).expect("its output");
