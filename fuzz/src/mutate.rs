@@ -100,7 +100,7 @@ impl Mutator {
         if all.is_empty() { None } else { all.get(self.below(all.len())) }
     }
 
-    /// A number below `end`, which is not zero: SplitMix64.
+    /// A number below `end`, which is not zero: `SplitMix64`.
     fn below(&mut self, end: usize) -> usize {
         self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.state;

@@ -18,7 +18,9 @@ pub(crate) fn seal_envelope(bytes: &mut [u8]) {
 /// XXH3-64 of the parts, one behind the other.
 pub(crate) fn hash<const N: usize>(seed: u64, parts: [&[u8]; N]) -> u64 {
     let mut hasher = Xxh3::with_seed(seed);
-    parts.iter().for_each(|part| hasher.update(part));
+    for part in parts {
+        hasher.update(part);
+    }
     hasher.digest()
 }
 

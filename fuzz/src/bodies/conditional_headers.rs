@@ -1,5 +1,7 @@
 //! Conditions, compared with what the RFC says, header by header.
 
+use std::time::SystemTime;
+
 use http::header::HeaderValue;
 
 use super::range_header::{MOST_PARTS, TAG, asked, day, plan};
@@ -9,6 +11,9 @@ use crate::Verdict;
 const NAMES: [&str; 6] = ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range", "range"];
 /// More lines than this no request has.
 const MOST_LINES: usize = 100;
+
+/// A value that is no text: anything goes.
+struct NoText;
 
 /// Lines of a request.
 struct Headers<'a>(Vec<(&'a str, &'a [u8])>);
@@ -34,20 +39,20 @@ pub(super) fn body(input: &[u8]) -> Verdict {
 impl Headers<'_> {
     /// What they come to (RFC 9110, section 13.2.2); `None` where a list is malformed, and anything goes.
     fn status(&self) -> Option<u16> {
-        match (self.all("if-match")?, self.date("if-unmodified-since")?) {
+        match (self.all("if-match").ok()?, self.date("if-unmodified-since").ok()?) {
             (Some(list), _) if !is_among(&list, false)? => return Some(412),
             (None, Some(since)) if day(1) > since => return Some(412),
             _ => {}
         }
-        match (self.all("if-none-match")?, self.date("if-modified-since")?) {
+        match (self.all("if-none-match").ok()?, self.date("if-modified-since").ok()?) {
             (Some(list), _) if is_among(&list, true)? => return Some(304),
             (None, Some(since)) if day(1) <= since => return Some(304),
             _ => {}
         }
         let is_same =
             |one: &str| one == format!("\"{TAG}\"") || httpdate::parse_http_date(one).is_ok_and(|date| date == day(1));
-        let (range, lines) = (self.all("range")?, self.lines("range"));
-        match (range.filter(|_| lines == 1), self.all("if-range")?) {
+        let (range, lines) = (self.all("range").ok()?, self.lines("range"));
+        match (range.filter(|_| lines == 1), self.all("if-range").ok()?) {
             (Some(_), Some(one)) if !is_same(&one) => Some(200),
             (Some(range), _) => match asked(range.as_bytes(), 1_000) {
                 Some(asked) if asked.len() > MOST_PARTS => None,
@@ -62,16 +67,17 @@ impl Headers<'_> {
         self.0.iter().filter(|(given, _)| given.eq_ignore_ascii_case(name)).count()
     }
 
-    /// The values under a name as one list; `None` where one is no text.
-    fn all(&self, name: &str) -> Option<Option<String>> {
+    /// The values under a name as one list.
+    fn all(&self, name: &str) -> Result<Option<String>, NoText> {
         let found = self.0.iter().filter(|(given, _)| given.eq_ignore_ascii_case(name));
-        let texts = found.map(|(_, value)| std::str::from_utf8(value).ok()).collect::<Option<Vec<_>>>()?;
-        Some((!texts.is_empty()).then(|| texts.join(", ")))
+        let texts =
+            found.map(|(_, value)| std::str::from_utf8(value).map_err(|_| NoText)).collect::<Result<Vec<_>, _>>()?;
+        Ok((!texts.is_empty()).then(|| texts.join(", ")))
     }
 
     /// The date under a name, if it is one.
-    fn date(&self, name: &str) -> Option<Option<std::time::SystemTime>> {
-        Some(self.all(name)?.and_then(|text| httpdate::parse_http_date(&text).ok()))
+    fn date(&self, name: &str) -> Result<Option<SystemTime>, NoText> {
+        Ok(self.all(name)?.and_then(|text| httpdate::parse_http_date(&text).ok()))
     }
 }
 

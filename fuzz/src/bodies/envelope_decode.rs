@@ -9,12 +9,12 @@ use crate::record::seal_envelope;
 pub(super) fn body(input: &[u8]) -> Verdict {
     let mut sealed = input.to_vec();
     seal_envelope(&mut sealed);
-    let is_read = [Bytes::copy_from_slice(input), sealed.into()].into_iter().map(check).collect::<Vec<_>>();
+    let is_read = [Bytes::copy_from_slice(input), sealed.into()].map(|bytes| check(&bytes));
     is_read.contains(&true).into()
 }
 
-fn check(bytes: Bytes) -> bool {
-    let meta = Entry::decode_meta(&bytes);
+fn check(bytes: &Bytes) -> bool {
+    let meta = Entry::decode_meta(bytes);
     let Ok(entry) = Entry::decode(bytes.clone()) else {
         assert!(meta.is_err(), "a meta without its entry");
         return false;

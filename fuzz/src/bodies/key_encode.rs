@@ -1,6 +1,6 @@
 //! Keys: different lists of parts and parameters print differently, because what is printed says which it was.
 
-use cache_core::{Key, KeyPrefix};
+use cache_core::{Key, KeyBuilder, KeyPrefix};
 
 use crate::Verdict;
 
@@ -34,7 +34,7 @@ impl<'a> List<'a> {
     /// The key of the list, after it was looked at.
     fn key(&self) -> Option<Key> {
         let (first, rest) = self.parts.split_first()?;
-        let builder = rest.iter().fold(Key::of(first), |builder, part| builder.part(part));
+        let builder = rest.iter().fold(Key::of(first), KeyBuilder::part);
         let built = self.params.iter().rev().fold(builder, |builder, (name, value)| builder.param(name, value)).build();
         let is_twice = self.params.windows(2).any(|pair| pair[0].0 == pair[1].0);
         let printed = self.printed();
@@ -58,7 +58,10 @@ fn escaped(text: &str) -> String {
     let mut utf8 = [0; 4];
     let one = |c: char| match c {
         ':' | '=' | '*' | '?' | '%' => format!("%{:02X}", c as u32),
-        c if c.is_control() => c.encode_utf8(&mut utf8).bytes().map(|byte| format!("%{byte:02X}")).collect(),
+        c if c.is_control() => {
+            let bytes: Vec<String> = c.encode_utf8(&mut utf8).bytes().map(|byte| format!("%{byte:02X}")).collect();
+            bytes.concat()
+        }
         c => c.to_string(),
     };
     text.chars().map(one).collect()

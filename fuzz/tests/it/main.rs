@@ -29,17 +29,17 @@ macro_rules! targets {
 // Fewer for those that make connections.
 targets! {
     bencode = BENCODE, 5_000;
-    blob_header = BLOB_HEADER, 1_000;
+    blob_header = BLOB_HEADER, 300;
     conditional_headers = CONDITIONAL_HEADERS, 5_000;
-    env_config = ENV_CONFIG, 200;
+    env_config = ENV_CONFIG, 100;
     envelope_decode = ENVELOPE_DECODE, 5_000;
     glob_clear = GLOB_CLEAR, 5_000;
     index_record = INDEX_RECORD, 5_000;
     key_encode = KEY_ENCODE, 5_000;
     magnet_uri = MAGNET_URI, 5_000;
-    provider_html = PROVIDER_HTML, 200;
+    provider_html = PROVIDER_HTML, 100;
     provider_json = PROVIDER_JSON, 500;
     range_header = RANGE_HEADER, 2_000;
-    redis_reply = REDIS_REPLY, 300;
+    redis_reply = REDIS_REPLY, 100;
     volume_record = VOLUME_RECORD, 5_000;
 }
