@@ -10,7 +10,7 @@ pub(crate) fn command(args: &[String]) -> Result<(), Failure> {
         return Err(Failure::usage(format!("`docs` takes no arguments, not `{arg}`")));
     }
     // The test that compares the page writes it instead.
-    let mut page = workspace::cargo(&["test", "-q", "-p", "gateway", "--bin", "reelcache", "configuration_page"]);
+    let mut page = workspace::cargo(&["test", "-q", "-p", "gateway", "--lib", "configuration_page"]);
     page.env("REELCACHE_WRITE_DOCS", "1");
     plan::run("docs", vec![Step::command("docs/configuration.md", page)], OnFailure::GoOn)
 }

@@ -6,6 +6,7 @@ mod clip;
 mod deny;
 mod docs;
 mod failure;
+mod fuzz;
 mod lint;
 mod new_backend;
 mod plan;
@@ -46,6 +47,10 @@ Usage: cargo xtask COMMAND [ARGS]
                           --advisories also asks the advisory database (network)
   docs                    write docs/configuration.md from the settings of the gateway; a test
                           compares it
+  fuzz [TARGETS] [--seconds N | --quick]
+                          give the readers of what strangers send (fuzz/) whatever libFuzzer
+                          makes up, 60 s each unless told, 5 with --quick; needs a nightly
+                          compiler, installs cargo-fuzz when it is missing
   torture file [--quick | --full] [--row NAME] [--dir DIR] [--seed S]
                           break a cache directory in every way that is known, row by row
                           (docs/durability.md), and check what is left
@@ -88,6 +93,7 @@ fn dispatch(args: &[String]) -> Result<(), Failure> {
         "clip" => clip::command(rest),
         "deny" => deny::command(rest),
         "docs" => docs::command(rest),
+        "fuzz" => fuzz::command(rest),
         "lint" => lint::command(rest),
         "new-backend" => new_backend::command(rest),
         "servers" => servers::command(rest),
@@ -115,7 +121,9 @@ mod tests {
 
     #[test]
     fn help_names_every_command() {
-        for command in ["bench", "clip", "deny", "docs", "lint", "new-backend", "servers", "test", "tidy", "torture"] {
+        for command in
+            ["bench", "clip", "deny", "docs", "fuzz", "lint", "new-backend", "servers", "test", "tidy", "torture"]
+        {
             assert!(
                 HELP.contains(&format!("\n  {command} ")) || HELP.contains(&format!("\n  {command}\n")),
                 "{command}"

@@ -42,7 +42,8 @@ pub(crate) fn target_folder() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |folder| root().join(folder))
 }
 
-fn host() -> Result<String, Failure> {
+/// The platform that we build on and for.
+pub(crate) fn host() -> Result<String, Failure> {
     let version = process::capture(Command::new("rustc").arg("-vV").current_dir(root()))?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: "));
     host.map(str::to_owned).ok_or_else(|| Failure::new("`rustc -vV` names no host"))

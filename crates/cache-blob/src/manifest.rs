@@ -13,6 +13,10 @@ use crate::source::{Description, Version, is_strong};
 const CODEC: &str = "blob";
 /// Version of the layout.
 const SCHEMA: u64 = 1;
+/// Shorter segments are never begun: what is kept of each would outweigh it.
+const LEAST_SEGMENT: u64 = 4 << 10;
+/// How deep a manifest is nested at most: a stack is not endless.
+const MAX_DEPTH: usize = 8;
 /// Digests beyond this many would not fit into an entry.
 const MAX_DIGESTS: u64 = Entry::MAX_BODY / 32;
 
@@ -117,8 +121,10 @@ impl Manifest {
         if entry.meta.codec.as_deref() != Some(CODEC) || entry.meta.schema != SCHEMA {
             return None;
         }
-        let manifest: Self = rmp_serde::from_slice(&entry.body).ok()?;
-        let has_sane_segments = (1..=Entry::MAX_BODY).contains(&manifest.segment_len);
+        let mut decoder = rmp_serde::Deserializer::from_read_ref(&entry.body[..]);
+        decoder.set_max_depth(MAX_DEPTH);
+        let manifest = Self::deserialize(&mut decoder).ok()?;
+        let has_sane_segments = (LEAST_SEGMENT..=Entry::MAX_BODY).contains(&manifest.segment_len);
         let is_sealed = !manifest.digests.is_empty();
         let has_all_digests = has_sane_segments && manifest.segments() == Some(manifest.digests.len() as u64);
         (has_sane_segments && (!is_sealed || has_all_digests)).then_some(manifest)

@@ -40,6 +40,7 @@ mod opening;
 mod recent;
 mod report;
 mod seal;
+mod stored;
 mod volume;
 
 pub use backend::FileBackend;
@@ -47,3 +48,4 @@ pub use config::{Durability, FileConfig};
 pub use error::DirectoryInUse;
 pub use fs::{Fs, FsFile, Listed, OpenMode, RealFs};
 pub use report::{DiskUsage, IndexOrigin, OpenReport};
+pub use stored::{IndexRecord, VolumePlace};

@@ -14,12 +14,14 @@ mod values;
 mod words;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use cache_core::{Error, ErrorKind, Result};
 use providers::ProviderTable;
 
 use crate::tiers::{TierKind, TierList};
+use file::Written;
 
 pub(crate) use artifacts::ApiKey;
 pub(crate) use file::find as find_file;
@@ -53,6 +55,23 @@ pub(crate) struct Effective {
     pub(crate) file: Option<PathBuf>,
     /// Whether that file holds what others should not read.
     pub(crate) has_secrets: bool,
+}
+
+/// The configuration that the text of a file and variables come to, as `reelcache config` prints it: TOML that reads as
+/// the same, secrets aside, which it does not show.
+///
+/// What a setting names by a path, such as a file with a token, is read: it blocks.
+///
+/// # Errors
+/// `Invalid` for what is no TOML, and for settings that are unknown, wrong or contradict each other. No secret is in it.
+pub fn effective_configuration(
+    file: &str,
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<String> {
+    let file = Some(Written::of(PathBuf::from("config.toml"), file)?);
+    let sources = Sources { file, variables: variables.into_iter().collect(), flags: BTreeMap::new() };
+    sources.resolve().map(|effective| effective.toml(false))
+}
 }
 
 impl Cache {

@@ -16,26 +16,26 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
 
 use conditions::Verdict;
-pub(crate) use etag::ETag;
+pub use etag::ETag;
 use multipart::Multipart;
 use spans::Asked;
 
 /// What is known of a representation before its first byte. It stays the same for as long as the tag does.
 #[derive(Debug, Clone)]
-pub(crate) struct Representation {
+pub struct Representation {
     /// In bytes; `None` while it is not known, and then there are no ranges.
-    pub(crate) len: Option<u64>,
+    pub len: Option<u64>,
     /// A strong one: equal tags mean equal bytes.
-    pub(crate) etag: ETag,
+    pub etag: ETag,
     /// When it was last changed, as its origin tells.
-    pub(crate) modified: Option<SystemTime>,
+    pub modified: Option<SystemTime>,
     /// Its media type.
-    pub(crate) content_type: HeaderValue,
+    pub content_type: HeaderValue,
 }
 
 /// How a request is answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Plan {
+pub struct Plan {
     kind: Kind,
     /// Whether nothing but the head is sent.
     head_only: bool,
@@ -59,7 +59,8 @@ enum Kind {
 
 /// A piece of a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Piece {
+#[non_exhaustive]
+pub enum Piece {
     /// These bytes: they are around the parts of a body of several.
     Text(Bytes),
     /// These positions of the representation. Never empty.
@@ -71,7 +72,7 @@ pub(crate) enum Piece {
 impl Plan {
     /// How a request is answered at `now`. Costs a look at its headers: a `Range` of more than 64 ranges is not looked
     /// at further, and ignored.
-    pub(crate) fn of(method: &Method, headers: &HeaderMap, what: &Representation, now: SystemTime) -> Self {
+    pub fn of(method: &Method, headers: &HeaderMap, what: &Representation, now: SystemTime) -> Self {
         let head_only = *method == Method::HEAD;
         let kind = match conditions::verdict(method, headers, what) {
             Verdict::PreconditionFailed => Kind::PreconditionFailed,
@@ -97,7 +98,8 @@ impl Plan {
         }
     }
 
-    pub(crate) const fn status(&self) -> StatusCode {
+    /// The status of the answer.
+    pub const fn status(&self) -> StatusCode {
         match self.kind {
             Kind::Whole => StatusCode::OK,
             Kind::Part(_) | Kind::Parts(_) => StatusCode::PARTIAL_CONTENT,
@@ -108,7 +110,7 @@ impl Plan {
     }
 
     /// The headers that follow from the plan: those of the representation, and of what is sent of it.
-    pub(crate) fn headers(&self, what: &Representation) -> HeaderMap {
+    pub fn headers(&self, what: &Representation) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert(header::ETAG, what.etag.to_header());
         if let Some(modified) = what.modified
@@ -154,7 +156,7 @@ impl Plan {
     }
 
     /// What the body is made of, in order.
-    pub(crate) fn pieces(&self, what: &Representation) -> Vec<Piece> {
+    pub fn pieces(&self, what: &Representation) -> Vec<Piece> {
         match &self.kind {
             _ if self.head_only => Vec::new(),
             Kind::Whole => match what.len {
@@ -169,7 +171,5 @@ impl Plan {
     }
 }
 
-#[cfg(test)]
-mod corpus;
 #[cfg(test)]
 mod tests;

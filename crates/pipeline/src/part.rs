@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Axis, Digest, Span};
 
+/// How deep a part is nested at most: a stack is not endless, and others may write to a shared tier.
+const MAX_DEPTH: usize = 128;
+
 /// Names a body: a picture, a piece of sound, a block of numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct BodyRef {
@@ -141,6 +144,7 @@ fn split(part: &[u8]) -> Option<(&[u8], &[u8])> {
 /// The value that all of `bytes` are: what follows a value would be from another type.
 fn whole<V: DeserializeOwned>(bytes: &[u8]) -> Option<V> {
     let mut decoder = rmp_serde::Deserializer::from_read_ref(bytes);
+    decoder.set_max_depth(MAX_DEPTH);
     let value = V::deserialize(&mut decoder).ok()?;
     // Where a value would begin there is nothing any more: how far it has come is not told.
     match IgnoredAny::deserialize(&mut decoder) {

@@ -40,13 +40,18 @@ impl Magnet {
         if link.len() > MAX_LINK {
             return Err(unsupported("the magnet link is longer than 16 KiB"));
         }
+        // The parser would leave line breaks and tabs out, and read another link than others do.
+        if link.bytes().any(|byte| byte.is_ascii_control()) {
+            return Err(unsupported("the magnet link has a line break or another control character in it"));
+        }
         let url = Url::parse(link).ok().filter(|url| url.scheme() == "magnet");
         let url = url.ok_or_else(|| unsupported("it is no magnet link: one begins with magnet:?xt=urn:btih:"))?;
         let (mut hash, mut index) = (None, None);
         let (mut trackers, mut peers) = (Vec::new(), Vec::new());
         for (name, value) in url.query_pairs() {
             match name.as_ref() {
-                "xt" => hash = hash.or_else(|| value.strip_prefix("urn:btih:").and_then(|hash| hash.parse().ok())),
+                // Several topics are numbered: xt.1, xt.2.
+                name if name == "xt" || name.starts_with("xt.") => hash = hash.or_else(|| btih(&value)),
                 "tr" if trackers.len() < Limits::TRACKERS => trackers.extend(Url::parse(&value)),
                 "x.pe" if peers.len() < Limits::NAMED_PEERS => peers.extend(value.parse::<SocketAddr>()),
                 "so" => index = Some(number(&value)?),
@@ -68,6 +73,13 @@ impl Magnet {
     pub fn index(&self) -> Option<usize> {
         self.index
     }
+}
+
+/// The info hash that a topic is.
+fn btih(topic: &str) -> Option<InfoHash> {
+    const START: &str = "urn:btih:";
+    let (start, hash) = topic.split_at_checked(START.len())?;
+    hash.parse().ok().filter(|_| start.eq_ignore_ascii_case(START))
 }
 
 /// A number in its one form.
@@ -144,9 +156,27 @@ mod tests {
     }
 
     #[test]
+    fn of_several_topics_the_first_counts_however_it_is_written() {
+        let other = "a".repeat(40);
+        for first in ["xt=URN:BTIH:", "xt.1=urn:btih:", "%78t=urn%3Abtih%3A"] {
+            let magnet = Magnet::parse(&format!("magnet:?{first}{HASH}&xt=urn:btih:{other}")).unwrap();
+            assert_eq!(magnet.hash.to_string(), HASH, "{first}");
+        }
+    }
+
+    #[test]
     fn what_is_no_link_of_version_1_is_refused() {
         let v2 = format!("magnet:?xt=urn:btmh:1220{HASH}{}", "0".repeat(24));
-        for link in ["", "http://a.example/", "magnet:?dn=a", "magnet:?xt=urn:btih:12", "magnet:?xt=urn:btih:é", &v2] {
+        let broken = format!("magnet:?xt=u\nrn:btih:{HASH}");
+        for link in [
+            broken.as_str(),
+            "",
+            "http://a.example/",
+            "magnet:?dn=a",
+            "magnet:?xt=urn:btih:12",
+            "magnet:?xt=urn:btih:é",
+            &v2,
+        ] {
             assert_eq!(why(link), Why::Unsupported, "{link}");
         }
         assert_eq!(why(&format!("magnet:?xt=urn:btih:{HASH}&dn={}", "a".repeat(MAX_LINK))), Why::Unsupported);

@@ -38,6 +38,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("examples", &["cache-core", "cache-mem", "cache-file", "cache-layers", "cache-tiered", "pipeline", "providers"]),
     ("benches", &[]),
+    (
+        "fuzz",
+        &["cache-core", "cache-blob", "cache-file", "cache-mem", "cache-redis", "gateway", "providers", "torrents"],
+    ),
     ("xtask", &[]),
 ];
 

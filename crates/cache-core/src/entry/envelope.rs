@@ -14,6 +14,8 @@ const FRONT: usize = 16;
 const HEADER: usize = FRONT + 8;
 /// Longest meta: room for some thousand tags.
 const MAX_META: usize = 1 << 20;
+/// How deep a meta is nested at most. What a later build adds may be deeper than what is known, but a stack is not endless.
+const MAX_DEPTH: usize = 16;
 
 impl Entry {
     /// The binary form in one buffer: a copy of the body. [`encode_parts`](Self::encode_parts) avoids it.
@@ -101,6 +103,7 @@ fn verify(bytes: &[u8]) -> Result<(&[u8], &[u8])> {
 fn decode_meta(bytes: &[u8]) -> Result<Meta> {
     let mut rest = bytes;
     let mut decoder = rmp_serde::Deserializer::new(&mut rest);
+    decoder.set_max_depth(MAX_DEPTH);
     let meta = serde::Deserialize::deserialize(&mut decoder)
         .map_err(|error| corrupt("the envelope's meta does not decode").with_source(error))?;
     if rest.is_empty() { Ok(meta) } else { Err(corrupt("the envelope's meta has a tail")) }

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use cache_core::{Mark, Position, Result};
+use serde::Deserialize;
 
 use crate::error::unexpected;
 use crate::link::Reply;
@@ -87,7 +88,10 @@ impl Told {
 
     /// The mark; `None` for one in a form that nobody here knows.
     pub(super) fn mark(&self) -> Option<Mark> {
-        rmp_serde::from_slice(&self.mark).ok()
+        let mut decoder = rmp_serde::Deserializer::from_read_ref(&self.mark[..]);
+        // Far more than a mark has: a stack is not endless, and others may write to the stream.
+        decoder.set_max_depth(16);
+        Mark::deserialize(&mut decoder).ok()
     }
 }
 

@@ -5,11 +5,14 @@ use cache_core::{Error, ErrorKind, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+/// How deep a value is nested at most, as in JSON: a stack is not endless, and others may write to a shared tier.
+const MAX_DEPTH: usize = 128;
+
 /// How values become bytes and come back equal.
 ///
 /// A value comes back equal if its type's own serde implementations are inverse to each other in the format. Known
-/// exceptions are nested options (`Some(None)` comes back as `None`), and in JSON numbers that are not finite, and
-/// maps whose keys are no strings.
+/// exceptions are nested options (`Some(None)` comes back as `None`), what is nested deeper than 128 levels, and in JSON
+/// numbers that are not finite, and maps whose keys are no strings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Codec {
@@ -42,7 +45,9 @@ impl Codec {
         match self {
             Self::MessagePack => {
                 let mut rest = bytes;
-                let value = V::deserialize(&mut rmp_serde::Deserializer::new(&mut rest));
+                let mut decoder = rmp_serde::Deserializer::new(&mut rest);
+                decoder.set_max_depth(MAX_DEPTH);
+                let value = V::deserialize(&mut decoder);
                 let value = value.map_err(|error| self.undecodable(error))?;
                 // The format itself accepts whatever follows a value.
                 if rest.is_empty() { Ok(value) } else { Err(self.undecodable("bytes follow the value")) }
@@ -73,6 +78,19 @@ mod tests {
             assert_eq!(codec.decode::<u8>(&bytes).unwrap(), 7);
             bytes.push(7);
             assert_eq!(codec.decode::<u8>(&bytes).unwrap_err().kind(), ErrorKind::Corrupt, "{codec:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_nested_without_end_is_refused() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Known {
+            #[serde(rename = "a")]
+            _known: u8,
+        }
+        for (depth, is_read) in [(100, true), (1_000, false), (1_000_000, false)] {
+            let packed = [&b"\x82\xa1a\x07\xa1b"[..], &b"\x91".repeat(depth), b"\xc0"].concat();
+            assert_eq!(Codec::MessagePack.decode::<Known>(&packed).is_ok(), is_read, "{depth}");
         }
     }
 

@@ -44,7 +44,10 @@ impl Saved {
             return None;
         }
         let mut rest = &*entry.body;
-        let Body { at, slots } = rmp_serde::from_read(&mut rest).ok()?;
+        let mut decoder = rmp_serde::Deserializer::new(&mut rest);
+        // Far more than this has: a stack is not endless, and others may write to a shared tier.
+        decoder.set_max_depth(16);
+        let Body { at, slots } = Body::deserialize(&mut decoder).ok()?;
         if !rest.is_empty() {
             return None;
         }

@@ -2,6 +2,7 @@
 
 use cache_core::{Entry, Error, ErrorKind, Key, KeyPrefix, Mark, Meta, Result, Role, Stamp};
 use futures_util::future::join_all;
+use serde::Deserialize;
 
 use super::Tiered;
 use super::recover::Op;
@@ -62,7 +63,10 @@ fn to_entry(stack: &Tiered, mark: &Mark) -> Result<Entry> {
 
 /// The mark that an entry holds. One that cannot be read counts as one for everything, at its stamp.
 pub(super) fn from_entry(entry: &Entry) -> Mark {
-    rmp_serde::from_slice(&entry.body).unwrap_or_else(|_| for_everything(entry.meta.stamp))
+    let mut decoder = rmp_serde::Deserializer::from_read_ref(&entry.body[..]);
+    // Far more than a mark has: a stack is not endless, and others may write to a shared tier.
+    decoder.set_max_depth(16);
+    Mark::deserialize(&mut decoder).unwrap_or_else(|_| for_everything(entry.meta.stamp))
 }
 
 pub(super) fn for_everything(stamp: Stamp) -> Mark {

@@ -36,13 +36,23 @@ pub(crate) fn find(flag: Option<&Path>, variable: impl Fn(&str) -> Option<OsStri
 
 fn parse(path: PathBuf) -> Result<Written> {
     let text = read_bounded(&path, LONGEST).map_err(|why| wrong(&path, &why))?;
-    let table = text.parse::<toml::Table>().map_err(|error| {
-        // Without the line itself, which may hold a secret.
-        let at = error.span().map_or(0, |span| span.start);
-        let line = text.get(..at).unwrap_or_default().matches('\n').count() + 1;
-        wrong(&path, &format!("line {line} is no TOML: {}", error.message().replace('\n', " ")))
-    })?;
-    Ok(Written { path, table })
+    Written::of(path, &text)
+}
+
+impl Written {
+    /// What `text` says, of a file at `path`.
+    ///
+    /// # Errors
+    /// `Invalid` when it is no TOML.
+    pub(super) fn of(path: PathBuf, text: &str) -> Result<Self> {
+        let table = text.parse::<toml::Table>().map_err(|error| {
+            // Without the line itself, which may hold a secret.
+            let at = error.span().map_or(0, |span| span.start);
+            let line = text.get(..at).unwrap_or_default().matches('\n').count() + 1;
+            wrong(&path, &format!("line {line} is no TOML: {}", error.message().replace('\n', " ")))
+        })?;
+        Ok(Self { path, table })
+    }
 }
 
 fn wrong(path: &Path, why: &str) -> Error {

@@ -179,6 +179,8 @@ fn suggestion<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> String {
         let (known_place, known_name) = parts_of(known);
         strsim::damerau_levenshtein(name, known_name) + usize::from(place != known_place)
     };
+    // What is much longer or shorter is not near, and what somebody else wrote may be very long.
+    let known = known.filter(|known| parts_of(known).1.len().abs_diff(name.len()) <= known.len() / 3);
     match known.min_by_key(|known| apart(known)) {
         Some(nearest) if apart(nearest) <= parts_of(nearest).1.len() / 3 => format!(": did you mean {nearest}?"),
         _ => ": docs/configuration.md lists what there is".to_owned(),

@@ -6,11 +6,11 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 /// A strong entity tag: as long as it is the same, so is every byte.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ETag(String);
+pub struct ETag(String);
 
 impl ETag {
     /// A tag of this text, without quotation marks; `None` when a character in it may not be in a tag.
-    pub(crate) fn strong(text: &str) -> Option<Self> {
+    pub fn strong(text: &str) -> Option<Self> {
         text.bytes().all(is_etagc).then(|| Self(text.to_owned()))
     }
 
@@ -29,9 +29,9 @@ impl ETag {
 
     /// Whether a header is this tag and nothing else, and strong.
     pub(super) fn is(&self, value: &HeaderValue) -> bool {
-        let mut found = tags(value.as_bytes());
-        matches!((found.next(), found.next()), (Some(tag), None) if !tag.weak && tag.text == self.0.as_bytes())
-            && value.as_bytes().trim_ascii().ends_with(b"\"")
+        let value = value.as_bytes().trim_ascii();
+        let inner = value.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
+        inner == Some(self.0.as_bytes())
     }
 }
 

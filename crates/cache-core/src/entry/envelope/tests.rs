@@ -108,6 +108,18 @@ fn meta_with_unknown_fields_of_a_later_build_reads() {
 }
 
 #[test]
+fn meta_that_is_nested_without_end_is_corrupt() {
+    let nested = |depth: usize| {
+        let fields = [&b"\x83\xa1s\x01\xa1c\x02\xa2zz"[..], &b"\x91".repeat(depth), b"\xc0"].concat();
+        super::decode_meta(&fields)
+    };
+    assert!(nested(10).is_ok());
+    for depth in [100, 1_000, 500_000] {
+        assert_eq!(nested(depth).unwrap_err().kind(), ErrorKind::Corrupt, "{depth}");
+    }
+}
+
+#[test]
 fn meta_with_an_unknown_role_of_a_later_build_is_corrupt() {
     #[derive(serde::Serialize)]
     struct Later {
