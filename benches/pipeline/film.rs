@@ -8,7 +8,6 @@ use pipeline::{
     ArtifactCache, BodyRef, CommandLine, Describer, Ffmpeg, Keyframe, KeyframeParams, KeyframeStage, Keyframes, Output,
     Plan, Segment, Source, Transcriber,
 };
-use serde_json::json;
 
 use crate::contents::Contents;
 use crate::processes::ffmpeg;

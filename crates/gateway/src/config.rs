@@ -72,7 +72,6 @@ pub fn effective_configuration(
     let sources = Sources { file, variables: variables.into_iter().collect(), flags: BTreeMap::new() };
     sources.resolve().map(|effective| effective.toml(false))
 }
-}
 
 impl Cache {
     /// Those of its tiers that run.

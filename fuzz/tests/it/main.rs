@@ -1,5 +1,7 @@
 //! The bodies over their corpora, and over what a mutator makes of these: no nightly compiler, no time that is not bounded.
 
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests, which say where a failure is")]
+
 mod corpus;
 mod mutations;
 
