@@ -121,6 +121,12 @@ impl Canonical {
     pub fn id(&self) -> &str {
         &self.id
     }
+
+    /// Whether the identity is a hash: of an address that has something secret in it, or is too long. Such addresses are not
+    /// to be written down.
+    pub fn is_hash(&self) -> bool {
+        self.id.starts_with(HASH)
+    }
 }
 
 /// The source, a colon, and the identity.

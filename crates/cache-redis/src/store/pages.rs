@@ -75,6 +75,11 @@ impl Store {
         let names = names.many()?.into_iter().map(Reply::bytes).collect::<Result<_>>()?;
         // A copy: the slice would keep the whole reply.
         let cursor = Bytes::copy_from_slice(&cursor.bytes()?);
+        // Whoever asks until a walk has ended would never come to the end of this one.
+        if cursor == place.cursor && cursor != "0" {
+            let told = "the Redis server says that a walk over its keys goes on where it was: it is broken, or is none";
+            return Err(Error::new(ErrorKind::Unavailable, told));
+        }
         Ok((names, Some(cursor).filter(|cursor| cursor != "0")))
     }
 }

@@ -214,8 +214,8 @@ async fn answer(server: &Server, asked: &Asked) -> Result<Response, Problem> {
     let request = request(&asked.media_url, asked.account.as_deref())?;
     let found = server.media.videos(asked.provider_name.as_deref(), &request).await?;
     server.recent.asked_for_links(&found.provider, &shown(&request));
-    // What is looked up ahead of time is looked up for nobody in particular.
-    if request.account().is_empty() {
+    // What is looked up ahead of time is looked up for nobody in particular, and its address is stored and shown.
+    if request.account().is_empty() && !request.canonical().is_hash() {
         server.popular.asked_for(&found.provider, request.url());
     }
     Ok(render(&request, &found))

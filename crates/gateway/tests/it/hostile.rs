@@ -156,8 +156,12 @@ fn trust_32_figures_and_jobs_show_no_secret_of_the_addresses_that_were_asked_for
     assert_eq!(warmed.status, 200, "{warmed:?}");
     let url = site.url("/bot123:hush-in-path-of-a-film/a.mp4?token=hush");
     assert_eq!(post(&server, "/api/process", &json!({ "url": url })).status, 202);
-    for (target, known) in [("/api/caches", "links:films:"), ("/api/jobs", "https://a.example/"), ("/api/entries", "")]
-    {
+    for (target, known) in [
+        ("/api/caches", "links:films:"),
+        ("/api/jobs", "https://a.example/"),
+        ("/api/entries", ""),
+        ("/api/popular", "[]"),
+    ] {
         let told = String::from_utf8(get(&server, target).body).unwrap();
         assert!(told.contains(known), "{told}");
         let at = told.find("hush").map(|at| &told[at.saturating_sub(80)..told.len().min(at + 40)]);

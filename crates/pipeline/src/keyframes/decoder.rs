@@ -47,10 +47,19 @@ pub(super) struct Pass<'a> {
 /// presentation, and what a frame is compared with comes before it.
 const LEAD: f64 = 5.0;
 
+/// What ffmpeg may print ahead while pictures are stored, in bytes: the most that everybody may ask Linux for.
+#[cfg(target_os = "linux")]
+const AHEAD: usize = 1 << 20;
+
 impl<'a> Decoder<'a> {
     pub(super) fn start(tool: Tool<'a>, pass: &Pass<'a>) -> Result<Self> {
         let mut group = tool.start(command(pass))?;
         let (stdout, stderr) = group.outputs();
+        #[cfg(target_os = "linux")]
+        if let Some(stdout) = &stdout {
+            // Where there is no room for it, ffmpeg waits sooner, and nothing else changes.
+            _ = rustix::pipe::fcntl_setpipe_size(stdout, AHEAD);
+        }
         let deadline = Instant::now() + tool.limit;
         let (pictures, times, heard) = (Pictures::default(), Times::default(), BytesMut::new());
         let (source, has_ended) = (pass.source, false);
