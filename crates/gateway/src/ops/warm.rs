@@ -21,7 +21,7 @@ pub(crate) struct Wanted {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) addresses: Vec<String>,
     /// So many of the pages asked for most as well.
-    #[serde(default, skip_serializing_if = "is_none")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) popular: usize,
 }
 
@@ -99,7 +99,7 @@ fn told(address: String, answer: Result<Answer<Links>>) -> Warmed {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks for it")]
-fn is_none(count: &usize) -> bool {
+fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 

@@ -1,10 +1,11 @@
 //! Answers compared with their schemas: nothing is sent that the description does not name.
 
+use cache_testkit::servers::free_port;
 use serde_json::{Value, json};
 
 use super::origin::Origin;
 use super::site::{Page, Site};
-use super::support::Home;
+use super::support::{Home, Server};
 use super::web::{Answer, archive, escaped, get, post, serving};
 
 /// The description of the interface.
@@ -136,6 +137,21 @@ fn every_field_of_an_answer_is_described_with_its_type_and_every_field_that_is_p
         assert!(!caches[list].as_array().unwrap().is_empty(), "{list} was compared: {caches}");
     }
     check("POST", "/api/cache-config", &post(&server, "/api/cache-config", &json!({ "forceCleanup": true })));
+}
+
+#[test]
+fn what_is_told_while_the_deepest_tier_is_away_is_described() {
+    let home = Home::new();
+    let away = format!("redis://127.0.0.1:{}", free_port().unwrap());
+    let server = Server::start_with_variables(&home, &[("CACHE_TIERS", "memory,redis"), ("CACHE_REDIS_URL", &away)]);
+    let described = Described(get(&server, "/api/openapi.json").json());
+    for path in ["/api/cache-stats", "/api/cache-config", "/api/caches"] {
+        let answer = get(&server, path);
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        let misfits = described.misfits(described.answer("GET", path), &answer.json(), path);
+        assert!(misfits.is_empty(), "{path}: {misfits:#?}");
+    }
+    assert!(get(&server, "/api/cache-stats").json()["size"].is_null(), "it is away");
 }
 
 #[test]

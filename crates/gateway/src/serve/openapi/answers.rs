@@ -14,18 +14,18 @@ use utoipa::ToSchema;
 pub(in crate::serve) struct Figures {
     /// The kinds of the tiers, the nearest first, with commas between them.
     backend: String,
-    /// Entries in the deepest tier.
-    size: u64,
+    /// Entries in the deepest tier; null while it does not answer.
+    size: Option<u64>,
     #[schema(rename = "maxSize")]
     max_size: Option<u64>,
-    /// Megabytes in the deepest tier.
+    /// Megabytes in the deepest tier; null while it does not answer.
     #[schema(rename = "diskUsage")]
-    disk_usage: f64,
+    disk_usage: Option<f64>,
     #[schema(rename = "maxDiskUsage")]
     max_disk_usage: Option<f64>,
-    /// With two decimals.
+    /// With two decimals; null while the deepest tier does not answer.
     #[schema(rename = "diskUsagePercent")]
-    disk_usage_percent: String,
+    disk_usage_percent: Option<String>,
     /// Seconds.
     #[schema(rename = "cleanupInterval")]
     cleanup_interval: Option<u64>,
@@ -46,15 +46,16 @@ pub(in crate::serve) struct Figures {
 #[derive(ToSchema)]
 pub(in crate::serve) struct Running {
     backend: String,
-    size: u64,
+    /// Null while the deepest tier does not answer.
+    size: Option<u64>,
     #[schema(rename = "maxSize")]
     max_size: Option<u64>,
     #[schema(rename = "diskUsage")]
-    disk_usage: f64,
+    disk_usage: Option<f64>,
     #[schema(rename = "maxDiskUsage")]
     max_disk_usage: Option<f64>,
     #[schema(rename = "diskUsagePercent")]
-    disk_usage_percent: String,
+    disk_usage_percent: Option<String>,
     #[schema(rename = "cleanupInterval")]
     cleanup_interval: Option<u64>,
     #[schema(rename = "scalingInfo")]

@@ -14,7 +14,8 @@ use crate::Remote;
 
 /// Asks servers over HTTP: with `HEAD`, and where that says too little, with a `GET` of one byte whose body is not read.
 ///
-/// Redirects are followed, as ffmpeg follows them. A passing failure is tried again twice, within half a minute.
+/// Redirects are followed, as ffmpeg follows them, to wherever they lead: who takes addresses from strangers looks where
+/// they go, and downloads them first. A passing failure is tried again twice, within half a minute.
 #[derive(Debug, Default)]
 pub struct HttpServers {
     /// Made when it is first needed: most caches never see a remote source.
