@@ -79,7 +79,7 @@ async fn a_replica_promoted_by_a_sentinel_takes_over_under_load() {
     load.goes_on(2_000).await;
     let killed = Instant::now();
     watched.primary.server.kill().unwrap();
-    let promoted = || async { watched.replica.raw().say("INFO replication").text().contains("role:master") };
+    let promoted = || async { watched.has_promoted() };
     assert!(eventually(LIMIT, promoted).await, "the replica is not promoted");
     let elected = killed.elapsed();
     let back = all_answer(&backend, &keys()).await;

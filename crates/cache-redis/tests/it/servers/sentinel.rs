@@ -45,6 +45,13 @@ impl Watched {
         });
         Self { primary, replica, sentinel_port, _sentinel: sentinel, _folder: folder }
     }
+
+    /// Whether the replica serves as a primary. A sentinel that promotes it ends all its connections: who asks just then
+    /// gets no answer.
+    pub(crate) fn has_promoted(&self) -> bool {
+        let said = Raw::connect(self.replica.port).and_then(|mut raw| raw.try_ask(&[b"INFO", b"replication"]));
+        said.is_ok_and(|said| said.text().contains("role:master"))
+    }
 }
 
 fn replicas(sentinel_port: u16) -> usize {
