@@ -129,6 +129,20 @@ fn of_several_runs_of_common_words_the_longest_counts() {
     assert_eq!(said(&stitch(pieces).words()), ["well", "no", "ships", "sail", "home", "today"]);
 }
 
+proptest! {
+    #[test]
+    fn a_word_that_is_said_again_and_again_is_there_each_time(
+        (len, pause) in (400_i64..700, 100_i64..700),
+        count in 1_i64..60,
+        seed in any::<u64>(),
+    ) {
+        let all: Vec<Word> = (0..count).map(|at| (len + pause) * at).map(|at| word("no", at, at + len)).collect();
+        let pieces = cut_up(&all, (len + pause) * count, &mut Chance(seed));
+        let stitched = stitch(pieces).words();
+        prop_assert_eq!(said(&stitched), said(&all));
+    }
+}
+
 #[test]
 fn pieces_without_overlap_are_taken_as_they_are() {
     let [early, late] =
