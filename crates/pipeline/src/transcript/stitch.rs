@@ -33,8 +33,9 @@ const MOST_PAIRS: usize = 1 << 20;
 ///    several in the longest, as near as it may be to where the stretches meet; without a silence, it is where they meet.
 ///    Words whose middles lie before the cut are taken from the earlier transcript, the others from the later one.
 ///
-/// Pieces that meet without overlap are taken as they are. At a gap the words whose middles lie in the piece's own stretch
-/// are taken. A segment that is cut keeps its other words.
+/// Pieces that meet without overlap are taken as they are. At a gap the words that begin in the piece's own stretch are
+/// taken, as of a part of a transcript: so those who ask for one stretch after the other get each word once. A segment
+/// that is cut keeps its other words.
 pub(super) fn stitch(pieces: Vec<Piece>) -> Transcript {
     let heard: Vec<Vec<Heard>> = (0..pieces.len()).map(|at| listen(&pieces, at)).collect();
     let mut takes: Vec<(usize, usize)> = heard.iter().map(|words| (0, words.len())).collect();
@@ -46,12 +47,12 @@ pub(super) fn stitch(pieces: Vec<Piece>) -> Transcript {
             set(&mut takes, at, |take| take.1 = end.max(take.0));
             set(&mut takes, at + 1, |take| take.0 = start);
         } else if piece.transcript.end_ms > piece.own.1 {
-            let end = words.partition_point(|word| word.middle_ms < piece.own.1);
+            let end = words.iter().rposition(|word| word.start_ms < piece.own.1).map_or(0, |at| at + 1);
             set(&mut takes, at, |take| take.1 = end.max(take.0));
         }
         let is_first = at == 0 || pieces.get(at - 1).is_some_and(|before| before.own.1 != piece.own.0);
         if is_first && piece.transcript.start_ms < piece.own.0 {
-            let start = words.partition_point(|word| word.middle_ms < piece.own.0);
+            let start = words.iter().position(|word| word.start_ms >= piece.own.0).unwrap_or(words.len());
             set(&mut takes, at, |take| *take = (start, take.1.max(start)));
         }
     }

@@ -172,7 +172,8 @@ fn what_only_one_has_heard_is_taken() {
 
 #[test]
 fn at_a_gap_a_piece_keeps_to_its_own_stretch() {
-    let spoken = ["a", "b", "c", "d"].iter().zip([8_000, 10_500, 19_000, 21_000]);
+    // Two of them are said while the stretch begins and ends: they belong to where they begin.
+    let spoken = ["a", "before", "b", "c", "d"].iter().zip([8_000, 9_900, 10_500, 19_900, 21_000]);
     let words = spoken.map(|(text, at)| word(text, at, at + 400)).collect();
     let alone = piece((10_000, 20_000), (7_000, 23_000), vec![utterance(words)]);
     let whole = stitch(vec![alone]);
