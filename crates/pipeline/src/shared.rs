@@ -41,8 +41,9 @@ pub(crate) const VIDEO: &str = "video";
 const NEAR: u64 = 256;
 /// The longest run of a stage.
 const DEADLINE: Duration = DAY.saturating_mul(6);
-/// How old a record of a video may be when something is stored of it; an older one is stored anew.
-pub(crate) const OLD: Duration = DAY;
+/// How old a record of a video may be when something is stored of it; an older one is stored anew. Little, because tiers
+/// may keep nothing for long.
+pub(crate) const OLD: Duration = Duration::from_mins(10);
 
 impl Shared {
     pub(crate) fn new(tiers: Tiered, options: ArtifactOptions) -> Result<Self> {

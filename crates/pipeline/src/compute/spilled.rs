@@ -47,11 +47,17 @@ async fn compute(job: Job, probe: Arc<Probe>, load: Load) -> Result<Tally> {
     let begun = job.shared.tiers.stamps().tick();
     let mut spill = Spill::create(&job.shared.options.scratch).await?;
     let mut all = Tally::default();
-    for Unit { segments, most } in units(Pass::Run, job.segments.clone(), job.most) {
+    // What overlaps is less than its parts tell each by itself: how much will do is known in the end.
+    let mut most = job.most.filter(|_| !job.resolved.kind.overlaps);
+    for Unit { segments, .. } in units(Pass::Run, job.segments.clone(), None) {
         let unit = Job { segments, most, ..job.clone() };
         let (tally, back) = perform(unit, probe.clone(), Some(load.clone()), Some(spill)).await?;
         spill = back.ok_or_else(|| job.resolved.error("lost its spill file"))?;
         all.add(&tally);
+        most = most.map(|most| most.saturating_sub(tally.things));
+        if most == Some(0) {
+            break;
+        }
     }
     Ok(all.with_spill(begun, spill))
 }

@@ -41,12 +41,14 @@ pub struct KindFacts {
     pub schema: u32,
     /// The media type of its bodies.
     pub bodies: &'static str,
+    /// Whether parts tell of what the parts next to them tell of, too.
+    pub overlaps: bool,
 }
 
 impl KindFacts {
     /// Those of `K`.
     pub const fn of<K: Kind>() -> Self {
-        Self { name: K::NAME, schema: K::SCHEMA, bodies: K::BODIES }
+        Self { name: K::NAME, schema: K::SCHEMA, bodies: K::BODIES, overlaps: K::OVERLAPS }
     }
 }
 

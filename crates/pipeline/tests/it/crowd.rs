@@ -1,5 +1,6 @@
 //! Many callers of one source: none is kept waiting for ever, none fails because of others, and limits hold for all.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,9 +12,10 @@ use cache_testkit::{Fleet, LocalLeases};
 use cache_tiered::{Phase, TierOptions, Tiered};
 use futures_util::future::join_all;
 use pipeline::{
-    AnyStage, ArtifactCache, ArtifactOptions, KeyframeParams, Limits, Output, Pass, Plan, Recipe, Resource, Selection,
-    Source, Span, Stage, Work,
+    AnyStage, ArtifactCache, ArtifactOptions, BodyRef, KeyframeParams, Kind, Limits, Output, Pass, Plan, Recipe,
+    Resource, Segment, Selection, Source, Span, Stage, Work,
 };
+use serde::{Deserialize, Serialize};
 
 use super::fake::{Alpha, Beta, Fake, Gamma, Log};
 use super::forgetful::Forgetful;
@@ -98,6 +100,70 @@ async fn limits_hold_for_what_no_tier_has_room_for() {
         assert_eq!(made.unwrap(), 2);
     }
     assert_eq!(log.most(), 1);
+}
+
+/// Seconds, each of which is told of by the part before it, too.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Twice(BTreeMap<i64, BodyRef>);
+
+impl Kind for Twice {
+    const NAME: &'static str = "twice";
+    const SCHEMA: u32 = 1;
+    const OVERLAPS: bool = true;
+
+    fn join(parts: Vec<(Segment, Self)>) -> Self {
+        Self(parts.into_iter().flat_map(|(_, part)| part.0).collect())
+    }
+
+    fn within(&self, span: Span) -> Self {
+        Self(self.0.iter().filter(|(at, _)| span.contains(**at)).map(|(at, body)| (*at, *body)).collect())
+    }
+
+    fn count(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn truncate(&mut self, most: u64) {
+        self.0 = std::mem::take(&mut self.0).into_iter().take(usize::try_from(most).unwrap()).collect();
+    }
+
+    fn bodies(&self) -> Vec<BodyRef> {
+        self.0.values().copied().collect()
+    }
+}
+
+#[derive(Debug)]
+struct TellsTwice;
+
+#[async_trait]
+impl Stage for TellsTwice {
+    type Kind = Twice;
+
+    fn recipe(&self) -> Recipe {
+        Recipe::new("twice", 1).segment(Duration::from_secs(1)).pass(Pass::Run)
+    }
+
+    async fn compute(&self, work: &Work, out: &mut Output<'_, Twice>) -> Result<()> {
+        for segment in work.segments() {
+            let body = out.body("body".into()).await?;
+            let told = [segment.span.start_us, segment.span.end_us].map(|at| (at, body));
+            if out.part(*segment, &Twice(told.into())).await? == pipeline::Next::Enough {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn so_many_as_are_asked_for_are_given_though_parts_overlap_and_nothing_is_kept() {
+    let home = Home::with(Forgetful::new(&["application/octet-stream"]));
+    let (cache, clip) = (home.cache(), Source::from(home.clip("clip.mp4", 9)));
+    for most in [1, 4, 7] {
+        let few = cache.compute(&clip, &Arc::new(TellsTwice), &Selection::all().most(most)).await.unwrap();
+        assert_eq!(few.value().0.len() as u64, most);
+        assert_eq!(few.bodies(&few.value().bodies()).await.unwrap().len() as u64, most);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
