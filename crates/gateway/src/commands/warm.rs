@@ -99,8 +99,8 @@ impl<'a> Warming<'a> {
                 for error in &refused {
                     crate::report(error);
                     exit = exit.or(Exit::of(error));
+                    logs::written().await;
                 }
-                logs::written().await;
                 left.extend(found.into_iter().map(Step::Video));
                 Some(maker)
             }
