@@ -59,7 +59,7 @@ impl Gate {
             admin: serve.admin_token.iter().chain(key).map(digest).collect(),
             read: serve.read_token.iter().map(digest).collect(),
             is_closed: serve.admin_token.is_some() || serve.read_token.is_some(),
-            is_for_others: !serve.listen.ip().is_loopback(),
+            is_for_others: serve.is_for_others(),
             turns: Arc::new(Semaphore::new(turns)),
             guesses: Guesses::default(),
             longest: usize::try_from(serve.max_body.0).unwrap_or(usize::MAX),
