@@ -1,12 +1,13 @@
 //! Runtimes for bodies that ask what is asynchronous.
 
+use std::future::pending;
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use cache_core::HOUR;
 use parking_lot::Mutex;
 use tokio::runtime::{Builder, Runtime};
-use tokio::time::sleep;
+use tokio::time::timeout;
 
 /// Longer than any task lingers.
 const LINGERING: Duration = HOUR;
@@ -18,7 +19,7 @@ pub(crate) fn alone<T>(work: impl Future<Output = T>) -> T {
     runtime.expect("a runtime").block_on(async {
         let done = work.await;
         // Tasks that linger end by themselves: what they hold adds up, over many inputs, when a runtime ends before them.
-        sleep(LINGERING).await;
+        _ = timeout(LINGERING, pending::<()>()).await;
         done
     })
 }

@@ -26,8 +26,8 @@ mod videos;
 
 use std::io::Write;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use axum::Router;
 use cache_core::{Backend, Error, ErrorKind, Result};
 use cache_tiered::Sweeper;
 use tokio::net::TcpListener;
@@ -43,8 +43,9 @@ use crate::processing::Processing;
 use crate::signals::Stop;
 use crate::stack::Stack;
 
-use connections::Routers;
+use connections::Answers;
 use metrics::{Recorder, Upkeep};
+use outer::Outer;
 use phase::{At, Phase};
 use play::Player;
 use routes::Parts;
@@ -55,7 +56,7 @@ pub(crate) use stats::Snapshot;
 pub(crate) struct Front {
     address: SocketAddr,
     phase: Phase,
-    router: watch::Sender<Router>,
+    answers: watch::Sender<Arc<Outer>>,
     connections: AbortOnDrop,
     recorder: Recorder,
     _upkeep: Upkeep,
@@ -83,12 +84,12 @@ impl Front {
         let listener = TcpListener::bind(serve.listen).await.map_err(|error| cannot_listen(&serve, &error))?;
         let address = listener.local_addr().map_err(|error| cannot_listen(&serve, &error))?;
         let phase = Phase::default();
-        let waiting = routes::while_not_serving(&serve, &phase);
-        let router = watch::Sender::new(waiting.clone());
-        let routers = Routers { current: router.subscribe(), waiting };
-        let connections = connections::serve(listener, routers, serve, phase.clone(), stop);
+        let waiting = Arc::new(routes::while_not_serving(&serve, &phase));
+        let answers = watch::Sender::new(waiting.clone());
+        let by = Answers { current: answers.subscribe(), waiting };
+        let connections = connections::serve(listener, by, serve, phase.clone(), stop);
         let connections = AbortOnDrop(tokio::spawn(connections));
-        Ok(Self { address, phase, router, connections, _upkeep: recorder.keep_up(), recorder })
+        Ok(Self { address, phase, answers, connections, _upkeep: recorder.keep_up(), recorder })
     }
 
     /// Waits until a signal asks the server to end.
@@ -123,7 +124,7 @@ impl Front {
             .with_tickets(key.as_ref())
             .server();
         let popular = Keeper::start(server.popular.clone(), stack.tiers.clone());
-        drop(self.router.send_replace(routes::router(server.clone(), key.as_ref())));
+        drop(self.answers.send_replace(Arc::new(routes::all(server.clone(), key.as_ref()))));
         self.phase.enter(At::Serving);
         let beacon = beacon(config, self.address, key.as_ref());
         announce(&format!("serving http://{}/ from {}", self.address, stack.places.join(", ")));

@@ -22,7 +22,7 @@ use super::routes::{Server, plain};
 use super::videos;
 use super::{metrics, openapi};
 pub(super) use events::Events;
-pub(super) use gate::{Gate, pass_player};
+pub(super) use gate::{Gate, Players, pass_player};
 
 /// The routes, behind the gate.
 pub(super) fn routes(gate: &Arc<Gate>) -> Router<Server> {

@@ -1,19 +1,19 @@
 //! The accept loop: bounded connections, a limit on slow request heads, graceful end.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::future::pending;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::body::Body;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::{Service, service_fn};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
-use hyper_util::service::TowerToHyperService;
 use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -21,6 +21,7 @@ use tokio_io_timeout::TimeoutStream;
 
 use super::addresses::{Addresses, Place};
 use super::metrics::Connected;
+use super::outer::Outer;
 use super::phase::{At, Phase};
 use crate::config::Serve;
 use crate::signals::Stop;
@@ -34,18 +35,18 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What connections are answered by.
 #[derive(Debug)]
-pub(super) struct Routers {
+pub(super) struct Answers {
     /// What those that come are answered by, as long as it serves.
-    pub(super) current: watch::Receiver<Router>,
+    pub(super) current: watch::Receiver<Arc<Outer>>,
     /// What those that come while it ends are answered by.
-    pub(super) waiting: Router,
+    pub(super) waiting: Arc<Outer>,
 }
 
 /// Serves on `listener` until a signal, then lets running requests end until a limit or a second signal; who comes
 /// meanwhile is told that it ends, and is not waited for.
 ///
 /// axum's own `serve` has neither a limit on slow request heads nor one on connections.
-pub(super) async fn serve(listener: TcpListener, routers: Routers, limits: Serve, phase: Phase, mut stop: Stop) {
+pub(super) async fn serve(listener: TcpListener, answers: Answers, limits: Serve, phase: Phase, mut stop: Stop) {
     let most = usize::try_from(limits.max_connections).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
     let door = Door {
         listener,
@@ -57,8 +58,8 @@ pub(super) async fn serve(listener: TcpListener, routers: Routers, limits: Serve
     let accept = async {
         loop {
             let Some((stream, held)) = door.next().await else { return };
-            let router = routers.current.borrow().clone();
-            run(graceful.watch(connection(stream, router, &limits, Some(unasked.one_more()))), held);
+            let outer = answers.current.borrow().clone();
+            run(graceful.watch(connection(stream, outer, &limits, Some(unasked.one_more()))), held);
         }
     };
     tokio::select! {
@@ -69,7 +70,7 @@ pub(super) async fn serve(listener: TcpListener, routers: Routers, limits: Serve
     let turn_away = async {
         loop {
             let Some((stream, held)) = door.next().await else { return pending().await };
-            run(connection(stream, routers.waiting.clone(), &limits, None), held);
+            run(connection(stream, answers.waiting.clone(), &limits, None), held);
         }
     };
     let drain = limits.drain;
@@ -167,18 +168,18 @@ pub(super) struct Peer(pub(super) IpAddr);
 
 fn connection(
     (stream, peer): (TcpStream, IpAddr),
-    router: Router,
+    outer: Arc<Outer>,
     limits: &Serve,
     unasked: Option<NothingAsked>,
 ) -> impl GracefulConnection<Error = hyper::Error> + Send + 'static {
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(limits.stall_timeout));
-    let router = TowerToHyperService::new(router);
     let unasked = Mutex::new(unasked);
-    let service = service_fn(move |mut request: Request<Incoming>| {
+    let service = service_fn(move |request: Request<Incoming>| {
         drop(unasked.lock().take());
+        let (outer, mut request) = (outer.clone(), request.map(Body::new));
         request.extensions_mut().insert(Peer(peer));
-        router.call(request)
+        async move { Ok::<_, Infallible>(outer.answer(request).await) }
     });
     // Who closes one side of a connection has left, as hyper has it: what it waits for ends.
     http1::Builder::new()

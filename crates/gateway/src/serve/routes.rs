@@ -10,7 +10,7 @@ use axum::response::{Html, IntoResponse};
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 
-use super::admin::{self, Events, Gate};
+use super::admin::{self, Events, Gate, Players};
 use super::guard::Hosts;
 use super::metrics::{Metrics, Recorder};
 use super::outer::Outer;
@@ -32,16 +32,16 @@ use crate::processing::Processing;
 use crate::stack::Stack;
 
 /// What is answered by `server`; `key` allows everything.
-pub(super) fn router(server: Server, key: Option<&Secret>) -> Router {
+pub(super) fn all(server: Server, key: Option<&Secret>) -> Outer {
     let hosts = Hosts::new(&server.effective.config.serve);
-    let outer = Outer { hosts, recent: Some(server.recent.clone()) };
-    outer.around(routes(server, key))
+    Outer::new(hosts, Some(server.recent.clone()), routes(server, key))
 }
 
 fn routes(server: Server, key: Option<&Secret>) -> Router {
     let serve = &server.effective.config.serve;
     let shared = middleware::from_fn_with_state(serve.reach, cors::share);
     let gate = Arc::new(Gate::new(serve, key));
+    let players = Arc::new(Players { gate: gate.clone(), tickets: server.tickets.clone() });
     Router::new()
         .route("/style.css", get(style))
         .route("/play", get(play).options(cors::preflight).layer(shared.clone()))
@@ -50,8 +50,7 @@ fn routes(server: Server, key: Option<&Secret>) -> Router {
         .route("/search", get(search))
         .route("/get-videos", get(videos::get_videos).post(videos::post_videos))
         .route("/api/play-ticket", post(ticket::issue))
-        .layer(middleware::from_fn_with_state(gate.clone(), admin::pass_player))
-        .layer(middleware::from_fn_with_state(server.tickets.clone(), ticket::redeem))
+        .layer(middleware::from_fn_with_state(players, admin::pass_player))
         .route("/health", get(ready::health))
         .route("/ready", get(ready::ready))
         .merge(dashboard::routes())
@@ -62,8 +61,8 @@ fn routes(server: Server, key: Option<&Secret>) -> Router {
 }
 
 /// What is answered by a server that starts or ends.
-pub(super) fn while_not_serving(serve: &Serve, phase: &Phase) -> Router {
-    Outer { hosts: Hosts::new(serve), recent: None }.around(ready::while_not_serving(phase))
+pub(super) fn while_not_serving(serve: &Serve, phase: &Phase) -> Outer {
+    Outer::new(Hosts::new(serve), None, ready::while_not_serving(phase))
 }
 
 async fn nowhere() -> Problem {

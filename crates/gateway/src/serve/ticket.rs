@@ -9,8 +9,6 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{Request, State};
 use axum::http::uri::{PathAndQuery, Uri};
 use axum::http::{Method, StatusCode};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 use cache_core::{Clock, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -40,10 +38,6 @@ pub(super) struct Tickets {
     key: Option<[u8; 32]>,
     clock: Arc<dyn Clock>,
 }
-
-/// That a request came with a good ticket: an extension of it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Admitted;
 
 /// What is to be played.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -84,6 +78,24 @@ impl Tickets {
         let seal = self.seal(path, ends)?.to_hex();
         let mark = if path.contains('?') { '&' } else { '?' };
         Some(format!("{path}{mark}{PARAMETER}{}.{seal}", ends.as_millis()))
+    }
+
+    /// Takes the ticket out of a request to play, before anybody else sees it; whether there was one.
+    pub(super) fn redeem(&self, mut request: Request) -> Result<(Request, bool), Problem> {
+        let target = request.uri().path_and_query().map_or("", PathAndQuery::as_str);
+        if !is_below_play(request.uri().path()) || !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return Ok((request, false));
+        }
+        let uri = match self.look(target) {
+            Shown::Nothing => return Ok((request, false)),
+            Shown::Good(path) => without_ticket(request.uri(), path),
+            Shown::Bad => None,
+        };
+        *request.uri_mut() = uri.ok_or_else(|| {
+            let told = "the ticket has ended, or is for another address: have another made by POST /api/play-ticket";
+            Problem::new(StatusCode::FORBIDDEN, told)
+        })?;
+        Ok((request, true))
     }
 
     fn seal(&self, path: &str, ends: Timestamp) -> Option<blake3::Hash> {
@@ -142,26 +154,6 @@ pub(super) async fn issue(
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the system gave no random key: players have to send the token")
     })?;
     Ok(Json(Ticket { path: issued, seconds: LIFETIME.as_secs() }))
-}
-
-/// Takes the ticket out of a request to play, before anybody else sees it.
-pub(super) async fn redeem(State(tickets): State<Tickets>, mut request: Request, next: Next) -> Response {
-    let target = request.uri().path_and_query().map_or("", PathAndQuery::as_str);
-    if !is_below_play(request.uri().path()) || !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return next.run(request).await;
-    }
-    let admitted = match tickets.look(target) {
-        Shown::Nothing => return next.run(request).await,
-        Shown::Good(path) => without_ticket(request.uri(), path),
-        Shown::Bad => None,
-    };
-    let Some(uri) = admitted else {
-        let told = "the ticket has ended, or is for another address: have another made by POST /api/play-ticket";
-        return Problem::new(StatusCode::FORBIDDEN, told).into_response();
-    };
-    *request.uri_mut() = uri;
-    request.extensions_mut().insert(Admitted);
-    next.run(request).await
 }
 
 /// `uri` with `path`, which is its own up to the ticket.

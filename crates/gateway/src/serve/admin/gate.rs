@@ -19,7 +19,7 @@ use super::guesses::Guesses;
 use crate::config::{Secret, Serve};
 use crate::serve::connections::Peer;
 use crate::serve::problem::Problem;
-use crate::serve::ticket::Admitted;
+use crate::serve::ticket::Tickets;
 
 /// How long an address waits whose guesses are used up.
 const PAUSE: Duration = Duration::from_secs(6);
@@ -126,6 +126,28 @@ impl Gate {
     }
 }
 
+/// Who may play, by the gate or by a ticket.
+#[derive(Debug)]
+pub(in crate::serve) struct Players {
+    pub(in crate::serve) gate: Arc<Gate>,
+    pub(in crate::serve) tickets: Tickets,
+}
+
+impl Players {
+    /// `request` without its ticket and with its body, where it may.
+    async fn admitted(&self, request: Request) -> Result<Request, Problem> {
+        let Self { gate, tickets } = self;
+        let (request, has_ticket) = tickets.redeem(request)?;
+        // A browser asks with OPTIONS before it sends the token.
+        let is_open = !gate.is_for_others || has_ticket || request.method() == Method::OPTIONS;
+        let refusal = if is_open { None } else { gate.check(&request, &Method::GET) };
+        match refusal {
+            Some(refusal) => Err(refusal),
+            None => gate.with_body(request).await,
+        }
+    }
+}
+
 /// Lets a request through, or says why not.
 pub(super) async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
     if let Some(refusal) = gate.check(&request, request.method()) {
@@ -159,15 +181,12 @@ pub(super) async fn pass_listener(State(gate): State<Arc<Gate>>, request: Reques
 }
 
 /// Lets a request for what is no administration through, or says why not.
-pub(in crate::serve) async fn pass_player(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
-    let has_ticket = request.extensions().get::<Admitted>().is_some();
-    // A browser asks with OPTIONS before it sends the token.
-    let is_open = !gate.is_for_others || has_ticket || request.method() == Method::OPTIONS;
-    let refusal = if is_open { None } else { gate.check(&request, &Method::GET) };
-    if let Some(refusal) = refusal {
-        return refusal.into_response();
-    }
-    match gate.with_body(request).await {
+pub(in crate::serve) async fn pass_player(
+    State(players): State<Arc<Players>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match players.admitted(request).await {
         Ok(request) => next.run(request).await,
         Err(refusal) => refusal.into_response(),
     }

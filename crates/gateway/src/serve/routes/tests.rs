@@ -12,8 +12,6 @@ use axum::response::Response;
 use cache_blob::{Description, GeneratedSource, Sink, Source};
 use cache_core::Result;
 use http_body_util::BodyExt;
-use hyper::service::Service;
-use hyper_util::service::TowerToHyperService;
 use providers::{Link, LinkKind, LinkRequest, Links, Provider, Registry, SearchPage, SearchQuery};
 
 use super::*;
@@ -73,7 +71,7 @@ impl Torrents for Swarm {
 }
 
 struct Routes {
-    service: TowerToHyperService<Router>,
+    all: Outer,
     loads: Arc<AtomicUsize>,
     /// The router as it shows itself.
     shown: String,
@@ -93,13 +91,13 @@ impl Routes {
         let effective = Effective { config, origins: BTreeMap::new(), file: None, has_secrets: false };
         let server = Parts::new(stack, player, media, effective).server();
         let shown = format!("{:?}", routes(server.clone(), None));
-        Self { service: TowerToHyperService::new(router(server, None)), loads, shown }
+        Self { all: all(server, None), loads, shown }
     }
 
     async fn get(&self, target: &str, range: Option<&str>) -> Response {
         let request = Request::get(target).header("host", "localhost");
         let request = range.into_iter().fold(request, |request, range| request.header("range", range));
-        self.service.call(request.body(Body::empty()).unwrap()).await.unwrap()
+        self.all.answer(request.body(Body::empty()).unwrap()).await
     }
 }
 
@@ -181,7 +179,7 @@ async fn every_route_is_in_the_description_of_the_interface_with_its_methods() {
         for method in ["GET", "POST", "PUT", "DELETE", "PATCH"] {
             let target = path.replace("{type}", "movie").replace(['{', '}'], "");
             let request = Request::builder().method(method).uri(&target).header("host", "localhost");
-            let answer = routes.service.call(request.body(Body::empty()).unwrap()).await.unwrap();
+            let answer = routes.all.answer(request.body(Body::empty()).unwrap()).await;
             let is_known = answer.status() != StatusCode::METHOD_NOT_ALLOWED;
             assert_eq!(is_known, methods.contains(&method), "{method} {target}: {}", answer.status());
         }
@@ -193,7 +191,7 @@ async fn every_failure_has_one_shape() {
     let routes = Routes::new("https://films.example/a.mp4", None).await;
     let ask = async |method: &str, target: &str, host: &str| {
         let request = Request::builder().method(method).uri(target).header("host", host);
-        routes.service.call(request.body(Body::empty()).unwrap()).await.unwrap()
+        routes.all.answer(request.body(Body::empty()).unwrap()).await
     };
     for (method, target, host, status) in [
         ("GET", "/nowhere", "localhost", 404),
