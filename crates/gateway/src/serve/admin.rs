@@ -1,4 +1,4 @@
-//! What programs ask about the cache and do to it: routes below `/api`.
+//! What programs ask about the cache and do to it: routes below `/api`, and figures elsewhere.
 
 pub(super) mod caches;
 pub(super) mod config;
@@ -18,7 +18,7 @@ use axum::routing::{get, post};
 
 use super::artifacts;
 use super::problem::Problem;
-use super::routes::Server;
+use super::routes::{Server, plain};
 use super::videos;
 use super::{metrics, openapi};
 pub(super) use events::Events;
@@ -39,20 +39,23 @@ pub(super) fn routes(gate: &Arc<Gate>) -> Router<Server> {
         .route("/api/cache-stats", get(config::stats))
         .route("/api/caches", get(caches::show))
         .route("/api/process", post(artifacts::process))
+        .route("/plain", get(plain))
         .route("/api/jobs", get(jobs::list))
         .route("/api/jobs/{id}", get(jobs::get).delete(jobs::cancel))
         // The gate has a limit of its own.
         .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn_with_state(gate.clone(), gate::pass))
-        .merge(streams(gate))
+        .merge(others(gate))
 }
 
-/// What is listened to for long, and what has to be answered when all turns are taken: they have places of their own.
-fn streams(gate: &Arc<Gate>) -> Router<Server> {
-    let streams = Router::new().route("/api/events", get(events::listen)).route("/metrics", get(metrics::scrape));
-    let streams = streams.merge(artifacts::reads());
-    let streams = streams.merge(openapi::routes());
-    streams.layer(middleware::from_fn_with_state(gate.clone(), gate::pass_listener))
+/// What is listened to for long, what is read by many, and what has to be answered when all turns are taken.
+fn others(gate: &Arc<Gate>) -> Router<Server> {
+    let listened = Router::new().route("/api/events", get(events::listen));
+    let listened = listened.layer(middleware::from_fn_with_state(gate.clone(), gate::pass_listener));
+    let artifacts = artifacts::reads().layer(middleware::from_fn_with_state(gate.clone(), gate::pass_artifact));
+    let others = Router::new().route("/metrics", get(metrics::scrape)).merge(openapi::routes());
+    let others = others.layer(middleware::from_fn_with_state(gate.clone(), gate::pass_reader));
+    others.merge(listened).merge(artifacts)
 }
 
 type Answer<T> = Result<T, Problem>;
