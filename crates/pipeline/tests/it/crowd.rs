@@ -52,7 +52,7 @@ async fn thirty_callers_of_different_parts_of_one_pass_are_all_served() {
 async fn a_failure_elsewhere_in_a_source_is_no_matter() {
     let home = Home::new();
     let (cache, clip, log) = (home.cache(), Source::from(home.clip("clip.mp4", 4)), Log::default());
-    let fails = |segment: pipeline::Segment| async move {
+    let fails = |segment: Segment| async move {
         tokio::task::yield_now().await;
         let error = Error::new(ErrorKind::Unavailable, "the model server is down");
         if segment.index == 0 { Err(error) } else { Ok(()) }
