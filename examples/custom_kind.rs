@@ -65,7 +65,7 @@ async fn measure(work: &Work, span: Span) -> Result<f32> {
     let printed = ffmpeg.output().await.map_err(|error| failed(error.to_string()))?.stderr;
     let printed = String::from_utf8_lossy(&printed);
     let mean = printed.split_once("mean_volume: ").and_then(|(_, rest)| rest.split_once(" dB")?.0.parse().ok());
-    mean.ok_or_else(|| failed(format!("{}: ffmpeg measured nothing", work.source())))
+    mean.ok_or_else(|| failed(format!("{}: ffmpeg measured nothing: name a video with sound", work.source())))
 }
 
 #[tokio::main]

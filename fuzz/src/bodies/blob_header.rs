@@ -23,6 +23,9 @@ const SEGMENT: u64 = 4 << 10;
 /// The longest that is read here.
 const LONGEST_SEGMENT: u64 = 64 << 10;
 
+/// The bit that says that the source is asked again.
+const STALE: u8 = 1;
+
 /// What it really is.
 #[derive(Debug)]
 struct Film;
@@ -36,6 +39,7 @@ pub(super) fn body(input: &[u8]) -> Verdict {
         let blobs = Blobs::builder().backend(backend).clock(Arc::new(ManualClock::new(NOW)));
         let blobs = blobs.segment_len(SEGMENT).memory(64 << 10).build().expect("blobs");
         let Ok(reader) = blobs.open(&key, Film).await else { return Verdict::Refused };
+        assert!(how & STALE == 0 || reader.len() == Some(LEN as u64), "what the source has just said of itself counts");
         // A segment has all of its memory from the beginning, 64 MiB at most: more than the input accounts for.
         if reader.len().unwrap_or(u64::MAX).min(reader.segment_len()) > LONGEST_SEGMENT {
             return Verdict::Accepted;
@@ -49,7 +53,7 @@ pub(super) fn body(input: &[u8]) -> Verdict {
 
 /// The meta of a manifest: fresh, or stale, or with another tag than it has.
 fn meta(how: u8) -> Meta {
-    let lifetime = if how & 1 == 0 { ttl(HOUR) } else { ttl(Duration::ZERO).stale(HOUR) };
+    let lifetime = if how & STALE == 0 { ttl(HOUR) } else { ttl(Duration::ZERO).stale(HOUR) };
     let mut meta = Meta::new(Stamp::from_u64(1), NOW).with_lifetime(lifetime);
     (meta.codec, meta.schema) = (Some("blob".into()), 1);
     meta.etag = (how & 2 == 0).then(|| "\"00\"".into());

@@ -12,6 +12,7 @@ pub(super) fn body(input: &[u8]) -> Verdict {
         assert!(canonical.id().len() <= cache_core::Key::MAX_BYTES, "an identity that no key holds");
     }
     let Ok(magnet) = Magnet::parse(link) else { return Verdict::Refused };
+    assert!(!link.bytes().any(|byte| byte.is_ascii_control()), "a link that others read otherwise");
     let hash = magnet.hash();
     let plain = format!("magnet:?xt=urn:btih:{hash}");
     assert_eq!(hash.to_string().parse::<InfoHash>().expect("a hash reads back"), hash);

@@ -1,6 +1,8 @@
-//! Pages of a site that selectors describe: what is handed out are addresses that may be fetched.
+//! Pages of a site that selectors describe: what is handed out are addresses that may be fetched, and nobody but the site is asked.
 
+use std::net::IpAddr;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use providers::{HtmlSite, HtmlTable};
 
@@ -17,6 +19,9 @@ const TABLE: &str = r#"{
     "follow": {"link": "a.mirror@href", "pages": 1}
 }"#;
 
+/// Whether somebody else was to be asked.
+static LEFT: AtomicBool = AtomicBool::new(false);
+
 struct Kit {
     site: Site,
     provider: HtmlSite,
@@ -26,8 +31,15 @@ pub(super) fn body(input: &[u8]) -> Verdict {
     static KIT: LazyLock<Kit> = LazyLock::new(|| {
         let site = Site::new(("", b""));
         let table: HtmlTable = serde_json::from_str(&TABLE.replace("BASE", &site.url)).expect("a table");
-        Kit { provider: HtmlSite::new(&fetch(), &table).expect("a site"), site }
+        Kit { provider: HtmlSite::new(&fetch(noted), &table).expect("a site"), site }
     });
     KIT.site.show(input);
-    runtime::shared(try_out(&KIT.provider, &format!("{}/film", KIT.site.url))).into()
+    let has_found = runtime::shared(try_out(&KIT.provider, &format!("{}/film", KIT.site.url)));
+    assert!(!LEFT.swap(false, Ordering::SeqCst), "a page leads to another site");
+    has_found.into()
+}
+
+fn noted(address: IpAddr) -> bool {
+    LEFT.fetch_or(!address.is_loopback(), Ordering::SeqCst);
+    address.is_loopback()
 }

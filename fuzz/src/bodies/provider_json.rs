@@ -1,5 +1,6 @@
 //! Answers of sites with an API, JSON or XML: what is handed out are addresses that may be fetched.
 
+use std::net::IpAddr;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ struct Kit {
 impl Kit {
     fn new() -> Self {
         let site = Site::new(("/known/manifest.json", MANIFEST));
-        let (url, fetch) = (site.url.as_str(), fetch());
+        let (url, fetch) = (site.url.as_str(), fetch(|address| address.is_loopback()));
         let addon = format!("{url}/known/manifest.json");
         Self {
             archive: InternetArchive::new(&fetch).at(url).expect("an address"),
@@ -65,10 +66,10 @@ pub(super) fn body(input: &[u8]) -> Verdict {
     runtime::shared(KIT.try_out(which)).into()
 }
 
-/// Limits that nothing here waits for.
-pub(super) fn fetch() -> Fetch {
+/// Limits that nothing here waits for, for requests to the addresses that `admits` lets through.
+pub(super) fn fetch(admits: fn(IpAddr) -> bool) -> Fetch {
     let clock = ManualClock::new(Timestamp::from_millis(1_784_000_000_000));
-    Fetch::new(FetchOptions::new().gap(Duration::ZERO).at_once(64).clock(clock)).expect("limits")
+    Fetch::new(FetchOptions::new().gap(Duration::ZERO).at_once(64).clock(clock).admit(admits)).expect("limits")
 }
 
 /// Asks for the links of `page`, and searches; whether something was found.
@@ -79,8 +80,11 @@ pub(super) async fn try_out(provider: &impl Provider, page: &str) -> bool {
         assert!(link.is_fetchable(), "{:?} is handed out", link.url);
     }
     let found = provider.search(&SearchQuery::new("moon")).await.unwrap_or_default();
-    for result in &found.results {
-        assert!(!result.url.chars().any(char::is_control), "{:?} is found", result.url);
+    let of_links = links.entries.iter().map(|entry| &entry.url).chain(&links.image_url).chain(&links.page_url);
+    let of_results = found.results.iter().flat_map(|result| [&result.url].into_iter().chain(&result.image_url));
+    for url in of_links.chain(of_results) {
+        let is_web = ["http://", "https://"].iter().any(|start| url.to_ascii_lowercase().starts_with(start));
+        assert!(is_web && !url.chars().any(|c| c.is_control() || c.is_whitespace()), "somebody is sent to {url:?}");
     }
     !links.is_empty() || !links.entries.is_empty() || !found.results.is_empty()
 }

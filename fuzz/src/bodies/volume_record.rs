@@ -10,7 +10,8 @@ use crate::record::{hash, keyed, other, seal_envelope};
 
 const VOLUME: u32 = 2;
 const OFFSET: u64 = 3 * 4_096;
-/// Where the checksum of the header begins, and where it ends.
+/// Where the header says how long the envelope is, and where its own checksum stands.
+const ENVELOPE_LEN: std::ops::Range<usize> = 12..16;
 const CHECKSUM: std::ops::Range<usize> = 16..24;
 
 pub(super) fn body(input: &[u8]) -> Verdict {
@@ -23,6 +24,8 @@ fn check(key: &Key, record: &Bytes) -> bool {
     let place = VolumePlace { volume: VOLUME, offset: OFFSET, len: record.len() as u32 };
     let Ok(entry) = place.decode(key, record) else { return false };
     assert!(record.ends_with(&entry.body), "a body that was not there");
+    let envelope = (record.len() - CHECKSUM.end - key.as_str().len()) as u32;
+    assert_eq!(record[ENVELOPE_LEN], envelope.to_le_bytes(), "a header of another record");
     let written = place.encode(key, &entry).expect("what was read is written");
     assert_eq!(place.decode(key, &written).expect("what was written is read"), entry);
     let elsewhere = VolumePlace { offset: 4 * 4_096, ..place };

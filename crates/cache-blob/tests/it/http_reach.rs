@@ -1,10 +1,16 @@
 //! What is connected to: addresses, ports and links that are not admitted, named by whom they may be.
 
-use std::net::IpAddr;
+use std::io::{Read, Write};
+use std::net::{IpAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use bytes::Bytes;
 use cache_blob::{BlobReader, HttpClient, HttpOptions, HttpSource};
 use cache_core::ErrorKind;
+use cache_testkit::eventually;
 
 use crate::http_origin::{Answer, HttpOrigin, Request};
 use crate::support::{MIB, key, memory, read, small};
@@ -97,4 +103,40 @@ async fn a_link_with_a_user_name_or_a_password_is_refused() {
         assert!(refused.kind() == ErrorKind::Invalid && !refused.to_string().contains("hush"), "{refused}");
     }
     assert_eq!(origin.requests().len(), 0);
+}
+
+/// Answers each connection once, with ten bytes, and counts in `open` those that the other side has not closed.
+fn answer_all(listener: &TcpListener, open: &Arc<AtomicUsize>) {
+    const ANSWER: &[u8] =
+        b"HTTP/1.1 206 a\r\nContent-Range: bytes 0-9/10\r\nContent-Length: 10\r\nETag: \"a\"\r\n\r\nten bytes.";
+    for mut stream in listener.incoming().flatten() {
+        open.fetch_add(1, Ordering::SeqCst);
+        let open = open.clone();
+        thread::spawn(move || {
+            let (mut head, mut byte) = (Vec::new(), [0]);
+            while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|read| read > 0) {
+                head.push(byte[0]);
+            }
+            // Whoever has left already needs no answer.
+            _ = stream.write_all(ANSWER);
+            while stream.read(&mut byte).is_ok_and(|read| read > 0) {}
+            open.fetch_sub(1, Ordering::SeqCst);
+        });
+    }
+}
+
+#[tokio::test]
+async fn no_connection_is_kept_that_nobody_reads_from_since_hosts_are_named_without_end() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/film", listener.local_addr().unwrap());
+    let open = Arc::new(AtomicUsize::new(0));
+    let counted = open.clone();
+    thread::spawn(move || answer_all(&listener, &counted));
+    // The client lives on, as it does in a server.
+    let client = HttpClient::new(HttpOptions::new()).unwrap();
+    let source = HttpSource::new(&client, &url).unwrap();
+    let reader = small(memory(MIB)).build().unwrap().open(&key(), source).await.unwrap();
+    assert_eq!(read(&reader, 0, 10).await.unwrap(), "ten bytes.");
+    let none = || std::future::ready(open.load(Ordering::SeqCst) == 0);
+    assert!(eventually(Duration::from_secs(10), none).await, "{} are kept", open.load(Ordering::SeqCst));
 }

@@ -13,6 +13,10 @@ impl Names {
     pub(crate) fn has(&self, host: &str) -> bool {
         self.0.iter().any(|name| name.eq_ignore_ascii_case(host))
     }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 impl Value for Names {

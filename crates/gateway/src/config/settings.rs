@@ -70,7 +70,7 @@ settings! {
         /// Address to listen on: of loopback unless there is an admin token
         listen: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 7878)); "REELCACHE_LISTEN"; --"listen" "ADDRESS";
         /// Names that the server answers to besides those of loopback and the address that it listens on: a request for another
-        /// name is refused
+        /// name is refused. Who has others than this machine ask, through a proxy too, needs an admin token
         hosts: Names = Names::default(); "REELCACHE_HOSTS"; --"hosts" "NAMES";
         /// Where clients reach the server, for the addresses in playlists; unless set, by HTTP at the host that was asked.
         /// Behind a proxy, its address
@@ -351,9 +351,9 @@ fn line_in<T>(raw: &Raw, parse: impl FnOnce(&str) -> Result<T, String>) -> Resul
 }
 
 impl Serve {
-    /// Whether other machines can ask: then what is played needs a token, too.
+    /// Whether it is for others than this machine: it listens for them, or has a name for those who come through a proxy.
     pub(crate) fn is_for_others(&self) -> bool {
-        !self.listen.ip().is_loopback()
+        !self.listen.ip().is_loopback() || !self.hosts.is_empty()
     }
 }
 
@@ -362,11 +362,17 @@ impl Config {
     pub(super) fn contradiction(&self) -> Option<String> {
         let Self { cache, serve, torrents, .. } = self;
         let too_small = |name: &str, least: &str| Some(format!("{name} is too small: it is at least {least}"));
-        if serve.is_for_others() && serve.admin_token.is_none() {
+        if !serve.listen.ip().is_loopback() && serve.admin_token.is_none() {
             return Some(format!(
                 "serve.listen is {}, no loopback address, which needs an admin token: set serve.admin_token_file",
                 serve.listen
             ));
+        }
+        if serve.is_for_others() && serve.admin_token.is_none() {
+            return Some(
+                "serve.hosts names others than this machine, which needs an admin token: set serve.admin_token_file"
+                    .to_owned(),
+            );
         }
         if cache.cleanup_interval.on().is_some_and(|interval| !(SHORTEST_INTERVAL..=DAY).contains(&interval)) {
             return Some(

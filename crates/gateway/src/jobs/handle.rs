@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Jobs;
-use super::report::{JobKind, JobReport, JobState, NOTE, Unit, WHAT, rfc3339, rounded, shortened};
+use super::report::{JobKind, JobReport, JobState, NOTE, WHAT, rfc3339, rounded, shortened};
 
 /// The most characters of an error.
 const ERROR: usize = 1_000;
@@ -41,7 +41,6 @@ struct Progress {
     runs: Option<Instant>,
     done: u64,
     total: Option<u64>,
-    unit: Unit,
     note: Option<String>,
 }
 
@@ -68,12 +67,6 @@ impl Job {
     /// So much is done, of so much where that is known.
     pub(crate) fn progress(&self, done: u64, total: Option<u64>) {
         self.change(|progress| (progress.done, progress.total) = (done, total));
-    }
-
-    /// What is counted, unless it is what is usual for its kind.
-    #[expect(dead_code, reason = "for jobs that count in different units in turn")]
-    pub(crate) fn unit(&self, unit: Unit) {
-        self.change(|progress| progress.unit = unit);
     }
 
     /// What it does at this moment, in 200 characters.
@@ -148,7 +141,7 @@ impl Drop for Job {
 
 impl Running {
     pub(super) fn new(id: String, kind: JobKind, what: &str, started: Timestamp) -> Self {
-        let progress = Progress { runs: None, done: 0, total: None, unit: kind.unit(), note: None };
+        let progress = Progress { runs: None, done: 0, total: None, note: None };
         Self {
             id,
             kind,
@@ -171,7 +164,7 @@ impl Running {
             seconds: rounded(now.duration_since(self.since).as_secs_f64()),
             done: progress.done,
             total: progress.total,
-            unit: progress.unit,
+            unit: self.kind.unit(),
             eta_seconds: progress.eta(now).map(rounded),
             note: progress.note,
             error: None,

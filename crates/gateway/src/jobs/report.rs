@@ -123,7 +123,7 @@ impl JobKind {
         }
     }
 
-    /// What it counts unless it says otherwise.
+    /// What it counts.
     pub(crate) fn unit(self) -> Unit {
         match self {
             Self::Load => Unit::Percent,

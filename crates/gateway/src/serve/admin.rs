@@ -1,4 +1,4 @@
-//! What programs ask about the cache and do to it: routes below `/api`.
+//! What programs ask about the cache and do to it: routes below `/api`, and figures elsewhere.
 
 pub(super) mod caches;
 pub(super) mod config;
@@ -18,7 +18,7 @@ use axum::routing::{get, post};
 
 use super::artifacts;
 use super::problem::Problem;
-use super::routes::Server;
+use super::routes::{Server, plain};
 use super::videos;
 use super::{metrics, openapi};
 pub(super) use events::Events;
@@ -39,6 +39,7 @@ pub(super) fn routes(gate: &Arc<Gate>) -> Router<Server> {
         .route("/api/cache-stats", get(config::stats))
         .route("/api/caches", get(caches::show))
         .route("/api/process", post(artifacts::process))
+        .route("/plain", get(plain))
         .route("/api/jobs", get(jobs::list))
         .route("/api/jobs/{id}", get(jobs::get).delete(jobs::cancel))
         // The gate has a limit of its own.

@@ -70,7 +70,7 @@ const ROUTES: &[&str] = &[
     "/api/caches",
     "/api/play-ticket",
     "/api/popular",
-    "/plain",
+    "/style.css",
     "/test-source-selection",
 ];
 /// and all that are below one of these under it.
@@ -280,6 +280,16 @@ mod tests {
         ] {
             assert_eq!(route(path), counted, "{path}");
         }
+    }
+
+    #[test]
+    fn every_path_of_the_interface_is_a_label_once() {
+        for (path, _) in crate::serve::openapi::described() {
+            let counted = route(&path.replace(['{', '}'], ""));
+            assert!(path == counted || TREES.contains(&counted), "{path} is counted as {counted}");
+        }
+        let once: std::collections::BTreeSet<_> = ROUTES.iter().collect();
+        assert_eq!(once.len(), ROUTES.len());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::http::header::{self, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -85,7 +86,11 @@ pub(super) fn while_not_serving(phase: &Phase) -> Router {
 }
 
 fn refusal(phase: &Phase) -> Response {
-    unready(reason_of(phase).unwrap_or("the server has just begun to serve: ask again")).into_response()
+    let reason = reason_of(phase).unwrap_or("the server has just begun to serve: ask again");
+    let mut response = unready(reason).into_response();
+    // By whom a connection is answered is decided when it comes: who asks again has to come anew.
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 fn reason_of(phase: &Phase) -> Option<&'static str> {

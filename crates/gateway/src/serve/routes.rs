@@ -43,7 +43,6 @@ fn routes(server: Server, key: Option<&Secret>) -> Router {
     let gate = Arc::new(Gate::new(serve, key));
     let players = Arc::new(Players { gate: gate.clone(), tickets: server.tickets.clone() });
     Router::new()
-        .route("/plain", get(plain))
         .route("/style.css", get(style))
         .route("/play", get(play).options(cors::preflight).layer(shared.clone()))
         .route("/play/{*path}", get(play_title).options(cors::preflight).layer(shared))
@@ -187,7 +186,8 @@ fn tell_of_what_is_fetched(jobs: &Jobs, player: &Player, media: &Media) {
     });
 }
 
-async fn plain(State(server): State<Server>) -> Html<String> {
+/// `GET /plain`: the figures as a page without scripts.
+pub(super) async fn plain(State(server): State<Server>) -> Html<String> {
     Html(page::render(&server.snapshot().await))
 }
 

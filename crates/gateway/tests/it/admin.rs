@@ -3,12 +3,13 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::origin::Origin;
-use super::support::{Home, Server, stderr, stdout};
+use super::support::{Home, Server, end_of, stderr, stdout};
 
 const ADMIN: &str = "admin-admin-admin-admin";
 const READER: &str = "reader-reader-reader";
@@ -146,6 +147,38 @@ fn other_machines_need_a_token_for_everything_but_health() {
     let named = format!("{}Host: films.example\r\n", bearer(ADMIN));
     assert_eq!(status(&server, "GET", "/", &named), 200);
     assert_eq!(status(&server, "GET", "/", &format!("{}Host: other.example\r\n", bearer(ADMIN))), 421);
+}
+
+#[test]
+fn who_comes_through_a_proxy_on_this_machine_needs_a_token_as_other_machines_do() {
+    let home = Home::new();
+    let serve = || {
+        let mut command = home.reelcache();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--hosts", "films.example"]);
+        command
+    };
+    let mut refused = serve().stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let (status_of, mut told) = (end_of(&mut refused), String::new());
+    refused.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+    assert_eq!((status_of.code(), told.contains("serve.hosts")), (Some(2), true), "{told}");
+    let server = Server::start_command(serve().env("REELCACHE_ADMIN_TOKEN", ADMIN));
+    let named = "Host: films.example\r\n";
+    for target in ["/play?url=http://1.1.1.1/", "/search?query=a", "/get-videos?url=a", "/providers", "/plain"] {
+        assert_eq!(status(&server, "GET", target, named), 401, "{target}");
+    }
+    assert_eq!(status(&server, "GET", "/providers", &format!("{}{named}", bearer(ADMIN))), 200);
+}
+
+#[test]
+fn figures_need_the_token_wherever_they_are_shown() {
+    let home = Home::new();
+    let server = Server::start_with_variables(&home, &[("REELCACHE_READ_TOKEN", READER)]);
+    for target in ["/plain", "/metrics", "/api/cache-stats", "/api/caches", "/api/events"] {
+        assert_eq!(status(&server, "GET", target, ""), 401, "{target}");
+    }
+    assert_eq!(status(&server, "GET", "/plain", &bearer(READER)), 200);
+    // Of this machine alone, who plays and searches needs none.
+    assert_eq!(status(&server, "GET", "/providers", ""), 200);
 }
 
 #[test]

@@ -58,6 +58,11 @@ fn a_server_whose_tiers_are_being_opened_lives_and_is_not_ready() {
     let told = ready(address, 503);
     assert!(told.json()["detail"].as_str().unwrap().contains("starting"), "{told:?}");
     assert_eq!(told.header("retry-after"), Some("2"));
+    // On the same connection it would be told the same for ever.
+    let mut kept = TcpStream::connect(address).unwrap();
+    kept.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    write!(kept, "GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    assert_eq!(Answer::read(&mut kept).header("connection"), Some("close"));
     assert_eq!(ask(address, "/health").unwrap().status, 200);
     for target in ["/", "/search?query=a", "/api/cache-stats", "/metrics", "/play?url=http://a.example/"] {
         assert_eq!(ask(address, target).unwrap().status, 503, "{target}");

@@ -109,6 +109,9 @@ impl HttpClient {
             .referer(false)
             .no_proxy()
             .http1_only()
+            // Most fetches are left before their end, which ends the connection. Of the others, one would stay open for each
+            // host, and whoever names hosts may name ever new ones: the library bounds those of a host, not the hosts.
+            .pool_max_idle_per_host(0)
             .build();
         let invalid = |error| Error::new(ErrorKind::Invalid, "no HTTP client can be made so").with_source(error);
         client.map(|client| Self { client, admits }).map_err(invalid)

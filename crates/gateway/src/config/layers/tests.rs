@@ -130,7 +130,7 @@ fn what_is_printed_reads_as_the_same() {
     let variables =
         [("CACHE_TTL", "off"), ("CACHE_MAX_SIZE", "0"), ("CACHE_REACH_PORTS", "80,8000-8999"), ("CACHE_POLICY", "lru")];
     let first =
-        sources("[cache]\ndir = '/a \"b\"'\n[serve]\nhosts = ['a.example']", &variables, &[]).resolve().unwrap();
+        sources("[cache]\ndir = '/a \"b\"'\n[pipeline]\nroots = ['/films']", &variables, &[]).resolve().unwrap();
     for explained in [false, true] {
         let printed = first.toml(explained);
         assert_eq!(sources(&printed, &[], &[]).resolve().unwrap().toml(false), first.toml(false), "{printed}");
