@@ -74,6 +74,13 @@ pub fn effective_configuration(
     sources.resolve().map(|effective| effective.toml(false))
 }
 
+impl Serve {
+    /// Whether it is for others than this machine: it listens for them, or has a name for those who come through a proxy.
+    pub(crate) fn is_for_others(&self) -> bool {
+        !self.listen.ip().is_loopback() || !self.hosts.is_empty()
+    }
+}
+
 impl Cache {
     /// Those of its tiers that run.
     ///

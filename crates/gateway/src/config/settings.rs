@@ -350,13 +350,6 @@ fn line_in<T>(raw: &Raw, parse: impl FnOnce(&str) -> Result<T, String>) -> Resul
     parse(text.trim_end_matches(['\r', '\n'])).map_err(|why| format!("what {} holds: {why}", path.display()))
 }
 
-impl Serve {
-    /// Whether it is for others than this machine: it listens for them, or has a name for those who come through a proxy.
-    pub(crate) fn is_for_others(&self) -> bool {
-        !self.listen.ip().is_loopback() || !self.hosts.is_empty()
-    }
-}
-
 impl Config {
     /// What is wrong with settings that are right each by itself.
     pub(super) fn contradiction(&self) -> Option<String> {
