@@ -11,7 +11,7 @@ use cache_core::{
 use cache_local::{Pending, WriteQueue, closed};
 use futures_util::stream::{self, BoxStream, StreamExt};
 use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
+use tokio::task::{spawn_blocking, yield_now};
 
 use crate::config::FileConfig;
 use crate::dir::Layout;
@@ -21,6 +21,10 @@ use crate::report::{DiskUsage, OpenReport};
 
 /// Reads that run on the blocking pool at the same time.
 const READERS: usize = 64;
+/// What `get_many` reads before others of the runtime have a turn, in bytes,
+const READY_TURN: usize = 128 << 10;
+/// of which each key counts as so many: asking for it takes about as long as verifying them.
+const READY_KEY: usize = 8 << 10;
 /// Keys that one step of `get_many` reads on one thread.
 const BATCH: usize = 32;
 /// Steps of `get_many` at the same time.
@@ -148,16 +152,24 @@ impl FileBackend {
         self.shared.may_hold(key, self.shared.config.clock.now())
     }
 
+    /// What `key` has, if that takes no waiting for the medium.
+    async fn get_ready(&self, key: &Key) -> Option<Result<Option<Entry>>> {
+        if let Err(error) = self.check_open() {
+            return Some(Err(error));
+        }
+        let found = self.shared.get_ready(key)?;
+        // What a closing backend finds is of no use to anybody.
+        Some(match self.check_open() {
+            Ok(()) => self.resolve(key, found).await,
+            Err(error) => Err(error),
+        })
+    }
+
     async fn get_found(&self, key: &Key) -> Result<Option<Entry>> {
-        self.check_open()?;
-        let found = match self.shared.get_ready(key) {
-            Some(found) => {
-                // What a closing backend finds is of no use to anybody.
-                self.check_open()?;
-                found
-            }
-            None => self.read_found(key.clone()).await?,
-        };
+        if let Some(answer) = self.get_ready(key).await {
+            return answer;
+        }
+        let found = self.read_found(key.clone()).await?;
         self.resolve(key, found).await
     }
 
@@ -218,11 +230,24 @@ impl Backend for FileBackend {
     }
 
     async fn get_many(&self, keys: &[Key]) -> Vec<Result<Option<Entry>>> {
+        let (mut answers, mut spent) = (Vec::with_capacity(keys.len()), 0);
+        for key in keys {
+            let ready = self.get_ready(key).await;
+            spent += READY_KEY + ready.as_ref().map_or(0, body_len);
+            answers.push(ready.map(|answer| answer.map_err(self.named("get", key))));
+            if spent >= READY_TURN {
+                spent = 0;
+                yield_now().await;
+            }
+        }
+        let rest = keys.iter().zip(&answers).filter(|(_, answer)| answer.is_none());
+        let rest: Vec<Key> = rest.map(|(key, _)| key.clone()).collect();
         // Collected first: a stream over borrowed chunks would tie the future to their lifetime.
-        let batches: Vec<Vec<Key>> = keys.chunks(BATCH).map(<[Key]>::to_vec).collect();
+        let batches: Vec<Vec<Key>> = rest.chunks(BATCH).map(<[Key]>::to_vec).collect();
         let batches = stream::iter(batches).map(|keys| self.get_batch(keys));
-        let answers: Vec<_> = batches.buffered(BATCHES).collect().await;
-        answers.into_iter().flatten().collect()
+        let read: Vec<_> = batches.buffered(BATCHES).collect().await;
+        let mut read = read.into_iter().flatten();
+        answers.into_iter().filter_map(|answer| answer.or_else(|| read.next())).collect()
     }
 
     async fn put(&self, key: &Key, entry: Entry) -> Result<()> {
@@ -313,6 +338,11 @@ impl fmt::Debug for FileBackend {
             .field("path", &self.shared.config.path)
             .finish_non_exhaustive()
     }
+}
+
+/// Bytes of the body that was found.
+fn body_len(answer: &Result<Option<Entry>>) -> usize {
+    answer.as_ref().map_or(0, |found| found.as_ref().map_or(0, |entry| entry.body.len()))
 }
 
 /// Blocking work that gave no answer: it panicked, or the runtime is shutting down.

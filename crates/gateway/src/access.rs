@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use cache_core::{Backend, Error, Key, KeyPattern, KeyPrefix, Result};
+use cache_core::{Backend, Error, ErrorKind, Key, KeyPattern, KeyPrefix, Result};
 use http::Method;
 use providers::Registry;
 use serde_json::Value as Json;
@@ -37,11 +37,21 @@ pub(crate) enum Warmer {
     Server(Remote),
 }
 
+/// What a command is about to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Intent {
+    /// Makes nothing, not even a directory.
+    Look,
+    Change,
+}
+
 /// Why there is no access, which decides the exit code.
 #[derive(Debug)]
 pub(crate) enum NoAccess {
     Usage(Error),
     Directory(Error),
+    /// There is no cache yet.
+    Absent(Error),
 }
 
 /// An entry with its body.
@@ -53,7 +63,11 @@ pub(crate) struct Body {
 
 impl Access {
     /// The server at `url`, or else the one that uses the cache directory, or else the tiers themselves.
-    pub(crate) async fn open(url: Option<&str>, effective: &Effective) -> std::result::Result<Self, NoAccess> {
+    pub(crate) async fn open(
+        url: Option<&str>,
+        effective: &Effective,
+        intent: Intent,
+    ) -> std::result::Result<Self, NoAccess> {
         let config = &effective.config;
         if let Some(url) = url {
             let token = config.serve.admin_token.clone().or_else(|| config.serve.read_token.clone());
@@ -63,6 +77,7 @@ impl Access {
             return Ok(Self::Server(remote));
         }
         let plan = Plan::of(&config.cache).map_err(NoAccess::Usage)?;
+        let plan = if intent == Intent::Look { there(plan).await.map_err(NoAccess::Absent)? } else { plan };
         let stack = plan.open().await.map_err(NoAccess::Directory)?;
         Ok(Self::Direct(stack, Box::new(config.cache.clone())))
     }
@@ -192,6 +207,22 @@ impl Warmer {
             Self::Server(_) => Ok(()),
         }
     }
+}
+
+/// What of `plan` is there.
+///
+/// # Errors
+/// `Invalid` when nothing is.
+async fn there(plan: Plan) -> Result<Plan> {
+    let (plan, absent) = plan.of_what_is_there().await;
+    let places: Vec<&str> = absent.iter().map(|tier| tier.place.as_str()).collect();
+    let told = format!("there is no cache yet ({}): it is made when something is kept", places.join(", "));
+    match places.as_slice() {
+        [] => {}
+        _ if plan.has_lasting() => crate::complain(&told),
+        _ => return Err(Error::new(ErrorKind::Invalid, told)),
+    }
+    Ok(plan)
 }
 
 /// The server that uses the cache directory, if one answers.

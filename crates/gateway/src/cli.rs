@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use cache_core::{Key, KeyPattern};
+use cache_core::{Key, KeyPattern, KeyPrefix};
 use clap::builder::OsStringValueParser;
 use clap::{Arg, ArgMatches, Args, CommandFactory, Parser, Subcommand, value_parser};
 
 use crate::config::{self, Config, Setting};
 use crate::exit;
+use crate::ops;
 use crate::process::Task;
 use crate::window::Window;
 
@@ -94,8 +95,8 @@ pub(crate) struct StatsArgs {
 #[derive(Debug, Args)]
 pub(crate) struct LsArgs {
     /// A key, whole or its first parts: it and everything below it is listed
-    #[arg(value_name = "PREFIX", value_parser = first_parts)]
-    pub(crate) prefix: Option<Key>,
+    #[arg(value_name = "PREFIX", value_parser = below)]
+    pub(crate) prefix: Option<KeyPrefix>,
 
     /// Most entries to list
     #[arg(long, value_name = "COUNT")]
@@ -215,9 +216,8 @@ fn key(text: &str) -> Result<Key, String> {
     Key::parse(text).map_err(|error| error.message().to_owned())
 }
 
-/// A key, or its first parts with or without the colon behind them.
-fn first_parts(text: &str) -> Result<Key, String> {
-    key(text.strip_suffix(':').filter(|parts| !parts.is_empty()).unwrap_or(text))
+fn below(text: &str) -> Result<KeyPrefix, String> {
+    ops::below(text).map_err(|error| error.message().to_owned())
 }
 
 fn pattern(text: &str) -> Result<KeyPattern, String> {

@@ -9,7 +9,7 @@ mod warm;
 
 use cache_core::{Error, ErrorKind, Result};
 
-use crate::access::{Access, NoAccess};
+use crate::access::{Access, Intent, NoAccess};
 use crate::cli::{Command, Target};
 use crate::config::Effective;
 use crate::exit::Exit;
@@ -19,10 +19,11 @@ use out::Out;
 /// Runs a command; a signal ends it at once, between its steps. What warms stores first what it has made.
 pub(crate) async fn run(command: Command, effective: &Effective) -> Exit {
     let named = target(&command).and_then(Target::server);
-    let access = match Access::open(named.as_deref(), effective).await {
+    let access = match Access::open(named.as_deref(), effective, intent(&command)).await {
         Ok(access) => access,
         Err(NoAccess::Usage(error)) => return failed(&error, Exit::Usage),
         Err(NoAccess::Directory(error)) => return failed(&error, Exit::Directory),
+        Err(NoAccess::Absent(error)) => return failed(&error, Exit::Absent),
     };
     let ended = match (Stop::listen(), command) {
         (Ok(mut stop), Command::Warm(args)) => warm::run(&access, effective, &args, &mut stop).await,
@@ -48,6 +49,16 @@ async fn dispatch(access: &Access, command: Command) -> Result<Exit> {
         Command::Du(args) => du::run(access, &args).await,
         _ => Err(Error::new(ErrorKind::Internal, "this command is not one that works on an open cache")),
     }
+}
+
+fn intent(command: &Command) -> Intent {
+    let looks = match command {
+        Command::Stats(_) | Command::Ls(_) | Command::Get(_) | Command::Explain(_) | Command::Du(_) => true,
+        Command::Clear(args) => args.dry_run,
+        // It drops what is damaged, but nothing is where there is no cache.
+        command => matches!(command, Command::Verify(_)),
+    };
+    if looks { Intent::Look } else { Intent::Change }
 }
 
 fn target(command: &Command) -> Option<&Target> {

@@ -6,6 +6,7 @@ mod layers;
 mod limit;
 mod names;
 mod pipeline;
+mod public_url;
 mod secret;
 mod settings;
 mod show;

@@ -191,7 +191,7 @@ pub(crate) fn told(error: &Error) -> String {
     line
 }
 
-/// A line on standard error; when that is gone, nobody is left to tell.
+/// A line on standard error. Nobody waits for who reads it: who has much to say waits until it is [written](logs::written).
 pub(crate) fn complain(line: &str) {
-    let _ = writeln!(std::io::stderr(), "reelcache: {}", text::one_line(line));
+    logs::tell(format!("reelcache: {}\n", text::one_line(line)));
 }

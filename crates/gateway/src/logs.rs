@@ -2,7 +2,9 @@
 
 mod queue;
 
-use std::io::{IsTerminal, stderr};
+use std::ffi::OsStr;
+use std::io::{IsTerminal, Write, stderr};
+use std::sync::OnceLock;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt;
@@ -24,9 +26,13 @@ impl Drop for Logs {
     }
 }
 
-/// Warnings and above on standard error; `RUST_LOG` says otherwise. Whoever tells of something never waits for who reads it.
+/// Where lines for people go, too.
+static ERRORS: OnceLock<Queue> = OnceLock::new();
+
+/// Warnings and above on standard error; `RUST_LOG` says otherwise, and what it says that is no filter is told and passed by.
+/// Whoever tells of something never waits for who reads it.
 pub(crate) fn start() -> Logs {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,librqbit=error"));
+    let (filter, refused) = filter(std::env::var_os("RUST_LOG").as_deref());
     let colours = stderr().is_terminal();
     // The library escapes what moves a cursor, and leaves line breaks: what a server says could be a line of its own.
     let fields = debug_fn(|out, field, value| {
@@ -40,7 +46,52 @@ pub(crate) fn start() -> Logs {
         Some(queue) => lines.with_writer(queue).init(),
         None => lines.with_writer(stderr).init(),
     }
+    if let Some(queue) = &queue {
+        // It is started once.
+        _ = ERRORS.set(queue.clone());
+    }
+    if let Some(why) = refused {
+        crate::complain(&why);
+    }
     Logs(queue)
+}
+
+/// What passes where `asked` is the value of `RUST_LOG`, and why that does not count, if so.
+fn filter(asked: Option<&OsStr>) -> (EnvFilter, Option<String>) {
+    let usual = || EnvFilter::new("warn,librqbit=error");
+    let Some(asked) = asked.filter(|asked| !asked.is_empty()) else { return (usual(), None) };
+    let read = asked.to_str().ok_or_else(|| "it is no text".to_owned());
+    match read.and_then(|text| EnvFilter::try_new(text).map_err(|error| error.to_string())) {
+        Ok(filter) => (filter, None),
+        Err(why) => {
+            let advice = "write a level, or targets with levels: info, or warn,gateway=debug";
+            (usual(), Some(format!("RUST_LOG={} is passed by: {why}: {advice}", asked.display())))
+        }
+    }
+}
+
+/// Writes `line` to standard error after all that was told before. Nobody waits for who reads it; who tells much waits until it
+/// is [`written`], or some of it is left out.
+pub(crate) fn tell(line: String) {
+    match ERRORS.get() {
+        Some(queue) => queue.put(line.into_bytes()),
+        // When that is gone, nobody is left to tell.
+        None => drop(stderr().write_all(line.as_bytes())),
+    }
+}
+
+/// Waits until what was told is written, however long nobody reads it. Cancelling it leaves it to be written when somebody does.
+pub(crate) async fn written() {
+    if let Some(queue) = ERRORS.get() {
+        queue.written().await;
+    }
+}
+
+/// As [`written`], for no longer than a second. Blocks.
+pub(crate) fn settle() {
+    if let Some(queue) = ERRORS.get() {
+        queue.settle();
+    }
 }
 
 /// `text` with no more of an address in it than its scheme and its host: what follows may let others in, and so may who logs in.
@@ -77,6 +128,19 @@ fn is_behind(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_filter_that_cannot_be_read_is_told_and_does_not_count() {
+        let refused = |asked: &str| filter(Some(OsStr::new(asked))).1;
+        for right in ["", "debug", "warn,gateway=debug", "off", "hyper[{a=1}]=trace"] {
+            assert_eq!(refused(right), None, "{right}");
+        }
+        assert_eq!(filter(None).1, None);
+        for wrong in ["gateway=loud", "debug,=,"] {
+            assert!(refused(wrong).is_some_and(|why| why.contains(wrong) && why.contains("write a level")), "{wrong}");
+        }
+        assert_eq!(filter(Some(OsStr::new("gateway=loud"))).0.to_string(), filter(None).0.to_string());
+    }
 
     #[test]
     fn trust_32_of_an_address_its_host_is_logged_and_nothing_more() {

@@ -24,6 +24,7 @@ use parking_lot::RwLock;
 use providers::{
     Answer, AnyProvider, CacheOptions, Extent, Failure, Link, LinkRequest, Links, Provider, Reason, Registry,
 };
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub(crate) use cache_status::CacheStatus;
 pub(crate) use choice::{Choice, Place, display_name, is_stream};
@@ -43,6 +44,8 @@ use way::Terms;
 
 /// Add-ons that are asked at once.
 const AT_ONCE: usize = 8;
+/// Torrent files that are read at once.
+const TORRENT_FILES: usize = 8;
 /// The most streams that are listed.
 const MAX_STREAMS: usize = 1_000;
 
@@ -61,6 +64,8 @@ struct Inner {
     addons: Vec<String>,
     choices: Cache<Choice>,
     torrents: Option<Arc<dyn Torrents>>,
+    /// Places for torrent files in memory.
+    files: Semaphore,
     /// How long peers may take to tell what a torrent holds.
     patience: Duration,
     clock: Arc<dyn Clock>,
@@ -113,7 +118,8 @@ impl Media {
         let longest = config.cache.ttl.or(Duration::MAX);
         let kept = terms.iter().map(|(name, terms)| (name.clone(), terms.within(longest, false))).collect();
         let (kept, recheck) = (RwLock::new(kept), config.cache.recheck);
-        Ok(Self(Arc::new(Inner { registry, kept, terms, recheck, addons, choices, torrents, patience, clock })))
+        let files = Semaphore::new(TORRENT_FILES);
+        Ok(Self(Arc::new(Inner { registry, kept, terms, recheck, addons, choices, torrents, files, patience, clock })))
     }
 
     /// Keeps nothing that is looked up from here on for longer than `longest`, and links for as long, unless the table of
@@ -175,6 +181,13 @@ impl Media {
     /// [`NoTorrents`], if nothing does.
     pub(crate) fn torrents(&self) -> Result<&Arc<dyn Torrents>> {
         self.0.torrents.as_ref().ok_or_else(|| NoTorrents.into())
+    }
+
+    /// A place for a torrent file, waited for in line. Taken before its first byte is asked for and held until it is read, it
+    /// bounds the memory that those take, however many ask.
+    async fn place_for_torrent_file(&self) -> Option<SemaphorePermit<'_>> {
+        // It is never closed.
+        self.0.files.acquire().await.ok()
     }
 
     /// What the provider `name`, or the default one, knows of the page of `request`, cached.

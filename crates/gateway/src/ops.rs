@@ -7,7 +7,9 @@ mod warm;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use cache_core::{Backend, Entry, Freshness, Key, KeyPattern, KeyPrefix, Meta, Result, Role, Selector, Timestamp};
+use cache_core::{
+    Backend, Entry, Error, ErrorKind, Freshness, Key, KeyPattern, KeyPrefix, Meta, Result, Role, Selector, Timestamp,
+};
 use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -145,6 +147,25 @@ impl State {
             Self::Stale => "stale",
             Self::Expired => "expired",
         }
+    }
+}
+
+/// What `text` selects: all below a key or the first parts of one, with the colon behind them or without; everything, where it
+/// is empty.
+///
+/// # Errors
+/// `Invalid` for what can be neither.
+pub(crate) fn below(text: &str) -> Result<KeyPrefix> {
+    let parts = text.strip_suffix(':').filter(|parts| !parts.is_empty()).unwrap_or(text);
+    let told = |error: Error| {
+        let message =
+            format!("{text:?} is neither a key nor the first parts of one, such as video:, without wildcards");
+        Error::new(ErrorKind::Invalid, message).with_source(error)
+    };
+    if parts.is_empty() {
+        Ok(KeyPrefix::all())
+    } else {
+        Key::parse(parts).map(|key| KeyPrefix::below(&key)).map_err(told)
     }
 }
 

@@ -28,6 +28,7 @@ use crate::config::Config;
 use crate::exit::Exit;
 use crate::kinds::{ArtifactKind, Kinds};
 use crate::lines::{self, Lines};
+use crate::logs;
 use crate::signals::Stop;
 use crate::stack::Stack;
 use crate::stages::{self, Stages};
@@ -168,7 +169,18 @@ impl Show {
     /// # Errors
     /// The exit code, when nobody reads it.
     async fn one(&self, outcome: &Outcome) -> std::result::Result<(), Exit> {
-        self.bars.aside(|| outcome.complaints().iter().for_each(|line| crate::complain(line)));
+        let complaints = outcome.complaints();
+        if !complaints.is_empty() {
+            self.bars.aside(|| {
+                for line in &complaints {
+                    crate::complain(line);
+                }
+                if self.bars.are_shown() {
+                    logs::settle();
+                }
+            });
+            logs::written().await;
+        }
         self.write(|out| if self.json { outcome.write_json(out) } else { outcome.write_text(out) }).await
     }
 

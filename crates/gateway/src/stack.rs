@@ -48,6 +48,14 @@ pub(crate) struct Part {
     pub(crate) evictions: Arc<Evictions>,
 }
 
+/// A tier of which there is nothing yet.
+#[derive(Debug)]
+pub(crate) struct Absent {
+    pub(crate) kind: TierKind,
+    /// Its name and where it would be.
+    pub(crate) place: String,
+}
+
 /// The tiers that the user asks for, not yet opened.
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -79,6 +87,40 @@ impl Plan {
         let keys = cache.signing_key.iter().chain(cache.former_signing_keys.iter());
         let keys = keys.map(|key| SigningKey::of(key.expose().as_bytes())).collect::<Result<_>>()?;
         Ok(Self { tiers, longest: cache.ttl.on(), compresses: cache.compression, keys })
+    }
+
+    /// The tiers that can be looked at without making anything, and those that cannot: they are kept in a directory of this
+    /// machine where nothing is yet.
+    pub(crate) async fn of_what_is_there(self) -> (Self, Vec<Absent>) {
+        let Self { tiers, longest, compresses, keys } = self;
+        // What cannot be told is told when it is opened.
+        let looked = |tier: &Planned| {
+            let place = tier.place();
+            async move {
+                match place {
+                    Some(place) => tokio::task::spawn_blocking(move || is_bare(&place)).await.unwrap_or(false),
+                    None => false,
+                }
+            }
+        };
+        let (mut there, mut absent) = (Vec::new(), Vec::new());
+        for tier in tiers {
+            if looked(&tier).await {
+                absent.push(Absent { kind: tier.kind(), place: tier.to_string() });
+            } else {
+                there.push(tier);
+            }
+        }
+        (Self { tiers: there, longest, compresses, keys }, absent)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tiers.is_empty()
+    }
+
+    /// Whether anything is in it that outlives a process.
+    pub(crate) fn has_lasting(&self) -> bool {
+        self.tiers.iter().any(|tier| tier.kind() != TierKind::Memory)
     }
 
     /// Opens the tiers. Redis and object stores need not answer yet: a stack starts during their outages.
@@ -187,6 +229,15 @@ impl Planned {
         }
     }
 
+    /// Where on this machine it is kept, if it is.
+    fn place(&self) -> Option<PathBuf> {
+        match self {
+            Self::File(dir, _) => Some(dir.clone()),
+            Self::Sqlite(config) => Some(config.path().to_owned()),
+            Self::Memory(..) | Self::Redis(..) | Self::S3(..) => None,
+        }
+    }
+
     /// `listener` hears of what leaves it by itself, where that is this process's doing.
     async fn open(self, listener: Arc<dyn EvictionListener>) -> Result<Arc<dyn Backend>> {
         Ok(match self {
@@ -212,6 +263,14 @@ impl fmt::Display for Planned {
             Self::Redis(place, _) => write!(f, "redis {place}"),
             Self::S3(place, _) => write!(f, "s3 {place}"),
         }
+    }
+}
+
+/// Whether there is nothing at `place`, or a directory without anything in it. Blocks.
+fn is_bare(place: &Path) -> bool {
+    match std::fs::read_dir(place) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
     }
 }
 

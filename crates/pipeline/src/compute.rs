@@ -269,7 +269,6 @@ async fn compute(job: Job, probe: Arc<Probe>, load: Load) -> Result<Tally> {
     if job.piece.is_none() && !is_lacking(&job).await? {
         return Ok(Tally::nothing(ends(&job.segments)));
     }
-    job.shared.note(&job.video, job.resolved.identity.chain()).await;
     perform(job, probe, Some(load), None).await.map(|(tally, _)| tally)
 }
 

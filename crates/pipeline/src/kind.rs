@@ -40,6 +40,9 @@ pub trait Kind: Serialize + DeserializeOwned + Clone + Debug + Send + Sync + 'st
     const SCHEMA: u32;
     /// The media type of its bodies, e.g. `"image/jpeg"`. Tiers are chosen, and compression is, by it.
     const BODIES: &'static str = "application/octet-stream";
+    /// Whether parts tell of what the parts next to them tell of, too: then it takes a [`join`](Self::join) to know how
+    /// many things there are, and parts are decoded to count them.
+    const OVERLAPS: bool = false;
 
     /// The value of several segments, given in the order of time, each once; some may be missing in between. The same
     /// parts always give the same value.

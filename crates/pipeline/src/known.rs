@@ -1,12 +1,12 @@
 //! `KnownChains`: for each source, of which identities something was stored.
 
 use cache_core::{Key, Result};
-use cache_tiered::Cache;
+use cache_tiered::{Cache, Hit};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
 use crate::identity::Chain;
-use crate::shared::VIDEO;
+use crate::shared::{OLD, VIDEO};
 
 /// For each source, of which identities something was stored: what an explanation compares with.
 ///
@@ -34,16 +34,16 @@ impl KnownChains {
 
     /// The identities of which something was stored for the source below `root`, the newest last.
     pub(crate) async fn of(&self, root: &Key) -> Vec<Chain> {
-        let Ok(key) = key(root) else { return Vec::new() };
-        let found = self.cache.get(&key).await.ok().flatten();
-        found.map(|hit| hit.value.chains.clone()).unwrap_or_default()
+        self.find(root).await.map(|hit| hit.value.chains.clone()).unwrap_or_default()
     }
 
     /// Notes that something of `chain` is being stored.
     pub(crate) async fn note(&self, root: &Key, chain: &Chain) -> Result<()> {
         let _turn = self.writing.lock().await;
-        let mut chains = self.of(root).await;
-        if chains.last() == Some(chain) {
+        let found = self.find(root).await;
+        let is_old = found.as_ref().is_some_and(|hit| hit.age > OLD);
+        let mut chains = found.map(|hit| hit.value.chains.clone()).unwrap_or_default();
+        if chains.last() == Some(chain) && !is_old {
             return Ok(());
         }
         chains.retain(|known| known != chain);
@@ -57,6 +57,10 @@ impl KnownChains {
         let known = self.of(root).await.into_iter().rev();
         let mut same = known.filter(|known| Chain { programs: chain.programs.clone(), ..known.clone() } == chain);
         same.next().unwrap_or(chain)
+    }
+
+    async fn find(&self, root: &Key) -> Option<Hit<Known>> {
+        self.cache.get(&key(root).ok()?).await.ok().flatten()
     }
 
     pub(crate) async fn close(&self) -> Result<()> {

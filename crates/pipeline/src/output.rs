@@ -10,6 +10,7 @@ use std::marker::PhantomData;
 use bytes::Bytes;
 use cache_core::Result;
 
+use sink::Facts;
 pub(crate) use sink::{Job, Piece, Sink, ends, overlap};
 pub(crate) use spill::Spill;
 pub(crate) use tally::Tally;
@@ -50,10 +51,12 @@ impl<'a, K: Kind> Output<'a, K> {
     /// Gives the value of `segment`, which is complete with this: from here on it is in the cache, if a tier took it.
     ///
     /// # Errors
-    /// When the source was changed since it was fingerprinted, and when it is not the turn of this segment: they are
-    /// given in the order of [`Work::segments`](crate::Work::segments), each once.
+    /// When the source was changed since it was fingerprinted; when it is not the turn of this segment: they are
+    /// given in the order of [`Work::segments`](crate::Work::segments), each once; and when the value refers to another
+    /// [`body`](Self::body) than those given for it.
     pub async fn part(&mut self, segment: Segment, value: &K) -> Result<Next> {
-        self.sink.part(segment, value.count(), &value.times(), value).await
+        let facts = Facts { count: value.count(), times: value.times(), bodies: value.bodies() };
+        self.sink.part(segment, facts, value).await
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 
 use bytes::Bytes;
-use cache_core::{Error, ErrorKind, Result};
+use cache_core::{Entry, Error, ErrorKind, Result};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
@@ -106,6 +106,11 @@ impl Bundle {
         self.bodies.iter().map(|body| body.len).sum()
     }
 
+    fn fits(&self) -> bool {
+        let all = self.bodies.iter().try_fold(0_u64, |all, body| all.checked_add(body.len));
+        all.is_some_and(|all| all <= Entry::MAX_BODY)
+    }
+
     /// What tells a bundle of exactly these bodies: costs no look at the bodies themselves.
     pub(crate) fn etag(&self) -> String {
         let digests: Vec<u8> = self.bodies.iter().flat_map(|body| *body.digest.as_bytes()).collect();
@@ -126,9 +131,9 @@ pub(crate) fn encode(table: &Table, value: &impl Serialize) -> Result<Bytes> {
     Ok(bytes.into())
 }
 
-/// The table of a part; `None` when these bytes are no part.
+/// The table of a part; `None` when these bytes are no part, or tell of a bundle that no entry has room for.
 pub(crate) fn table(part: &[u8]) -> Option<Table> {
-    whole(split(part)?.0)
+    whole(split(part)?.0).filter(|table: &Table| table.bundles.iter().all(Bundle::fits))
 }
 
 /// The value of a part; `None` when it holds another type's.
@@ -187,6 +192,16 @@ mod tests {
         }
         assert_eq!(value::<String>(&bytes), None);
         assert_eq!(table(b"\xFF\xFF\xFF\xFFxx"), None);
+    }
+
+    #[test]
+    fn bundles_that_no_entry_has_room_for_are_of_no_part() {
+        for (one, other) in [(u64::MAX, 1), (Entry::MAX_BODY, 1), (Entry::MAX_BODY, 0)] {
+            let mut odd = sample();
+            (odd.bundles[0].bodies[0].len, odd.bundles[0].bodies[1].len) = (one, other);
+            let bytes = encode(&odd, &"value").unwrap();
+            assert_eq!(table(&bytes).is_some(), other == 0, "{one} and {other}");
+        }
     }
 
     #[test]

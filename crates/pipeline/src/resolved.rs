@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use cache_core::{Error, ErrorKind, Key, Result};
+use futures_util::future::{join_all, join3};
 
 use crate::identity::{Chain, Identity, InputIdentity};
 use crate::run::Meter;
@@ -83,21 +84,23 @@ fn resolve<'a>(shared: &'a Shared, video: &'a Video, stage: Arc<dyn AnyStage>, d
             let message = format!("the inputs of {} nest too deeply: is one its own input?", kind.name);
             return Err(Error::new(ErrorKind::Invalid, message));
         }
-        let mut inputs = Vec::with_capacity(recipe.inputs.len());
-        for input in &recipe.inputs {
-            inputs.push(resolve(shared, video, input.clone(), depth + 1).await?);
-        }
         refuse_namesakes(&kind, &recipe)?;
+        // Each is looked up on disk: one beside the other.
+        let inputs = join_all(recipe.inputs.iter().map(|input| resolve(shared, video, input.clone(), depth + 1)));
+        let versions = join_all(recipe.programs.iter().map(|program| shared.version(program)));
+        let contents = join_all(recipe.files.iter().map(|file| shared.content(file)));
+        let (inputs, versions, contents) = join3(inputs, versions, contents).await;
+        let inputs = inputs.into_iter().collect::<Result<Vec<_>>>()?;
         let mut chain = chain(&kind, &recipe, &inputs);
         let mut known = true;
-        for program in &recipe.programs {
-            match shared.version(program).await? {
+        for (program, version) in recipe.programs.iter().zip(versions) {
+            match version? {
                 Some(version) => drop(chain.programs.insert(program.name.to_owned(), version)),
                 None => known = false,
             }
         }
-        for (at, file) in recipe.files.iter().enumerate() {
-            if let Some((name, print)) = shared.content(file).await? {
+        for (at, content) in contents.into_iter().enumerate() {
+            if let Some((name, print)) = content? {
                 chain.programs.insert(format!("file {at} {name}"), print.to_string());
             }
         }

@@ -1,10 +1,11 @@
 //! `SeenSources`: which contents something was stored of, by the name of the source.
 
 use cache_core::{Key, Result};
-use cache_tiered::Cache;
+use cache_tiered::{Cache, Hit};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
+use crate::shared::OLD;
 use crate::{Digest, Fingerprint, Source};
 
 /// Which contents something was stored of, by the name of the source: what an explanation compares with when the source
@@ -34,22 +35,26 @@ impl SeenSources {
 
     /// The fingerprints that `source` had when something was stored of it, the newest last.
     pub(crate) async fn of(&self, source: &Source) -> Vec<Fingerprint> {
-        let Ok(key) = key(source) else { return Vec::new() };
-        let found = self.cache.get(&key).await.ok().flatten();
-        found.map(|hit| hit.value.prints.clone()).unwrap_or_default()
+        self.find(source).await.map(|hit| hit.value.prints.clone()).unwrap_or_default()
     }
 
     /// Notes that something of `source`, which is `print`, is being stored.
     pub(crate) async fn note(&self, source: &Source, print: Fingerprint) -> Result<()> {
         let _turn = self.writing.lock().await;
-        let mut prints = self.of(source).await;
-        if prints.last() == Some(&print) {
+        let found = self.find(source).await;
+        let is_old = found.as_ref().is_some_and(|hit| hit.age > OLD);
+        let mut prints = found.map(|hit| hit.value.prints.clone()).unwrap_or_default();
+        if prints.last() == Some(&print) && !is_old {
             return Ok(());
         }
         prints.retain(|seen| *seen != print);
         prints.push(print);
         prints.drain(..prints.len().saturating_sub(MOST));
         self.cache.put(&key(source)?, Seen { prints }).await
+    }
+
+    async fn find(&self, source: &Source) -> Option<Hit<Seen>> {
+        self.cache.get(&key(source).ok()?).await.ok().flatten()
     }
 
     pub(crate) async fn close(&self) -> Result<()> {

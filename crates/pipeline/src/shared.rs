@@ -41,6 +41,8 @@ pub(crate) const VIDEO: &str = "video";
 const NEAR: u64 = 256;
 /// The longest run of a stage.
 const DEADLINE: Duration = DAY.saturating_mul(6);
+/// How old a record of a video may be when something is stored of it; an older one is stored anew.
+pub(crate) const OLD: Duration = DAY;
 
 impl Shared {
     pub(crate) fn new(tiers: Tiered, options: ArtifactOptions) -> Result<Self> {
@@ -53,9 +55,9 @@ impl Shared {
         Ok(Self {
             fingerprints: Fingerprinter::new(tiers.clone(), options.fingerprinting)?.asking(options.servers.clone()),
             files: Fingerprinter::new(tiers.clone(), Fingerprinting::Content)?,
-            probes: cache(&tiers, VIDEO, options.lifetime)?,
-            known: KnownChains::new(cache(&tiers, VIDEO, options.lifetime)?),
-            seen: SeenSources::new(cache(&tiers, "seen", options.lifetime)?),
+            probes: cache(&tiers, VIDEO, outliving(&options))?,
+            known: KnownChains::new(cache(&tiers, VIDEO, outliving(&options))?),
+            seen: SeenSources::new(cache(&tiers, "seen", outliving(&options))?),
             jobs: jobs.tiers(tiers.clone()).build()?,
             versions: cache(&tiers, "program", options.lifetime)?,
             classes,
@@ -109,9 +111,10 @@ impl Shared {
         Ok(Some((name, print.fingerprint)))
     }
 
-    /// Notes of what something is being stored: a hint, so that it fails is no matter.
+    /// Notes of what something is being stored, and has what is known of the video outlive it: that it fails is no
+    /// matter.
     pub(crate) async fn note(&self, video: &Video, chain: &Chain) {
-        let known = self.known.note(&video.root, chain).await;
+        let known = self.known.note(&video.root, chain).await.and(video.renew(self).await);
         if let Err(error) = known.and(self.seen.note(&video.source, video.print.fingerprint).await) {
             tracing::debug!(%error, "what is stored is not noted");
         }
@@ -127,6 +130,14 @@ impl Shared {
         self.files.close().await?;
         self.fingerprints.close().await
     }
+}
+
+/// The lifetime of what is known of a video, without which nothing that was made of it is found: it may be [`OLD`] when
+/// a run begins that gives its last part after [`DEADLINE`].
+fn outliving(options: &ArtifactOptions) -> Lifetime {
+    let all = options.lifetimes.values().chain([&options.lifetime]);
+    let longest = all.map(|lifetime| lifetime.fresh_for().saturating_add(lifetime.stale_for())).max();
+    ttl(longest.unwrap_or_default().saturating_add(DEADLINE + OLD))
 }
 
 /// A cache of small values. Those below [`VIDEO`] share the first part of their keys with artifacts, so that one prefix

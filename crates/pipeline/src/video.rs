@@ -8,7 +8,7 @@ use cache_tiered::Hit;
 
 use crate::fingerprint::Fingerprinted;
 use crate::origin::stage_error;
-use crate::shared::{Shared, VIDEO};
+use crate::shared::{OLD, Shared, VIDEO};
 use crate::{Axis, Probe, Source};
 
 /// A source as it was when the work on it began.
@@ -51,6 +51,15 @@ impl Video {
     /// Fails unless the source is still as it was fingerprinted. `during` says what would have gone wrong.
     pub(crate) async fn confirm(&self, shared: &Shared, during: &str) -> Result<()> {
         shared.fingerprints.confirm(&self.source, &self.print, during).await
+    }
+
+    /// Stores what it is anew when that is old. What was removed meanwhile stays so.
+    pub(crate) async fn renew(&self, shared: &Shared) -> Result<()> {
+        let key = probe_key(&self.print)?;
+        match shared.probes.get(&key).await? {
+            Some(found) if found.age > OLD => shared.probes.put(&key, Probe::clone(&found.value)).await,
+            _ => Ok(()),
+        }
     }
 
     /// What it is.

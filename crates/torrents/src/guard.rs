@@ -53,6 +53,11 @@ struct Rules {
     free: Semaphore,
 }
 
+/// A torrent that is about to be at work. Dropping it forgets the torrent.
+#[derive(Debug)]
+#[must_use = "dropping it forgets the torrent"]
+pub(crate) struct Known<'a>(Option<(&'a Guard, InfoHash)>);
+
 /// What a connection is for, by its first bytes.
 #[derive(Debug, PartialEq, Eq)]
 enum Purpose {
@@ -81,14 +86,36 @@ impl Guard {
         &self.url
     }
 
-    /// From now on, more is asked of peers of this torrent than its description.
-    pub(crate) fn know(&self, hash: InfoHash) {
+    /// From now on, more is asked of peers of this torrent than its description: until the answer is dropped, unless it
+    /// [stays](Known::stays).
+    pub(crate) fn know(&self, hash: InfoHash) -> Known<'_> {
         self.rules.known.lock().insert(hash);
+        Known(Some((self, hash)))
     }
 
     /// The torrent is at work no more.
     pub(crate) fn forget(&self, hash: InfoHash) {
         self.rules.known.lock().remove(&hash);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn knows(&self, hash: InfoHash) -> bool {
+        self.rules.known.lock().contains(&hash)
+    }
+}
+
+impl Known<'_> {
+    /// It is known until it is forgotten.
+    pub(crate) fn stays(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Known<'_> {
+    fn drop(&mut self) {
+        if let Some((guard, hash)) = self.0 {
+            guard.forget(hash);
+        }
     }
 }
 

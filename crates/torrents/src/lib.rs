@@ -14,6 +14,7 @@
 mod contents;
 mod error;
 mod guard;
+mod leads;
 mod magnet;
 mod options;
 mod parts;

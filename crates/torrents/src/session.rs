@@ -23,6 +23,7 @@ use url::Url;
 use crate::contents::Contents;
 use crate::error::{Result, TorrentError, Why};
 use crate::guard::Guard;
+use crate::leads::Leads;
 use crate::magnet::InfoHash;
 use crate::options::{Limits, Options};
 use crate::parts::PartsIn;
@@ -31,13 +32,6 @@ use crate::parts::PartsIn;
 const PAUSE: Duration = Duration::from_secs(1);
 /// Threads that the library may block besides those that its readers count as.
 const BLOCKING: usize = 8;
-
-/// Who may be asked about a torrent, all of them within reach.
-#[derive(Clone, Default)]
-pub(crate) struct Leads {
-    pub(crate) trackers: Vec<Url>,
-    pub(crate) peers: Vec<SocketAddr>,
-}
 
 /// The library that speaks to peers. Dropping it ends all that it does.
 pub(crate) struct Engine {
@@ -83,14 +77,15 @@ impl Engine {
     /// # Errors
     /// [`Why::Unreachable`] when there is nobody to ask; [`Why::Malformed`] for one that the library does not take.
     pub(crate) async fn describe(&self, hash: InfoHash, leads: &Leads) -> Result<(Bytes, Vec<SocketAddr>)> {
-        if leads.trackers.is_empty() && leads.peers.is_empty() && !self.options.dht {
+        let trackers = leads.trackers(&self.options).await;
+        if trackers.is_empty() && leads.peers.is_empty() && !self.options.dht {
             return Err(TorrentError::new(
                 Why::Unreachable,
                 "nobody can be asked what the torrent holds: its link names no tracker or peer within reach, and the DHT is off",
             ));
         }
         let mut link = format!("magnet:?xt=urn:btih:{hash}");
-        for tracker in &leads.trackers {
+        for tracker in trackers {
             let encoded: String = url::form_urlencoded::byte_serialize(tracker.as_str().as_bytes()).collect();
             // Writing into a String does not fail.
             _ = write!(link, "&tr={encoded}");
@@ -114,21 +109,23 @@ impl Engine {
         }
     }
 
-    /// Begins to fetch the file `index` of `contents`.
+    /// Begins to fetch the file `index` of `contents`, of a torrent that is not at work. Dropping the future leaves nothing of
+    /// it.
     ///
     /// # Errors
     /// [`Why::Failed`] with what the library says.
     pub(crate) async fn add(&self, contents: &Contents, index: usize, leads: &Leads) -> Result<Arc<ManagedTorrent>> {
         let hash = contents.hash;
+        let trackers = leads.trackers(&self.options).await;
         let adding = AddTorrentOptions {
             only_files: Some(vec![index]),
             overwrite: true,
             initial_peers: Some(leads.peers.clone()),
-            trackers: Some(leads.trackers.iter().map(Url::to_string).collect()),
+            trackers: Some(trackers.iter().map(Url::to_string).collect()),
             storage_factory: Some(PartsIn(self.options.folder.clone()).boxed()),
             ..AddTorrentOptions::default()
         };
-        self.guard.know(hash);
+        let known = self.guard.know(hash);
         let added =
             AssertUnwindSafe(self.session.add_torrent(AddTorrent::from_bytes(contents.torrent.clone()), Some(adding)));
         let failed = |what: String| TorrentError::new(Why::Failed, format!("the torrent cannot be fetched: {what}"));
@@ -137,7 +134,12 @@ impl Engine {
             Ok(Err(error)) => Err(failed(format!("{error:#}"))),
             Err(_) => Err(TorrentError::malformed("the torrent is malformed")),
         };
-        added.inspect_err(|_| self.guard.forget(hash))
+        match &added {
+            Ok(_) => known.stays(),
+            // It may have come as far as its list.
+            Err(_) => self.remove(hash).await,
+        }
+        added
     }
 
     /// Fetches `files` of a torrent that is at work, and no others.
@@ -176,9 +178,42 @@ impl fmt::Debug for Engine {
     }
 }
 
-/// How many there are: who they are is nobody's business, and some have a password.
-impl fmt::Debug for Leads {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Leads").field("trackers", &self.trackers.len()).field("peers", &self.peers.len()).finish()
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::pin::pin;
+    use std::task::Poll;
+
+    use tokio::task::consume_budget;
+
+    use super::*;
+
+    const TORRENT: &[u8] =
+        b"d4:infod6:lengthi9e4:name8:film.mkv12:piece lengthi65536e6:pieces20:aaaaaaaaaaaaaaaaaaaaee";
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_torrent_whose_beginning_is_given_up_is_known_no_longer() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options::new(dir.path()).dht(false);
+        let engine = Engine::start(&options).await.unwrap();
+        let contents = Contents::read(&Bytes::from_static(TORRENT), &Limits::default()).unwrap();
+        let leads = Leads::default();
+        leads.trackers(&options).await;
+        poll_fn(|context| {
+            // A task that has had its share of the processor waits at the next chance, which is inside the library.
+            while pin!(consume_budget()).poll(context).is_ready() {}
+            let mut adding = Box::pin(engine.add(&contents, 0, &leads));
+            assert!(adding.as_mut().poll(context).is_pending());
+            assert!(engine.guard.knows(contents.hash));
+            drop(adding);
+            assert!(!engine.guard.knows(contents.hash));
+            Poll::Ready(())
+        })
+        .await;
+        // It can be begun all the same, and is known as long as it is there.
+        engine.add(&contents, 0, &leads).await.unwrap();
+        assert!(engine.guard.knows(contents.hash));
+        engine.remove(contents.hash).await;
+        assert!(!engine.guard.knows(contents.hash));
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use crate::contents::{Contents, FileOf};
 use crate::error::{TorrentError, Why};
-use crate::session::Leads;
+use crate::leads::Leads;
 use crate::torrents::Torrents;
 use crate::work::{Reading, Stage};
 

@@ -17,12 +17,12 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::contents::{Contents, FileOf, trackers_in};
 use crate::error::{Result, TorrentError, Why};
+use crate::leads::Leads;
 use crate::magnet::{InfoHash, Magnet};
 use crate::options::{Limits, Options};
 use crate::pick::Wanted;
-use crate::session::{Engine, Leads};
+use crate::session::Engine;
 use crate::source::TorrentSource;
-use crate::trackers;
 use crate::work::{Reading, Stage, Work, disk_of};
 
 /// How often a torrent is looked after.
@@ -108,7 +108,8 @@ impl Torrents {
     }
 
     /// The file that is meant by `wanted` of the torrent behind `link`. Where it is not kept what a magnet link holds, peers
-    /// are asked until one tells: bound the wait; dropping the future gives it up.
+    /// are asked until one tells: bound the wait; dropping the future gives it up. Where it is kept nobody is asked for
+    /// anything, and no name of a tracker is looked up before the file is fetched.
     ///
     /// # Errors
     /// Why there is no such torrent or file, or why it is not fetched.
@@ -126,8 +127,7 @@ impl Torrents {
                 });
                 let (contents, named) =
                     read.await.map_err(|_| TorrentError::malformed("the torrent file is malformed"))??;
-                let trackers = trackers::asked(&named, &self.0.options).await;
-                (contents, Leads { trackers, peers: Vec::new() }, None)
+                (contents, Leads::new(&named, Vec::new()), None)
             }
         };
         let file = Wanted { index: wanted.index.or(index), ..wanted }.among(&contents)?.clone();
@@ -166,9 +166,13 @@ impl Torrents {
 
     /// One reader of `file`, of a torrent that is begun unless it is at work.
     pub(crate) async fn read(&self, contents: &Contents, file: &FileOf, leads: &Leads) -> Result<Reading> {
+        let hash = contents.hash();
+        if !self.0.works.lock().contains_key(&hash) {
+            // Before the turn: while names are looked up, others begin.
+            leads.trackers(&self.0.options).await;
+        }
         let _turn = self.turn().await;
         let engine = self.engine().await?;
-        let hash = contents.hash();
         loop {
             if self.0.is_closed.load(Ordering::SeqCst) {
                 return Err(closing());
@@ -210,9 +214,8 @@ impl Torrents {
 
     /// What `magnet` holds, kept or told by peers, and whom to ask for more.
     async fn described(&self, magnet: &Magnet) -> Result<(Contents, Leads)> {
-        let trackers = trackers::asked(&magnet.trackers, &self.0.options).await;
         let admitted = magnet.peers.iter().filter(|peer| self.0.options.is_admitted(peer.ip()));
-        let mut leads = Leads { trackers, peers: admitted.copied().collect() };
+        let mut leads = Leads::new(&magnet.trackers, admitted.copied().collect());
         let key = Key::of("torrents").part(magnet.hash.to_string()).build();
         let key = key.map_err(|error| TorrentError::new(Why::Failed, error.to_string()))?;
         if let Some(contents) = self.kept(&key, magnet.hash).await {

@@ -14,6 +14,7 @@ mod faulty_fs;
 mod giving_way;
 mod hooked_fs;
 mod index_damage;
+mod many;
 mod mixed;
 mod odd_directories;
 mod opening_faults;

@@ -15,7 +15,7 @@ use crate::units::Span;
 const HEAD: [&str; 6] = ["state", "age", "left", "made in", "type", "key"];
 
 pub(super) async fn list(access: &Access, args: &LsArgs) -> Result<Exit> {
-    let prefix = args.prefix.as_ref().map_or_else(KeyPrefix::all, KeyPrefix::below);
+    let prefix = args.prefix.clone().unwrap_or_else(KeyPrefix::all);
     let (mut out, mut left, mut after) = (Out::open()?, args.limit.unwrap_or(u64::MAX), None::<Key>);
     while left > 0 && !out.is_gone {
         let limit = usize::try_from(left).unwrap_or(usize::MAX).min(ops::LARGEST_PAGE);

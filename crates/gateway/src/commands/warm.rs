@@ -13,6 +13,7 @@ use crate::access::{Access, Warmer};
 use crate::cli::WarmArgs;
 use crate::config::Effective;
 use crate::exit::Exit;
+use crate::logs;
 use crate::ops::{self, Wanted, Warmed};
 use crate::popular::PopularPage;
 use crate::process::Maker;
@@ -98,6 +99,7 @@ impl<'a> Warming<'a> {
                 for error in &refused {
                     crate::report(error);
                     exit = exit.or(Exit::of(error));
+                    logs::written().await;
                 }
                 left.extend(found.into_iter().map(Step::Video));
                 Some(maker)
@@ -205,6 +207,7 @@ impl<'a> Warming<'a> {
                 _ => {}
             }
         }
+        logs::written().await;
         Ok(())
     }
 
@@ -215,6 +218,7 @@ impl<'a> Warming<'a> {
         for line in &made.complaints {
             crate::complain(line);
         }
+        logs::written().await;
         if self.args.target.json {
             return self.out.json(&made.line).await;
         }

@@ -11,6 +11,7 @@ use super::Config;
 use super::artifacts::ApiKey;
 use super::limit::OrOff;
 use super::names::Names;
+use super::public_url::PublicUrl;
 use super::secret::{Address, Secret, Secrets};
 use super::table::{Setting, settings};
 use super::values::{Raw, Value, read};
@@ -71,6 +72,9 @@ settings! {
         /// Names that the server answers to besides those of loopback and the address that it listens on: a request for another
         /// name is refused. Who has others than this machine ask, through a proxy too, needs an admin token
         hosts: Names = Names::default(); "REELCACHE_HOSTS"; --"hosts" "NAMES";
+        /// Where clients reach the server, for the addresses in playlists; unless set, by HTTP at the host that was asked.
+        /// Behind a proxy, its address
+        public_url: Option<PublicUrl> = None; "REELCACHE_PUBLIC_URL"; --"public-url" "URL";
         /// Token that allows everything. Without one, only programs of this machine may change anything
         admin_token: Option<Secret> = None; "REELCACHE_ADMIN_TOKEN";
         /// Token that allows to read
@@ -84,7 +88,7 @@ settings! {
         /// Of these, connections of one other machine; further ones are closed at once. Behind a proxy on another machine all
         /// are that machine's
         max_connections_each: u64 = 64; "REELCACHE_MAX_CONNECTIONS_EACH";
-        /// Administrative requests at once; further ones are told to come later
+        /// Administrative requests at once; further ones are told to come later. As many more read artifacts; others wait
         max_admin_requests: u64 = 4; "REELCACHE_MAX_ADMIN_REQUESTS";
         /// Longest head of a request, 8 KiB or more
         max_head: ByteCount = ByteCount(16 << 10); "REELCACHE_MAX_HEAD";
@@ -347,9 +351,10 @@ fn line_in<T>(raw: &Raw, parse: impl FnOnce(&str) -> Result<T, String>) -> Resul
 }
 
 impl Serve {
-    /// Whether it is for others than this machine: it listens for them, or has a name for those who come through a proxy.
+    /// Whether others than this machine can ask, directly or through a proxy, for which there are names: then what is played
+    /// needs a token, too.
     pub(crate) fn is_for_others(&self) -> bool {
-        !self.listen.ip().is_loopback() || !self.hosts.is_empty()
+        !self.listen.ip().is_loopback() || !self.hosts.is_empty() || self.public_url.is_some()
     }
 }
 
@@ -358,17 +363,13 @@ impl Config {
     pub(super) fn contradiction(&self) -> Option<String> {
         let Self { cache, serve, torrents, .. } = self;
         let too_small = |name: &str, least: &str| Some(format!("{name} is too small: it is at least {least}"));
-        if !serve.listen.ip().is_loopback() && serve.admin_token.is_none() {
-            return Some(format!(
-                "serve.listen is {}, no loopback address, which needs an admin token: set serve.admin_token_file",
-                serve.listen
-            ));
-        }
         if serve.is_for_others() && serve.admin_token.is_none() {
-            return Some(
-                "serve.hosts names others than this machine, which needs an admin token: set serve.admin_token_file"
-                    .to_owned(),
-            );
+            let why = if serve.listen.ip().is_loopback() {
+                "serve.hosts or serve.public_url is for others than this machine".to_owned()
+            } else {
+                format!("serve.listen is {}, no loopback address", serve.listen)
+            };
+            return Some(format!("{why}, which needs an admin token: set serve.admin_token_file"));
         }
         if cache.cleanup_interval.on().is_some_and(|interval| !(SHORTEST_INTERVAL..=DAY).contains(&interval)) {
             return Some(

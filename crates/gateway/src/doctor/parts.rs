@@ -11,7 +11,7 @@ use super::Finding;
 use crate::config::{Cache, Config};
 use crate::media;
 use crate::remote::Remote;
-use crate::stack::Plan;
+use crate::stack::{Absent, Plan};
 use crate::tiers::TierKind;
 
 /// Time for a tier to answer.
@@ -37,17 +37,28 @@ pub(super) async fn through(server: Remote) -> Vec<Finding> {
 
 /// The tiers, opened here.
 pub(super) async fn opened(cache: &Cache) -> Vec<Finding> {
-    let stack = match Plan::of(cache) {
-        Ok(plan) => plan.open().await,
-        Err(error) => Err(error),
+    let failed = |error| Finding::of_error("tiers", &error, "see what the message says; nothing else was opened");
+    let (plan, absent) = match Plan::of(cache) {
+        Ok(plan) => plan.of_what_is_there().await,
+        Err(error) => return vec![failed(error)],
     };
-    let stack = match stack {
+    let yet = |tier: &Absent| {
+        Finding::ok(
+            &format!("tier {}", tier.kind),
+            format!("{}: not there yet, made when something is kept", tier.place),
+        )
+    };
+    let mut findings: Vec<Finding> = absent.iter().map(yet).collect();
+    if plan.is_empty() {
+        return findings;
+    }
+    let stack = match plan.open().await {
         Ok(stack) => stack,
         Err(error) => {
-            return vec![Finding::of_error("tiers", &error, "see what the message says; nothing else was opened")];
+            findings.push(failed(error));
+            return findings;
         }
     };
-    let mut findings = Vec::new();
     for part in stack.parts.iter() {
         let name = format!("tier {}", part.name);
         let answer = match probe(&*part.backend).await {

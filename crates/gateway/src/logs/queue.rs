@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Lines that wait to be written; beyond them, they are counted and left out.
@@ -22,11 +23,10 @@ pub(super) struct Queue {
     lost: Arc<AtomicU64>,
 }
 
-#[derive(Debug)]
 enum Line {
     Text(Vec<u8>),
     /// Whoever waits is told that all before it is written.
-    Mark(SyncSender<()>),
+    Mark(Box<dyn FnOnce() + Send>),
 }
 
 impl Queue {
@@ -45,10 +45,29 @@ impl Queue {
     /// Waits until what was told so far is written, and no longer than a second. Blocks.
     pub(super) fn settle(&self) {
         let (told, written) = sync_channel(1);
-        // Where there is no room for a mark, nobody reads.
-        if self.lines.try_send(Line::Mark(told)).is_ok() {
+        if self.mark(move || _ = told.try_send(())) {
             // Late or lost, the end does not wait for it.
             _ = written.recv_timeout(LIMIT);
+        }
+    }
+
+    /// Waits until what was told so far is written.
+    pub(super) async fn written(&self) {
+        let (told, written) = oneshot::channel();
+        if self.mark(move || _ = told.send(())) {
+            _ = written.await;
+        }
+    }
+
+    /// Has `tell` called when all before it is written. Not, where there is no room for it: nobody reads.
+    fn mark(&self, tell: impl FnOnce() + Send + 'static) -> bool {
+        self.lines.try_send(Line::Mark(Box::new(tell))).is_ok()
+    }
+
+    /// A line, with its end, or several.
+    pub(super) fn put(&self, line: Vec<u8>) {
+        if let Err(TrySendError::Full(_)) = self.lines.try_send(Line::Text(line)) {
+            self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
@@ -58,8 +77,8 @@ fn write_all(mut place: impl Write, waiting: &Receiver<Line>, missed: &AtomicU64
     for line in waiting {
         let written = match line {
             Line::Text(text) => place.write_all(&text),
-            Line::Mark(told) => {
-                _ = told.try_send(());
+            Line::Mark(tell) => {
+                tell();
                 Ok(())
             }
         };
@@ -73,9 +92,7 @@ fn write_all(mut place: impl Write, waiting: &Receiver<Line>, missed: &AtomicU64
 impl Write for Queue {
     /// An event is written at once, as one line.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if let Err(TrySendError::Full(_)) = self.lines.try_send(Line::Text(line.to_vec())) {
-            self.lost.fetch_add(1, Ordering::Relaxed);
-        }
+        self.put(line.to_vec());
         Ok(line.len())
     }
 

@@ -64,12 +64,12 @@ pub(super) async fn opened(
 ) -> Result<Arc<dyn Source>> {
     let (torrents, patience) = (media.torrents()?, media.patience());
     let found = async {
-        let is_magnet = is_magnet(&link.url);
-        let link = if is_magnet {
-            TorrentLink::Magnet(link.url.clone())
-        } else {
-            TorrentLink::File(file(client, link).await?)
-        };
+        if is_magnet(&link.url) {
+            let link = TorrentLink::Magnet(link.url.clone());
+            return torrents.source(&TorrentFile { link, episode }).await;
+        }
+        let _place = media.place_for_torrent_file().await;
+        let link = TorrentLink::File(file(client, link).await?);
         torrents.source(&TorrentFile { link, episode }).await
     };
     timeout(patience, found).await.unwrap_or_else(|_| Err(nobody_answers(patience)))

@@ -1,6 +1,6 @@
 //! Reading everything that tiers keep, to find what is damaged before somebody asks for it.
 
-use cache_core::{Entry, ErrorKind, Key, KeyPrefix, Meta, Result, Role};
+use cache_core::{Clock, Entry, ErrorKind, Key, KeyPrefix, Meta, Result, Role, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -59,7 +59,8 @@ pub(crate) async fn verify(stack: &Stack, from: &Cursor, repair: bool) -> Result
     let mut corrupt = part.backend.usage().await?.corrupt;
     for (key, meta) in keys.iter().filter(|(_, meta)| meta.role == Role::Value) {
         found.checked += 1;
-        let damage = match read(part, key, &mut corrupt).await? {
+        let now = stack.tiers.clock().now();
+        let damage = match read(part, key, meta, &mut corrupt, now).await? {
             Reading::Whole(entry) => {
                 found.bytes += entry.body.len() as u64;
                 continue;
@@ -84,15 +85,25 @@ enum Reading {
     Damaged,
 }
 
-/// Reads `key` from a tier that has counted so many damaged entries.
-async fn read(part: &Part, key: &Key, corrupt: &mut u64) -> Result<Reading> {
+/// Reads `key`, whose listed entry has `meta`, from a tier that has counted so many damaged entries.
+///
+/// A tier tells what it dropped by that count alone. While others use it the count may be of another entry, so one that was
+/// replaced meanwhile, or has expired, is not blamed; one that was removed at that very moment is.
+async fn read(part: &Part, key: &Key, meta: &Meta, corrupt: &mut u64, now: Timestamp) -> Result<Reading> {
     match part.backend.get(key).await {
-        Ok(Some(entry)) => Ok(Reading::Whole(entry)),
+        Ok(Some(entry)) => return Ok(Reading::Whole(entry)),
         Ok(None) => {
             let counted = part.backend.usage().await?.corrupt;
-            let grew = counted > std::mem::replace(corrupt, counted);
-            Ok(if grew { Reading::Damaged } else { Reading::Gone })
+            if counted <= std::mem::replace(corrupt, counted) || meta.expires() <= now {
+                return Ok(Reading::Gone);
+            }
         }
+        Err(error) if error.kind() == ErrorKind::Corrupt => {}
+        Err(error) => return Err(error),
+    }
+    match part.backend.get(key).await {
+        Ok(Some(entry)) => Ok(Reading::Whole(entry)),
+        Ok(None) => Ok(Reading::Damaged),
         Err(error) if error.kind() == ErrorKind::Corrupt => Ok(Reading::Damaged),
         Err(error) => Err(error),
     }
@@ -111,4 +122,104 @@ async fn put_again(stack: &Stack, damaged: usize, key: &Key, meta: &Meta) -> boo
         }
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    use async_trait::async_trait;
+    use cache_core::{Backend, BackendInfo, HOUR, Stamp, Swept, SystemClock, Usage, ttl};
+    use cache_testkit::NaiveModel;
+    use cache_tiered::Tiered;
+    use futures_util::stream::BoxStream;
+    use parking_lot::Mutex;
+
+    use super::*;
+    use crate::evictions::Evictions;
+    use crate::stack::Longest;
+    use crate::tiers::TierKind;
+
+    /// A tier in which another entry is found damaged with each read that finds nothing: so it is with players around.
+    #[derive(Debug)]
+    struct Busy {
+        inner: NaiveModel,
+        /// Keys that are not there for one read, as while they are replaced,
+        replaced: Mutex<BTreeSet<Key>>,
+        /// and those that are damaged.
+        damaged: BTreeSet<Key>,
+        corrupt: Mutex<u64>,
+    }
+
+    #[async_trait]
+    impl Backend for Busy {
+        fn info(&self) -> BackendInfo {
+            let mut info = self.inner.info();
+            info.durable = true;
+            info
+        }
+
+        async fn stat(&self, key: &Key) -> Result<Option<Meta>> {
+            self.inner.stat(key).await
+        }
+
+        async fn get(&self, key: &Key) -> Result<Option<Entry>> {
+            if self.replaced.lock().remove(key) || self.damaged.contains(key) {
+                *self.corrupt.lock() += 1;
+                return Ok(None);
+            }
+            self.inner.get(key).await
+        }
+
+        async fn put(&self, key: &Key, entry: Entry) -> Result<()> {
+            self.inner.put(key, entry).await
+        }
+
+        async fn remove(&self, key: &Key) -> Result<bool> {
+            self.inner.remove(key).await
+        }
+
+        fn scan(&self, prefix: &KeyPrefix) -> BoxStream<'_, Result<(Key, Meta)>> {
+            self.inner.scan(prefix)
+        }
+
+        async fn usage(&self) -> Result<Usage> {
+            let mut usage = self.inner.usage().await?;
+            usage.corrupt = *self.corrupt.lock();
+            Ok(usage)
+        }
+
+        async fn sweep(&self, now: Timestamp, limit: usize) -> Result<Swept> {
+            self.inner.sweep(now, limit).await
+        }
+
+        async fn close(&self) -> Result<()> {
+            self.inner.close().await
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_replaced_while_it_is_looked_for_is_not_blamed_for_the_damage_of_another() {
+        let clock = Arc::new(SystemClock::new());
+        let key = |name: &str| Key::of(name).build().unwrap();
+        let inner = NaiveModel::new(clock.clone());
+        for name in ["damaged", "replaced", "whole"] {
+            let meta = Meta::new(Stamp::from_u64(1), clock.now()).with_lifetime(ttl(HOUR));
+            inner.put(&key(name), Entry::new(meta, name.as_bytes().to_vec())).await.unwrap();
+        }
+        let (replaced, damaged) = (Mutex::new(BTreeSet::from([key("replaced")])), BTreeSet::from([key("damaged")]));
+        let tier: Arc<dyn Backend> = Arc::new(Busy { inner, replaced, damaged, corrupt: Mutex::new(0) });
+        let part = Part {
+            name: "busy".into(),
+            kind: TierKind::File,
+            backend: tier.clone(),
+            evictions: Arc::new(Evictions::new(clock)),
+        };
+        let tiers = Tiered::builder().tier(tier).build().unwrap();
+        let stack = Stack { tiers, places: Vec::new(), parts: Arc::new([part]), longest: Longest::new(None) };
+        let found = verify(&stack, &Cursor::default(), false).await.unwrap();
+        let blamed: Vec<&str> = found.damaged.iter().map(|damage| damage.key.as_str()).collect();
+        assert_eq!((blamed, found.checked), (vec!["damaged"], 3));
+    }
 }

@@ -42,6 +42,10 @@ impl Bars {
         Self { shown: None }
     }
 
+    pub(super) fn are_shown(&self) -> bool {
+        self.shown.is_some()
+    }
+
     pub(super) fn begin(&self, video: &Path) -> Bar {
         Bar(self.shown.as_ref().map(|(all, total)| {
             let name = one_line(&video.file_name().unwrap_or(video.as_os_str()).to_string_lossy());

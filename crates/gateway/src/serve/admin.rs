@@ -45,15 +45,17 @@ pub(super) fn routes(gate: &Arc<Gate>) -> Router<Server> {
         // The gate has a limit of its own.
         .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn_with_state(gate.clone(), gate::pass))
-        .merge(streams(gate))
+        .merge(others(gate))
 }
 
-/// What is listened to for long, and what has to be answered when all turns are taken: they have places of their own.
-fn streams(gate: &Arc<Gate>) -> Router<Server> {
-    let streams = Router::new().route("/api/events", get(events::listen)).route("/metrics", get(metrics::scrape));
-    let streams = streams.merge(artifacts::reads());
-    let streams = streams.merge(openapi::routes());
-    streams.layer(middleware::from_fn_with_state(gate.clone(), gate::pass_listener))
+/// What is listened to for long, what is read by many, and what has to be answered when all turns are taken.
+fn others(gate: &Arc<Gate>) -> Router<Server> {
+    let listened = Router::new().route("/api/events", get(events::listen));
+    let listened = listened.layer(middleware::from_fn_with_state(gate.clone(), gate::pass_listener));
+    let artifacts = artifacts::reads().layer(middleware::from_fn_with_state(gate.clone(), gate::pass_artifact));
+    let others = Router::new().route("/metrics", get(metrics::scrape)).merge(openapi::routes());
+    let others = others.layer(middleware::from_fn_with_state(gate.clone(), gate::pass_reader));
+    others.merge(listened).merge(artifacts)
 }
 
 type Answer<T> = Result<T, Problem>;

@@ -105,7 +105,7 @@ pub(super) async fn process(
         (status = 200, description = "What is there of each kind", body = serde_json::Value),
         (status = 401, description = "A token is needed"),
         (status = 404, description = "It was never made, or has gone"),
-        (status = 429, description = "Too many tokens were wrong"),
+        (status = 429, description = "Too many are read at a time, or too many tokens were wrong"),
     )
 )]
 pub(super) async fn survey(State(server): State<Server>, Path(name): Name) -> Answer<Json<Value>> {
@@ -138,7 +138,7 @@ pub(super) async fn survey(State(server): State<Server>, Path(name): Name) -> An
         (status = 200, description = "The frames, each with the address of its picture", body = serde_json::Value),
         (status = 401, description = "A token is needed"),
         (status = 404, description = "It was never made, or has gone"),
-        (status = 429, description = "Too many tokens were wrong"),
+        (status = 429, description = "Too many are read at a time, or too many tokens were wrong"),
     )
 )]
 pub(super) async fn keyframes(State(server): State<Server>, Path(name): Name) -> Answer<Response> {
@@ -172,7 +172,7 @@ pub(super) async fn keyframes(State(server): State<Server>, Path(name): Name) ->
         (status = 304, description = "It is the one that is known"),
         (status = 401, description = "A token is needed"),
         (status = 404, description = "It was never made, or has gone"),
-        (status = 429, description = "Too many tokens were wrong"),
+        (status = 429, description = "Too many are read at a time, or too many tokens were wrong"),
     )
 )]
 pub(super) async fn frame(
@@ -216,7 +216,7 @@ pub(super) async fn frame(
         (status = 200, description = "What is said, and when", body = serde_json::Value),
         (status = 401, description = "A token is needed"),
         (status = 404, description = "It was never made, or has gone"),
-        (status = 429, description = "Too many tokens were wrong"),
+        (status = 429, description = "Too many are read at a time, or too many tokens were wrong"),
     )
 )]
 pub(super) async fn transcript(State(server): State<Server>, Path(name): Name) -> Answer<Response> {
@@ -234,7 +234,7 @@ pub(super) async fn transcript(State(server): State<Server>, Path(name): Name) -
         (status = 200, description = "The same as WebVTT", body = String, content_type = "text/vtt"),
         (status = 401, description = "A token is needed"),
         (status = 404, description = "It was never made, or has gone"),
-        (status = 429, description = "Too many tokens were wrong"),
+        (status = 429, description = "Too many are read at a time, or too many tokens were wrong"),
     )
 )]
 pub(super) async fn vtt(State(server): State<Server>, Path(name): Name) -> Answer<Response> {
@@ -252,7 +252,7 @@ pub(super) async fn vtt(State(server): State<Server>, Path(name): Name) -> Answe
         (status = 200, description = "The same as SubRip", body = String, content_type = "application/x-subrip"),
         (status = 401, description = "A token is needed"),
         (status = 404, description = "It was never made, or has gone"),
-        (status = 429, description = "Too many tokens were wrong"),
+        (status = 429, description = "Too many are read at a time, or too many tokens were wrong"),
     )
 )]
 pub(super) async fn srt(State(server): State<Server>, Path(name): Name) -> Answer<Response> {
@@ -270,7 +270,7 @@ pub(super) async fn srt(State(server): State<Server>, Path(name): Name) -> Answe
         (status = 200, description = "What is seen in frames", body = serde_json::Value),
         (status = 401, description = "A token is needed"),
         (status = 404, description = "It was never made, or has gone"),
-        (status = 429, description = "Too many tokens were wrong"),
+        (status = 429, description = "Too many are read at a time, or too many tokens were wrong"),
     )
 )]
 pub(super) async fn descriptions(State(server): State<Server>, Path(name): Name) -> Answer<Response> {
@@ -290,7 +290,7 @@ pub(super) async fn descriptions(State(server): State<Server>, Path(name): Name)
         (status = 200, description = "Passages with their vectors", body = serde_json::Value),
         (status = 401, description = "A token is needed"),
         (status = 404, description = "It was never made, or has gone"),
-        (status = 429, description = "Too many tokens were wrong"),
+        (status = 429, description = "Too many are read at a time, or too many tokens were wrong"),
     )
 )]
 pub(super) async fn embeddings(State(server): State<Server>, Path(name): Name) -> Answer<Response> {

@@ -53,7 +53,7 @@ pub(super) async fn play_title(
             Wanted::Stream(title, index) => play(&server, &Place::Title(title), index, &request).await,
             Wanted::Playlist(title) => {
                 let streams = server.media.streams(&title).await?;
-                playlist(&title, &streams, &headers)
+                playlist(&server, &title, &streams, &headers)
             }
         }
     };
@@ -103,17 +103,22 @@ fn is_gone(error: &BlobError) -> bool {
     failure.is_some_and(|failure| failure.reason() == Reason::NotFound)
 }
 
-/// A playlist of `streams` as this server plays them, by the name that it was asked by.
-fn playlist(title: &Title, streams: &Streams, headers: &HeaderMap) -> Result<Response, Problem> {
+/// A playlist of `streams` as this server plays them: at its public address, or else by the name that it was asked by; with a
+/// ticket for each where a token is needed, since players send none.
+fn playlist(server: &Server, title: &Title, streams: &Streams, headers: &HeaderMap) -> Result<Response, Problem> {
     if streams.links.is_empty() {
         return Err(Problem::new(StatusCode::NOT_FOUND, "no add-on has a stream of it"));
     }
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let serve = &server.effective.config.serve;
+    let asked = || headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let here = serve.public_url.as_ref().map_or_else(|| format!("http://{}", asked()), ToString::to_string);
     let mut text = String::from("#EXTM3U\n");
     for (index, link) in streams.links.iter().enumerate() {
         let label: String = link.quality.label.chars().filter(|c| !c.is_control()).collect();
+        let path = title.path(index);
+        let ticket = if serve.is_for_others() { server.tickets.issue_listed(&path) } else { None };
         // Writing into a String does not fail.
-        _ = write!(text, "#EXTINF:-1,{title} {label}\nhttp://{host}{}\n", title.path(index));
+        _ = write!(text, "#EXTINF:-1,{title} {label}\n{here}{}\n", ticket.unwrap_or(path));
     }
     let name = format!("{title}.m3u");
     let mut response = text.into_response();

@@ -19,6 +19,8 @@ use crate::config::Secret;
 
 /// How long a ticket lets somebody begin to read; what is being read then is read on.
 const LIFETIME: Duration = Duration::from_hours(1);
+/// The same for what is on a playlist: a player asks for no other ticket, and may stop in the middle of a film.
+const LISTED: Duration = Duration::from_hours(6);
 /// The parameter that holds it, always the last one.
 const PARAMETER: &str = "ticket=";
 /// The longest address that gets one, in bytes.
@@ -74,7 +76,16 @@ impl Tickets {
 
     /// `path` with a ticket; `None` where there are no tickets.
     fn issue(&self, path: &str) -> Option<String> {
-        let ends = self.clock.now().after(LIFETIME);
+        self.issue_for(path, LIFETIME)
+    }
+
+    /// `path`, which a playlist names, with a ticket; `None` where there are no tickets.
+    pub(super) fn issue_listed(&self, path: &str) -> Option<String> {
+        self.issue_for(path, LISTED)
+    }
+
+    fn issue_for(&self, path: &str, lifetime: Duration) -> Option<String> {
+        let ends = self.clock.now().after(lifetime);
         let seal = self.seal(path, ends)?.to_hex();
         let mark = if path.contains('?') { '&' } else { '?' };
         Some(format!("{path}{mark}{PARAMETER}{}.{seal}", ends.as_millis()))

@@ -25,7 +25,7 @@ impl Longest {
     /// Milliseconds that stand for no limit.
     const NONE: u64 = u64::MAX;
 
-    pub(super) fn new(span: Option<Duration>) -> Self {
+    pub(crate) fn new(span: Option<Duration>) -> Self {
         Self(Arc::new(AtomicU64::new(Self::millis(span))))
     }
 

@@ -17,6 +17,7 @@ mod framing;
 mod full_disk;
 mod hostile;
 mod links;
+mod looking;
 mod metrics;
 mod models;
 mod origin;

@@ -208,6 +208,22 @@ fn a_reader_that_stops_reading_keeps_no_signal_from_ending_it() {
 }
 
 #[test]
+fn a_reader_of_complaints_that_stops_reading_keeps_no_signal_from_ending_it() {
+    let home = Home::new();
+    // A line that is longer than what a pipe takes.
+    fs::write(home.path("list"), format!("{}.mp4\n", "long".repeat(100_000))).unwrap();
+    let mut command = home.reelcache();
+    let mut child = command.args(["process", "--from", "list"]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut unread = child.stderr.take().unwrap();
+    std::io::Read::read_exact(&mut unread, &mut [0]).unwrap();
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(end_of(&mut child).code(), Some(143));
+    let mut rest = Vec::new();
+    std::io::Read::read_to_end(&mut unread, &mut rest).unwrap();
+    assert!(rest.len() < 200_000, "it fits into a pipe: {}", rest.len());
+}
+
+#[test]
 fn a_list_without_videos_is_told_and_no_failure() {
     let home = Home::new();
     fs::write(home.path("list"), "\n\n").unwrap();

@@ -6,15 +6,20 @@ use serde_json::{Value, json};
 
 use super::origin::Origin;
 use super::support::{Home, Server};
-use super::web::{Answer, escaped, get, post, send};
+use super::titles::addon_with;
+use super::web::{Answer, addon, escaped, get, post, send};
 
 pub(crate) const ADMIN: &str = "admin-admin-admin-admin";
 const READ: &str = "reader-reader-reader";
 
 /// A server that other machines can reach, and that plays links of this one.
 pub(crate) fn for_others(home: &Home) -> Server {
+    for_others_with(home, &[])
+}
+
+fn for_others_with(home: &Home, args: &[&str]) -> Server {
     let mut command = home.reelcache();
-    command.args(["serve", "--listen", "0.0.0.0:0", "--reach", "anywhere", "--reach-ports", "1-65535"]);
+    command.args(["serve", "--listen", "0.0.0.0:0", "--reach", "anywhere", "--reach-ports", "1-65535"]).args(args);
     command.envs([("REELCACHE_ADMIN_TOKEN", ADMIN), ("REELCACHE_READ_TOKEN", READ), ("RUST_LOG", "debug")]);
     let mut server = Server::start_command(&mut command);
     server.address.set_ip(Ipv4Addr::LOCALHOST.into());
@@ -131,4 +136,54 @@ fn only_what_is_played_gets_a_ticket() {
     let path = told.json()["path"].as_str().map(str::to_owned).unwrap();
     assert_eq!(get(&alone, &path).status, 502, "the address is out of reach, not the right to ask for it");
     assert_eq!(told.json()["detail"], Value::Null);
+}
+
+/// The addresses of a playlist, which is asked for by whoever may read.
+fn listed(server: &Server, more: &str) -> Vec<String> {
+    let head = format!("GET /play/movie/tt0111161.m3u\r\nAuthorization: Bearer {READ}{more}");
+    let answer = send(server, &head, "");
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let text = String::from_utf8(answer.body).expect("a list");
+    text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
+}
+
+#[test]
+fn what_a_playlist_names_is_played_without_a_token() {
+    let (home, film) = (Home::new(), Origin::of(vec![7; 10_000]));
+    // Headers have to be sent along, so both are played from here.
+    let stream = |path: &str| json!({ "url": film.url(path), "behaviorHints": { "proxyHeaders": { "request": { "X-Film": "1" } } } });
+    let site = addon_with(&json!([stream("/1.mp4"), stream("/2.mp4")]));
+    std::fs::write(home.path("c.toml"), addon("addon", &site)).unwrap();
+    let server = for_others_with(&home, &["--config", "c.toml"]);
+    let named = listed(&server, "\r\nX-Forwarded-Proto: https\r\nForwarded: proto=https;host=evil.example");
+    assert_eq!(named.len(), 2, "{named:?}");
+    for (index, address) in named.iter().enumerate() {
+        let path = address.strip_prefix("http://localhost").expect("by HTTP at the host that was asked");
+        assert!(path.starts_with(&format!("/play/movie/tt0111161/{index}?ticket=")), "{path}");
+        let played = get(&server, path);
+        assert_eq!((played.status, played.body.len()), (200, 10_000), "{}", played.head);
+        let (plain, ticket) = path.split_once('?').unwrap();
+        assert_eq!(get(&server, plain).status, 401);
+        let other = format!("/play/movie/tt0111161/{}?{ticket}", 1 - index);
+        assert_eq!(get(&server, &other).status, 403);
+    }
+    // A player that has a ticket for the list has those of its streams.
+    let list = issued(&server, "/play/movie/tt0111161.m3u");
+    let answer = get(&server, &list);
+    let text = String::from_utf8_lossy(&answer.body);
+    let path = text.lines().nth(2).unwrap().strip_prefix("http://localhost").unwrap();
+    assert_eq!(get(&server, path).status, 200);
+}
+
+#[test]
+fn a_playlist_names_the_public_address_where_there_is_one() {
+    let (home, site) = (Home::new(), addon_with(&json!([{ "url": "https://films.example/1.mp4" }])));
+    std::fs::write(home.path("c.toml"), addon("addon", &site)).unwrap();
+    let server = for_others_with(&home, &["--config", "c.toml", "--public-url", "https://films.example/reel/"]);
+    let named = listed(&server, "");
+    assert!(named[0].starts_with("https://films.example/reel/play/movie/tt0111161/0?ticket="), "{named:?}");
+    let (_, path) = named[0].split_once("/reel").unwrap();
+    assert_eq!(get(&server, path).status, 302, "as the server is asked by its proxy");
+    let wrong = home.reelcache().args(["serve", "--public-url", "films.example"]).output().unwrap();
+    assert_eq!(wrong.status.code(), Some(2), "{wrong:?}");
 }

@@ -1,8 +1,10 @@
 //! Torrents played over HTTP, from a peer of this machine.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use librqbit::limits::LimitsConfig;
 use librqbit::spawn_utils::BlockingSpawner;
@@ -17,7 +19,7 @@ use tokio::runtime::Runtime;
 use super::site::{Page, Site};
 use super::support::{Home, Server};
 use super::titles::addon_with;
-use super::web::{addon, escaped, get, send, serving};
+use super::web::{Answer, addon, escaped, get, send, serving};
 
 pub(crate) const MIB: usize = 1 << 20;
 
@@ -135,7 +137,7 @@ fn row_16_the_end_of_a_torrent_is_played_before_the_rest_is_there() {
     let (home, film) = (Home::new(), film(32 * MIB));
     let seeder = Seeder::start(&film, Some(2 << 20));
     let server = server(&home, &[]);
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     let at = 30 * MIB;
     let range = format!("GET {}\r\nRange: bytes={at}-{}", target(&seeder.magnet()), at + 65_535);
     let part = send(&server, &range, "");
@@ -248,4 +250,51 @@ fn compact(address: SocketAddr) -> [u8; 6] {
     let SocketAddr::V4(address) = address else { panic!("an address of IPv6") };
     let ([a, b, c, d], [high, low]) = (address.ip().octets(), address.port().to_be_bytes());
     [a, b, c, d, high, low]
+}
+
+/// Who asks `listener`, if somebody does by now.
+fn asked(listener: &TcpListener) -> Option<TcpStream> {
+    let (mut stream, _) = listener.accept().ok()?;
+    stream.set_nonblocking(false).expect("a stream");
+    let mut lines = BufReader::new(stream.try_clone().expect("a stream")).lines().map_while(Result::ok);
+    lines.find(String::is_empty).expect("the end of a head");
+    stream.write_all(b"HTTP/1.1 200 x\r\nContent-Length: 7\r\nConnection: close\r\n\r\n").expect("sent");
+    Some(stream)
+}
+
+#[test]
+fn trust_24_no_more_torrent_files_are_read_at_a_time_than_there_are_places() {
+    const ASK: usize = 16;
+    const PLACES: usize = 8;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let origin = listener.local_addr().unwrap();
+    let home = Home::new();
+    let server = server(&home, &[]);
+    let ask = |n: usize| {
+        let mut stream = TcpStream::connect(server.address).unwrap();
+        let target = target(&format!("http://{origin}/{n}.torrent"));
+        write!(stream, "GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        stream
+    };
+    let asking: Vec<TcpStream> = (0..ASK).map(ask).collect();
+    let (mut reading, mut most, mut ended) = (Vec::<TcpStream>::new(), 0, 0);
+    let end = Instant::now() + Duration::from_secs(30);
+    while ended < ASK {
+        assert!(Instant::now() < end, "{ended} have ended, and {} are read", reading.len());
+        reading.extend(std::iter::from_fn(|| asked(&listener)));
+        most = most.max(reading.len());
+        // None ends before as many are read as may be: others would be read beside them if they could.
+        if reading.len() >= PLACES.min(ASK - ended) {
+            let mut first = reading.remove(0);
+            first.write_all(b"no file").unwrap();
+            ended += 1;
+        }
+        std::thread::yield_now();
+    }
+    assert_eq!(most, PLACES);
+    for mut stream in asking {
+        let answer = Answer::read(&mut stream);
+        assert!(answer.status == 502, "{answer:?}");
+    }
 }

@@ -80,6 +80,44 @@ fn a_signal_keeps_what_was_made() {
 }
 
 #[test]
+fn a_signal_waits_for_what_is_being_stored() {
+    let home = Home::new();
+    let film = home.clip("film.mp4", 2);
+    let tiers = ["--tiers", "memory,sqlite"];
+    let script = |name: &str, body: &str| {
+        std::fs::write(home.path(name), format!("#!/bin/sh\n{body}\n")).unwrap();
+        std::fs::set_permissions(home.path(name), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        home.path(name)
+    };
+    assert!(Command::new("mkfifo").arg(home.path("go")).status().unwrap().success());
+    let mut command = home.reelcache();
+    command.args(tiers).args(["warm", "film.mp4"]);
+    command.env("REELCACHE_FFPROBE", script("probes", "echo probing > probing; read go < go; exec ffprobe \"$@\""));
+    let hangs = "[ \"$1\" = -version ] && exec ffmpeg -version\necho $$ > pid; exec sleep 600";
+    command.env("REELCACHE_FFMPEG", script("hangs", hangs));
+    let mut child = command.spawn().unwrap();
+    home.wait_for("probing");
+    // From here on nothing is stored, and reading goes on.
+    let other = rusqlite::Connection::open(home.path("cache/sqlite/cache.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    std::fs::write(home.path("go"), "go\n").unwrap();
+    let program = home.wait_for("pid");
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    let has_ended = || {
+        let stat = std::fs::read_to_string(format!("/proc/{program}/stat")).unwrap_or_default();
+        stat.is_empty() || stat.contains(") Z ")
+    };
+    while !has_ended() {
+        assert!(child.try_wait().unwrap().is_none(), "it leaves its program behind");
+        std::thread::yield_now();
+    }
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(end_of(&mut child).code(), Some(143));
+    let after = home.reelcache().args(tiers).arg("process").arg(film).output().unwrap();
+    assert_eq!(origin(&after, "probe", 0), "sqlite", "{}", stderr(&after));
+}
+
+#[test]
 fn one_bad_video_leaves_the_others_alone() {
     let home = Home::new();
     home.clip("clip.mp4", 1);

@@ -61,7 +61,6 @@ impl ArtifactCache {
         let video = Video::open(&self.0, source).await?;
         let resolved = Resolved::resolve(&self.0, &video, stage.clone()).await?;
         let segments: Vec<_> = resolved.axis.segments().collect();
-        self.0.note(&video, resolved.identity.chain()).await;
         let job = Job { shared: self.0.clone(), video, resolved, segments: segments.clone(), most: None, piece: None };
         let mut sink = Sink::new(job, None, None);
         write(&segments, &mut Output::new(&mut sink)).await?;

@@ -13,7 +13,7 @@ use crate::output::{Piece, Spill, Tally};
 use crate::part::{self, Table};
 use crate::resolved::Resolved;
 use crate::shared::Shared;
-use crate::{Coverage, Segment, Selection};
+use crate::{AnyStage, Coverage, Segment, Selection, Span};
 
 /// A part that is there.
 #[derive(Debug, Clone)]
@@ -35,6 +35,8 @@ pub(crate) struct Snapshot {
     /// One for each of `wanted`.
     pub(crate) held: Vec<Option<Held>>,
     pub(crate) segments: u32,
+    /// Who knows what several parts have together; `None` where there are none.
+    stage: Option<Arc<dyn AnyStage>>,
     /// Segments that the caller had computed.
     pub(crate) computed: Vec<u32>,
     pub(crate) tally: Tally,
@@ -61,7 +63,8 @@ pub(super) async fn look_beside(
 ) -> Result<Snapshot> {
     let wanted: Vec<Segment> =
         resolved.axis.indices(selection.span).map(|index| resolved.axis.segment(index)).collect();
-    let mut snapshot = Snapshot { segments: resolved.axis.count(), ..Snapshot::default() };
+    let stage = Some(resolved.stage.clone());
+    let mut snapshot = Snapshot { segments: resolved.axis.count(), stage, ..Snapshot::default() };
     for some in wanted.chunks(PARTS) {
         let keys = some.iter().map(|segment| resolved.part_key(segment.index)).collect::<Result<Vec<_>>>()?;
         let lookups = shared.tiers.lookup_many(&keys).await;
@@ -109,23 +112,17 @@ async fn confirm_bundles(shared: &Shared, resolved: &Resolved, snapshot: &mut Sn
 impl Snapshot {
     /// That of a source of which nothing is known, and so nothing there.
     pub(crate) fn nothing() -> Self {
-        let unknown = Segment { index: 0, span: crate::Span::ALL };
+        let unknown = Segment { index: 0, span: Span::ALL };
         Self { wanted: vec![unknown], held: vec![None], segments: 1, ..Self::default() }
     }
 
     /// The segments to be computed for `selection`, in order; none when everything is there.
     pub(crate) fn lacking(&self, selection: &Selection) -> Vec<Segment> {
-        let (mut things, mut lacking) = (0_u64, Vec::new());
-        for (segment, held) in self.wanted.iter().zip(&self.held) {
-            if selection.most.is_some_and(|most| lacking.is_empty() && things >= most) {
-                break;
-            }
-            match held.as_ref().filter(|held| held.is_whole()) {
-                Some(held) => things = things.saturating_add(held.things(selection)),
-                None => lacking.push(*segment),
-            }
-        }
-        lacking
+        let is_lacking = |held: &Option<Held>| !held.as_ref().is_some_and(Held::is_whole);
+        let lacking = self.wanted.iter().zip(&self.held).filter(|(_, held)| is_lacking(held));
+        let lacking: Vec<Segment> = lacking.map(|(segment, _)| *segment).collect();
+        let is_enough = !lacking.is_empty() && self.still_wanted(selection) == Some(0);
+        if is_enough { Vec::new() } else { lacking }
     }
 
     /// The bundles that are gone of segments of which no more than half are, where it is known when they are: more of them
@@ -146,9 +143,23 @@ impl Snapshot {
 
     /// How many things are still wanted from the first gap on.
     pub(crate) fn still_wanted(&self, selection: &Selection) -> Option<u64> {
+        let most = selection.most?;
         let whole = self.held.iter().map_while(|held| held.as_ref().filter(|held| held.is_whole()));
-        let things: u64 = whole.map(|held| held.things(selection)).sum();
-        selection.most.map(|most| most.saturating_sub(things))
+        let whole: Vec<&Held> = whole.collect();
+        let apart = || whole.iter().map(|held| held.things(selection)).fold(0, u64::saturating_add);
+        Some(most.saturating_sub(self.together(&whole, selection.span).unwrap_or_else(apart)))
+    }
+
+    /// How many things there are in all parts.
+    pub(crate) fn things(&self) -> u64 {
+        let all: Vec<&Held> = self.held.iter().flatten().collect();
+        let apart = || all.iter().map(|held| held.table.count).fold(0, u64::saturating_add);
+        self.together(&all, Span::ALL).unwrap_or_else(apart)
+    }
+
+    fn together(&self, parts: &[&Held], span: Span) -> Option<u64> {
+        let parts: Vec<_> = parts.iter().map(|held| (held.segment, &held.bytes[..])).collect();
+        self.stage.as_ref()?.things(&parts, span)
     }
 
     fn has_enough(&self, selection: &Selection) -> bool {

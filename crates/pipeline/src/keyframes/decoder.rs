@@ -28,6 +28,8 @@ pub(super) struct Decoder<'a> {
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
     pictures: Pictures,
+    /// The one whose time is not told yet.
+    untimed: Option<Bytes>,
     times: Times,
     heard: BytesMut,
 }
@@ -63,7 +65,8 @@ impl<'a> Decoder<'a> {
         let deadline = Instant::now() + tool.limit;
         let (pictures, times, heard) = (Pictures::default(), Times::default(), BytesMut::new());
         let (source, has_ended) = (pass.source, false);
-        Ok(Self { source, tool, group, has_ended, deadline, stdout, stderr, pictures, times, heard })
+        let untimed = None;
+        Ok(Self { source, tool, group, has_ended, deadline, stdout, stderr, pictures, untimed, times, heard })
     }
 
     /// The next frame's time in microseconds and its picture; `None` at the end. Cancelling it loses nothing.
@@ -81,10 +84,8 @@ impl<'a> Decoder<'a> {
 
     async fn read(&mut self) -> Result<Option<(i64, Bytes)>> {
         loop {
-            if !self.times.read.is_empty()
-                && let Some(picture) = self.pictures.next().map_err(garbage)?
-            {
-                return Ok(self.times.read.pop_front().map(|time| (time, picture)));
+            if let Some(frame) = self.timed().map_err(garbage)? {
+                return Ok(Some(frame));
             }
             if self.has_ended && self.stdout.is_none() && self.stderr.is_none() {
                 return self.end().await;
@@ -112,6 +113,17 @@ impl<'a> Decoder<'a> {
         }
     }
 
+    /// The next picture, if all of it and its time are there. ffmpeg tells the time before it makes the picture.
+    fn timed(&mut self) -> std::result::Result<Option<(i64, Bytes)>, Garbage> {
+        if self.untimed.is_none() {
+            self.untimed = self.pictures.next()?;
+        } else if self.pictures.is_full() {
+            return Err(Garbage);
+        }
+        let Some(picture) = self.untimed.take_if(|_| !self.times.read.is_empty()) else { return Ok(None) };
+        Ok(self.times.read.pop_front().map(|time| (time, picture)))
+    }
+
     async fn end(&mut self) -> Result<Option<(i64, Bytes)>> {
         let status = self.group.end().await.map_err(|error| self.tool.broken(&error))?;
         self.times.end().map_err(garbage)?;
@@ -120,7 +132,7 @@ impl<'a> Decoder<'a> {
             let why = if complaint.is_empty() { status.to_string() } else { complaint };
             return Err(unfit_for(self.source, &format!("could not be decoded by ffmpeg: {why}")));
         }
-        if self.pictures.is_cut_short() || !self.times.read.is_empty() {
+        if self.untimed.is_some() || self.pictures.is_cut_short() || !self.times.read.is_empty() {
             return Err(garbage(Garbage));
         }
         Ok(None)

@@ -133,8 +133,9 @@ impl Frames {
         if self.recomputed == MAX_RECOMPUTED {
             return Err(Error::new(ErrorKind::Unavailable, "the frames keep disappearing while they are read"));
         }
-        self.recomputed += 1;
         let again = self.cache.compute(&self.source, &self.stage, &self.selection).await?;
+        // Only now: who has left meanwhile has not found them gone once more.
+        self.recomputed += 1;
         let before = std::mem::replace(&mut self.artifact, again);
         if contents(&before) != contents(&self.artifact) {
             self.next = 0;

@@ -43,6 +43,11 @@ impl Pictures {
         Ok(Some(self.bytes.split_to(len).freeze()))
     }
 
+    /// Whether as much is held as one picture may be long.
+    pub(super) fn is_full(&self) -> bool {
+        self.bytes.len() > HEADER + PICTURE
+    }
+
     /// Whether something is left that was no picture; a last delimiter may be.
     pub(super) fn is_cut_short(&self) -> bool {
         let rest = self.bytes.trim_ascii();
@@ -66,6 +71,8 @@ pub(super) struct Times {
 
 /// Longer lines are cut.
 const LINE: usize = 4 << 10;
+/// The most times that are told ahead of their pictures: many more than ffmpeg works on at once.
+const AHEAD: usize = 1 << 16;
 
 impl Times {
     pub(super) fn hear(&mut self, bytes: &[u8]) -> Result<(), Garbage> {
@@ -90,6 +97,9 @@ impl Times {
 
     fn line(&mut self, line: &[u8]) -> Result<(), Garbage> {
         if line.starts_with(b"frame:") {
+            if self.read.len() == AHEAD {
+                return Err(Garbage);
+            }
             let time = std::str::from_utf8(line).ok().and_then(|line| line.split_once(" pts:"));
             let time = time.and_then(|(_, rest)| rest.split_whitespace().next()?.parse().ok());
             self.read.push_back(time.ok_or(Garbage)?);

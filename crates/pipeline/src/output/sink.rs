@@ -48,6 +48,14 @@ pub(crate) fn overlap((first, last): (u32, u32), segments: &[Segment]) -> bool {
     ends(segments).is_some_and(|(from, to)| from <= last && first <= to)
 }
 
+/// What a value tells of itself.
+#[derive(Debug)]
+pub(super) struct Facts {
+    pub(super) count: u64,
+    pub(super) times: Vec<i64>,
+    pub(super) bodies: Vec<BodyRef>,
+}
+
 #[derive(Debug)]
 pub(crate) struct Sink {
     job: Job,
@@ -123,16 +131,12 @@ impl Sink {
         Ok(BodyRef { segment, number })
     }
 
-    pub(super) async fn part(
-        &mut self,
-        segment: Segment,
-        count: u64,
-        times: &[i64],
-        value: &impl Serialize,
-    ) -> Result<Next> {
+    pub(super) async fn part(&mut self, segment: Segment, facts: Facts, value: &impl Serialize) -> Result<Next> {
         if self.pending.front() != Some(&segment) {
             return Err(self.out_of_turn(Some(segment)));
         }
+        let Facts { count, times, bodies } = facts;
+        self.check(&bodies)?;
         if let Some(piece) = self.job.piece.clone() {
             return self.mend(&piece).await;
         }
@@ -140,13 +144,14 @@ impl Sink {
         let cost_us = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
         let (bundles, axis) = (std::mem::take(&mut self.bundles), self.job.resolved.axis);
         let mut table = Table { count, cost_us, bundles, axis };
-        table.set_times(times);
+        table.set_times(&times);
         let encoded = part::encode(&table, value)?;
         self.job.video.confirm(&self.job.shared, "processed").await?;
         let key = self.job.resolved.part_key(segment.index)?;
         if let Some(spill) = &mut self.spill {
             spill.part(segment.index, encoded);
         } else {
+            self.note().await;
             self.tally.hand(segment.index, &encoded);
             self.put(&key, self.entry(encoded, "application/msgpack", None)).await;
         }
@@ -162,6 +167,17 @@ impl Sink {
         self.job.resolved.meter.done();
         self.tell(segment);
         Ok(if self.pending.is_empty() || self.is_enough() { Next::Enough } else { Next::Go })
+    }
+
+    /// Fails when some of `bodies` were not given for the part under way: they would never be found.
+    fn check(&self, bodies: &[BodyRef]) -> Result<()> {
+        let segment = self.pending.front().ok_or_else(|| self.out_of_turn(None))?.index;
+        if bodies.iter().all(|body| body.segment == segment && body.number < self.numbered) {
+            return Ok(());
+        }
+        let kind = self.job.resolved.kind.name;
+        let message = format!("the stage of {kind} refers to a body that it has not given for segment {segment}");
+        Err(Error::new(ErrorKind::Internal, message))
     }
 
     /// Puts a bundle back, if it came out as it was.
@@ -200,6 +216,13 @@ impl Sink {
         }
         self.bundles.push(bundle);
         Ok(())
+    }
+
+    /// Notes with the first part that something is stored. Of a stage that fails before, nothing is.
+    async fn note(&self) {
+        if self.tally.parts == 0 {
+            self.job.shared.note(&self.job.video, self.job.resolved.identity.chain()).await;
+        }
     }
 
     /// That the tiers do not keep something is no failure of the stage.

@@ -142,11 +142,11 @@ impl StageReport {
         self.refusal.clone_from(&snapshot.tally.refusal);
         let spilled = snapshot.spill.as_ref().map_or(0, |spill| spill.parts().len() as u64);
         self.not_kept = spilled.max(snapshot.tally.refused);
+        self.things = snapshot.things();
         for held in snapshot.held.iter().flatten() {
             let computed = snapshot.computed.contains(&held.segment.index);
             let origin = if computed { LOADED.into() } else { held.origin.clone() };
             *self.origins.entry(origin).or_default() += 1;
-            self.things += held.table.count;
             self.bodies += held.table.bodies();
             self.bytes += held.table.bytes();
             if computed {

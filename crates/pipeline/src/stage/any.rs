@@ -7,7 +7,7 @@ use cache_core::Result;
 
 use super::{Recipe, Stage};
 use crate::output::Sink;
-use crate::{Kind, Output, Work};
+use crate::{Kind, Output, Segment, Span, Work};
 
 /// A stage of whatever kind. Every [`Stage`] is one: an `Arc<S>` becomes an `Arc<dyn AnyStage>` by itself.
 #[async_trait]
@@ -22,6 +22,10 @@ pub trait AnyStage: Debug + Send + Sync + sealed::Sealed {
     /// Whether `part` is one of its kind.
     #[doc(hidden)]
     fn reads(&self, part: &[u8]) -> bool;
+
+    /// How many things in `span` these parts have together, given in order; `None` where each tells that by itself.
+    #[doc(hidden)]
+    fn things(&self, parts: &[(Segment, &[u8])], span: Span) -> Option<u64>;
 
     #[doc(hidden)]
     async fn compute_into(&self, work: &Work, sink: &mut Sink) -> Result<()>;
@@ -64,6 +68,11 @@ impl<S: Stage> AnyStage for S {
 
     fn reads(&self, part: &[u8]) -> bool {
         crate::part::value::<S::Kind>(part).is_some()
+    }
+
+    fn things(&self, parts: &[(Segment, &[u8])], span: Span) -> Option<u64> {
+        let read = |(segment, part): &(Segment, &[u8])| Some((*segment, crate::part::value(part)?));
+        S::Kind::OVERLAPS.then(|| S::Kind::join(parts.iter().filter_map(read).collect()).within(span).count())
     }
 
     async fn compute_into(&self, work: &Work, sink: &mut Sink) -> Result<()> {

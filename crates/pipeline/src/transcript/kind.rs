@@ -7,6 +7,7 @@ use crate::{Kind, Segment, Span};
 impl Kind for Transcript {
     const NAME: &'static str = "transcript";
     const SCHEMA: u32 = Self::SCHEMA;
+    const OVERLAPS: bool = true;
 
     fn join(parts: Vec<(Segment, Self)>) -> Self {
         let piece = |(segment, transcript): (Segment, Self)| Piece { own: milliseconds(segment.span), transcript };

@@ -24,16 +24,18 @@ const MOST_PAIRS: usize = 1 << 20;
 /// Where two stretches meet, what both have heard is what lies from where the later one begins to listen to where the
 /// earlier one ends to. There
 ///
-/// 1. the words that both have recognised, at nearly the same times, are paired in order: as many as possible, and of
-///    equally many the pairs with the smallest differences in time. The cut is in the middle of the longest run of pairs
-///    without another word between them, of equally long ones the run nearest to where the stretches meet: up to it
-///    the earlier transcript is taken, from there on the later one;
+/// 1. the words that both have recognised, at nearly the same times, are paired in order, so that all pairs together are
+///    as near as they may be: of a word that is said again and again, each time is paired with itself and not with the
+///    next. The cut is in the middle of the longest run of pairs without another word between them, of equally long
+///    ones the run nearest to where the stretches meet: up to it the earlier transcript is taken, from there on the
+///    later one;
 /// 2. without a common word, the cut is in a silence of both, off the edges: in one that leaves out the fewest words, of
 ///    several in the longest, as near as it may be to where the stretches meet; without a silence, it is where they meet.
 ///    Words whose middles lie before the cut are taken from the earlier transcript, the others from the later one.
 ///
-/// Pieces that meet without overlap are taken as they are. At a gap the words whose middles lie in the piece's own stretch
-/// are taken. A segment that is cut keeps its other words.
+/// Pieces that meet without overlap are taken as they are. At a gap the words that begin in the piece's own stretch are
+/// taken, as of a part of a transcript: so those who ask for one stretch after the other get each word once. A segment
+/// that is cut keeps its other words.
 pub(super) fn stitch(pieces: Vec<Piece>) -> Transcript {
     let heard: Vec<Vec<Heard>> = (0..pieces.len()).map(|at| listen(&pieces, at)).collect();
     let mut takes: Vec<(usize, usize)> = heard.iter().map(|words| (0, words.len())).collect();
@@ -45,12 +47,12 @@ pub(super) fn stitch(pieces: Vec<Piece>) -> Transcript {
             set(&mut takes, at, |take| take.1 = end.max(take.0));
             set(&mut takes, at + 1, |take| take.0 = start);
         } else if piece.transcript.end_ms > piece.own.1 {
-            let end = words.partition_point(|word| word.middle_ms < piece.own.1);
+            let end = words.iter().rposition(|word| word.start_ms < piece.own.1).map_or(0, |at| at + 1);
             set(&mut takes, at, |take| take.1 = end.max(take.0));
         }
         let is_first = at == 0 || pieces.get(at - 1).is_some_and(|before| before.own.1 != piece.own.0);
         if is_first && piece.transcript.start_ms < piece.own.0 {
-            let start = words.partition_point(|word| word.middle_ms < piece.own.0);
+            let start = words.iter().position(|word| word.start_ms >= piece.own.0).unwrap_or(words.len());
             set(&mut takes, at, |take| *take = (start, take.1.max(start)));
         }
     }
@@ -127,19 +129,18 @@ fn cut(earlier: &[Heard], later: &[Heard], meet_ms: i64, window: (i64, i64)) -> 
     (from + tail.partition_point(before), head.partition_point(before))
 }
 
-/// The words that both have heard: the longest common subsequence, and of several the one whose times differ least.
+/// The words that both have heard: the common subsequence whose words are nearest to each other, all together.
 fn pairs(tail: &[Heard], head: &[Heard]) -> Vec<(usize, usize)> {
     let width = head.len() + 1;
     if tail.len().saturating_mul(head.len()) > MOST_PAIRS {
         return Vec::new();
     }
-    // From each pair of words on: how many can be paired, and what their times differ by, negated.
-    let mut best = vec![(0_u32, 0_i64); (tail.len() + 1) * width];
-    let of = |best: &[(u32, i64)], a: usize, b: usize| best.get(a * width + b).copied().unwrap_or_default();
-    let paired = |best: &[(u32, i64)], a: usize, b: usize| {
-        let apart = distance(tail.get(a)?, head.get(b)?)?;
-        let (count, difference) = of(best, a + 1, b + 1);
-        Some((count + 1, difference - apart))
+    // From each pair of words on: how near all are together that can be paired.
+    let mut best = vec![0_u32; (tail.len() + 1) * width];
+    let of = |best: &[u32], a: usize, b: usize| best.get(a * width + b).copied().unwrap_or_default();
+    let paired = |best: &[u32], a: usize, b: usize| {
+        let near = nearness(tail.get(a)?, head.get(b)?)?;
+        Some(of(best, a + 1, b + 1).saturating_add(near))
     };
     for a in (0..tail.len()).rev() {
         for b in (0..head.len()).rev() {
@@ -163,11 +164,12 @@ fn pairs(tail: &[Heard], head: &[Heard]) -> Vec<(usize, usize)> {
     found
 }
 
-/// How far apart two recognitions of one word are; `None` when they are of two.
-fn distance(a: &Heard, b: &Heard) -> Option<i64> {
+/// How near two recognitions of one word are, in parts of a thousand and one more; `None` when they are of two words.
+fn nearness(a: &Heard, b: &Heard) -> Option<u32> {
     let most = if a.is_guessed || b.is_guessed { GUESSED_APART_MS } else { APART_MS };
-    let apart = i64::try_from(a.middle_ms.abs_diff(b.middle_ms)).unwrap_or(i64::MAX);
-    (apart <= most && !a.normal.is_empty() && a.normal == b.normal).then_some(apart)
+    let left = most.checked_sub_unsigned(a.middle_ms.abs_diff(b.middle_ms)).filter(|left| *left >= 0)?;
+    let is_same = !a.normal.is_empty() && a.normal == b.normal;
+    is_same.then(|| 1 + u32::try_from(1_000 * left / most).unwrap_or_default())
 }
 
 /// The middle of the longest run of `pairs` without another word between them.

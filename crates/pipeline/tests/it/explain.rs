@@ -1,6 +1,6 @@
 //! What an artifact is filed under, and why it is not found.
 
-use pipeline::{Fingerprinting, KeyframeParams, Remote, Selection, Source, Verdict};
+use pipeline::{Fingerprinting, KeyframeParams, Pass, Remote, Selection, Source, Verdict};
 
 use super::fake::{Alpha, Beta, Fake, Log};
 use super::support::{Home, stage};
@@ -66,6 +66,27 @@ async fn a_source_that_has_changed_is_told_from_one_that_was_never_seen() {
     std::fs::rename(home.clip("other.mp4", 7), &path).unwrap();
     let told = cache.explain(&clip, fine, &all).await.unwrap();
     assert!(matches!(told.verdict, Verdict::SourceChanged { .. }), "{told}");
+}
+
+#[tokio::test]
+async fn what_has_failed_was_never_stored() {
+    let home = Home::new();
+    let (cache, clip, log, all) =
+        (home.cache(), Source::from(home.clip("clip.mp4", 2)), Log::default(), Selection::all());
+    let alpha = |model: &str| Fake::<Alpha>::new(&log).recipe(|recipe| recipe.model("m", model).pass(Pass::Run));
+    let fails = alpha("one").fails(0).done();
+    assert!(cache.compute(&clip, &fails, &all).await.is_err());
+    for wanted in [fails, alpha("two").done()] {
+        let told = cache.explain(&clip, wanted, &all).await.unwrap();
+        assert!(matches!(told.verdict, Verdict::NeverStored), "{told}");
+    }
+    let half = alpha("half").fails(1).done();
+    assert!(cache.compute(&clip, &half, &all).await.is_err());
+    let told = cache.explain(&clip, half.clone(), &all).await.unwrap();
+    assert!(matches!(told.verdict, Verdict::Partial), "{told}");
+    cache.invalidate_stage(&clip, half.clone()).await.unwrap();
+    let told = cache.explain(&clip, half, &all).await.unwrap();
+    assert!(matches!(told.verdict, Verdict::Gone), "{told}");
 }
 
 #[tokio::test]

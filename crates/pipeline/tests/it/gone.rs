@@ -7,7 +7,7 @@ use cache_mem::MemBackend;
 use futures_util::StreamExt;
 use pipeline::{KeyframeParams, Selection};
 
-use super::support::{Home, origins, process, process_with, stage};
+use super::support::{Home, origins, process, process_with, stage, until};
 
 /// The keys of bundles of frames that the tiers hold.
 async fn bundle_keys(backend: &Arc<dyn Backend>) -> Vec<Key> {
@@ -109,6 +109,34 @@ async fn frames_lost_in_the_middle_are_delivered_once_each() {
         }
     }
     assert!(indices.into_iter().eq(0..300));
+}
+
+#[tokio::test]
+async fn frames_whose_reader_loses_patience_are_still_there_for_the_next_call() {
+    let mut home = Home::new();
+    let clip = home.clip("clip.mp4", 3);
+    home.process(&clip).await;
+    let (hangs, asked) = (home.path("hangs"), home.path("asked"));
+    let body =
+        format!("echo x >> '{}'; [ -e '{}' ] && exec sleep 1000\nexec ffmpeg \"$@\"", asked.display(), hangs.display());
+    home.ffmpeg.ffmpeg = home.script("hanging", &body);
+    let (cache, stage) = (home.cache(), stage(KeyframeParams::default(), &home.ffmpeg));
+    let mut frames = cache.frames(&clip.into(), &stage, &Selection::all()).await.unwrap();
+    for key in bundle_keys(&home.backend).await {
+        home.backend.remove(&key).await.unwrap();
+    }
+    std::fs::write(&hangs, "").unwrap();
+    for impatient in 1..=4 {
+        let begun = || std::fs::read_to_string(&asked).unwrap_or_default().lines().count() == impatient;
+        tokio::select! {
+            read = frames.next() => panic!("{impatient}: {read:?}"),
+            () = until("ffmpeg is asked", begun) => {}
+        }
+        // Who comes back at once shares what still runs.
+        until("nothing is computed", || cache.jobs().is_empty()).await;
+    }
+    std::fs::remove_file(&hangs).unwrap();
+    assert_eq!(frames.next().await.unwrap().map(|batch| batch.len()), Some(3));
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cache_core::{ErrorKind, Result};
 use pipeline::{
-    Embeddings, Keyframe, Keyframes, Next, Output, Passage, Precision, Recipe, Selection, Source, Stage, Work,
+    Embeddings, Keyframe, Keyframes, Next, Output, Pass, Passage, Precision, Recipe, Selection, Source, Stage, Work,
 };
 
 use super::support::Home;
@@ -90,4 +90,38 @@ async fn embeddings_of_a_stage_of_ones_own_are_kept_with_their_vectors() {
         let error = home.cache().compute(&clip, &Arc::new(Embeds(vectors)), &Selection::all()).await.unwrap_err();
         assert!(error.kind() == ErrorKind::Invalid && error.message().contains("for 3 passages"), "{error}");
     }
+}
+
+/// Names the picture of the first second in the table of every other one.
+#[derive(Debug)]
+struct Borrows;
+
+#[async_trait]
+impl Stage for Borrows {
+    type Kind = Keyframes;
+
+    fn recipe(&self) -> Recipe {
+        Recipe::new("borrows", 1).segment(Duration::from_secs(1)).pass(Pass::Run)
+    }
+
+    async fn compute(&self, work: &Work, out: &mut Output<'_, Keyframes>) -> Result<()> {
+        let picture = out.body(Bytes::from("first")).await?;
+        for segment in work.segments() {
+            let frame = Keyframe::new(segment.span.start_us, (64, 36), picture);
+            if out.part(*segment, &Keyframes::new(vec![frame])).await? == Next::Enough {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_stage_that_refers_to_what_it_has_not_given_fails_and_nothing_of_it_is_kept() {
+    let home = Home::new();
+    let (clip, stage, all) = (Source::from(home.clip("clip.mp4", 2)), Arc::new(Borrows), Selection::all());
+    let error = home.cache().compute(&clip, &stage, &all).await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Internal && error.message().contains("not given for segment 1"), "{error}");
+    let there = home.cache().coverage(&clip, &stage, &all).await.unwrap();
+    assert_eq!(there.present.iter().map(|segment| segment.index).collect::<Vec<_>>(), [0]);
 }

@@ -121,6 +121,24 @@ async fn a_program_that_writes_garbage_is_an_error() {
     assert_recovers(home).await;
 }
 
+/// A program that prints much and then neither ends nor prints more is found out by what it has printed.
+async fn assert_found_out(name: &str, body: &str) {
+    let mut home = home();
+    home.ffmpeg.ffmpeg = home.script(name, &format!("{body}\nexec sleep 1000"));
+    let failed = tokio::time::timeout(Duration::from_mins(1), failure(&home)).await;
+    let error = failed.expect("what it prints is looked at, not held");
+    assert!(error.to_string().contains("something else than pictures"), "{name}: {error}");
+    assert_recovers(home).await;
+}
+
+#[tokio::test]
+async fn a_program_that_writes_garbage_without_end_is_stopped_before_it_fills_the_memory() {
+    assert_found_out("zeros", "head -c 100000000 /dev/zero").await;
+    let picture = "printf -- '--ffmpeg\\r\\nContent-length: 1000000\\r\\n\\r\\n'; head -c 1000000 /dev/zero";
+    assert_found_out("pictures", &format!("for i in $(seq 100); do {picture}; done")).await;
+    assert_found_out("times", "yes 'frame:0 pts:0 pts_time:0' | head -n 1000000 >&2").await;
+}
+
 #[tokio::test]
 async fn what_a_stopped_program_has_started_is_stopped_too() {
     let mut home = home();

@@ -166,6 +166,50 @@ async fn a_transcript_made_elsewhere_is_taken() {
     assert_eq!(found.segments, known.segments);
 }
 
+/// Hears a sentence in each second of the film, whichever part of it is listened to: a tenth of a second later where
+/// that is a long part, as two recognitions tell times a little apart.
+fn every_second(kit: &Kit) -> Arc<Transcriber> {
+    let body = r#"n=$(( ($(stat -c %s "$1") - 44) / 32000 )); i=0; late=$((n > 5 ? 100 : 0)); printf '{"segments": ['
+        while [ $i -lt $n ]; do
+            [ $i -gt 0 ] && printf ,
+            at=$((i * 1000 + late)); said='"text": "said"'
+            printf '{"start_ms": %d, "end_ms": %d, %s}' $((at > 450 ? at - 450 : 0)) $((at + 350)) "$said"; i=$((i+1))
+        done; echo ']}'"#;
+    let stage = Transcriber::new(kit.command(body, &["{audio}"])).unwrap();
+    Arc::new(stage.segments(seconds(4), seconds(1)).unwrap())
+}
+
+#[tokio::test]
+async fn so_many_sentences_as_are_asked_for_are_given_though_segments_overlap() {
+    let kit = Kit::new();
+    let film = kit.tone("film.mp4", 40);
+    let stage = every_second(&kit);
+    for most in [1, 4, 5, 17, 39] {
+        let few = kit.cache.compute(&film, &stage, &Selection::all().most(most)).await.unwrap();
+        assert_eq!(few.value().segments.len() as u64, most);
+        let found = kit.cache.get(&film, &stage, &Selection::all().most(most)).await.unwrap().unwrap();
+        assert_eq!(found.value().segments.len() as u64, most);
+    }
+    let run = kit.cache.run(&film, &pipeline::Plan::new().stage(stage)).await.unwrap();
+    let told = run.artifacts.get::<Transcript>().unwrap().unwrap().value().segments.len() as u64;
+    assert_eq!(run.stages[0].things, told, "what is told of it is what is there");
+}
+
+#[tokio::test]
+async fn stretches_next_to_each_other_have_every_word_once() {
+    let kit = Kit::new();
+    let film = kit.tone("film.mp4", 40);
+    let stage = every_second(&kit);
+    let whole = transcribe(&kit.cache, &film, &stage).await.unwrap();
+    let mut parts = Vec::new();
+    for at in (0..40).step_by(4) {
+        let span = Span::new(at * SECOND_US, (at + 4) * SECOND_US);
+        let part = kit.cache.get(&film, &stage, &Selection::all().span(span)).await.unwrap().unwrap();
+        parts.extend(part.value().segments.iter().map(|said| said.start_ms));
+    }
+    assert_eq!(parts, whole.segments.iter().map(|said| said.start_ms).collect::<Vec<_>>());
+}
+
 #[tokio::test]
 async fn a_program_that_prints_too_much_is_ended() {
     let kit = Kit::new();

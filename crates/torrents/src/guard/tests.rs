@@ -129,7 +129,7 @@ async fn trust_18_a_description_and_the_answer_of_a_tracker_have_an_end() {
     let guard = Guard::start(&options()).await.unwrap();
     assert_eq!(arrives(&guard, hello([7; 20])).await, LIMITED);
     assert_eq!(arrives(&guard, b"GET /announce HTTP/1.1\r\n\r\n".to_vec()).await, Limits::TRACKER_ANSWER);
-    guard.know(InfoHash([7; 20]));
+    guard.know(InfoHash([7; 20])).stays();
     assert!(arrives(&guard, hello([7; 20])).await > 4 * LIMITED, "what is at work has none");
     guard.forget(InfoHash([7; 20]));
     assert_eq!(arrives(&guard, hello([7; 20])).await, LIMITED);

@@ -1,7 +1,10 @@
 //! Whom strangers can make torrents connect to.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use cache_blob::{Source, Version};
 use tokio::time::timeout;
 use torrents::{TorrentLink, Wanted, Why};
 
@@ -84,4 +87,25 @@ async fn trust_16_a_private_peer_that_a_tracker_names_is_not_contacted() {
         asked = asking => panic!("nobody answers: {asked:?}"),
         () = contacted => {}
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn trackers_are_looked_at_when_a_torrent_begins_and_not_while_its_description_is_kept() {
+    let home = Home::new();
+    let seeder = Seeder::start(&[("film.mkv", &film(MIB, 17))], None).await;
+    let tracker: IpAddr = "127.0.0.3".parse().unwrap();
+    let looked = Arc::new(AtomicUsize::new(0));
+    let counted = looked.clone();
+    let options = home.options().admit(move |address| {
+        counted.fetch_add(usize::from(address == tracker), Ordering::SeqCst);
+        address != tracker
+    });
+    let torrents = home.open(options).await;
+    source(&torrents, &seeder.link(), Wanted::default()).await;
+    let rest = format!("&x.pe={}&tr=http://127.0.0.3/announce", seeder.address());
+    let found = source(&torrents, &magnet(&seeder.hash, &rest), Wanted::default()).await;
+    assert_eq!(looked.load(Ordering::SeqCst), 0, "what the torrent holds is kept");
+    drop(found.fetch(0, &Version::default()).await.unwrap());
+    assert_eq!(looked.load(Ordering::SeqCst), 1);
+    torrents.close().await;
 }

@@ -8,7 +8,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
-use cache_core::{Key, KeyPattern, KeyPrefix};
+use cache_core::{Key, KeyPattern};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -24,8 +24,10 @@ const PAGE: usize = 1_000;
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::serve) struct Listing {
+    /// A key or its first parts, such as `video:`; everything unless it is given.
     #[serde(default)]
     prefix: String,
+    /// The key after which the page begins.
     #[serde(default)]
     after: String,
     limit: Option<usize>,
@@ -59,7 +61,7 @@ type Asked<T> = Result<Query<T>, QueryRejection>;
 )]
 pub(in crate::serve) async fn list(State(server): State<Server>, asked: Asked<Listing>) -> Answer<Json<Page>> {
     let Listing { prefix, after, limit } = asked_for(asked)?;
-    let prefix = if prefix.is_empty() { KeyPrefix::all() } else { KeyPrefix::below(&Key::parse(&prefix)?) };
+    let prefix = ops::below(&prefix)?;
     let after = if after.is_empty() { None } else { Some(Key::parse(&after)?) };
     Ok(Json(ops::page(&server.stack, &prefix, after.as_ref(), limit.unwrap_or(PAGE)).await?))
 }

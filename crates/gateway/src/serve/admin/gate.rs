@@ -12,7 +12,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use subtle::{Choice, ConstantTimeEq};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::guesses::Guesses;
@@ -23,6 +23,8 @@ use crate::serve::ticket::Tickets;
 
 /// How long an address waits whose guesses are used up.
 const PAUSE: Duration = Duration::from_secs(6);
+/// How long a request for an artifact waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Digest of a token: of one length, whatever the token's.
 type Digest = [u8; 32];
@@ -38,6 +40,8 @@ pub(in crate::serve) struct Gate {
     /// Whether other machines can ask: then what is played needs a token, too.
     is_for_others: bool,
     turns: Arc<Semaphore>,
+    /// Those of artifacts.
+    reads: Arc<Semaphore>,
     guesses: Guesses,
     /// The longest body, in bytes, and the time for it to arrive.
     longest: usize,
@@ -47,7 +51,15 @@ pub(in crate::serve) struct Gate {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scope {
     Read,
+    /// To read for long, in one of few places.
+    Listen,
     Admin,
+}
+
+impl Scope {
+    fn of(method: &Method) -> Self {
+        if method.is_safe() { Self::Read } else { Self::Admin }
+    }
 }
 
 impl Gate {
@@ -61,15 +73,16 @@ impl Gate {
             is_closed: serve.admin_token.is_some() || serve.read_token.is_some(),
             is_for_others: serve.is_for_others(),
             turns: Arc::new(Semaphore::new(turns)),
+            reads: Arc::new(Semaphore::new(turns)),
             guesses: Guesses::default(),
             longest: usize::try_from(serve.max_body.0).unwrap_or(usize::MAX),
             body_limit: serve.head_timeout,
         }
     }
 
-    /// Why `request` may not, if so: at the price of a guess.
-    fn check(&self, request: &Request, method: &Method) -> Option<Problem> {
-        let refusal = self.refusal(method, request.headers())?;
+    /// Why `request` may not do what `scope` says, if so: at the price of a guess.
+    fn check(&self, request: &Request, scope: Scope) -> Option<Problem> {
+        let refusal = self.refusal(scope, request.headers())?;
         let peer = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0);
         if refusal.status != StatusCode::UNAUTHORIZED.as_u16() || self.guesses.take(peer) {
             return Some(refusal);
@@ -91,8 +104,7 @@ impl Gate {
         }
     }
 
-    fn refusal(&self, method: &Method, headers: &HeaderMap) -> Option<Problem> {
-        let scope = if method.is_safe() { Scope::Read } else { Scope::Admin };
+    fn refusal(&self, scope: Scope, headers: &HeaderMap) -> Option<Problem> {
         match bearer(headers) {
             Some(token) => match self.scope_of(token) {
                 None => Some(Problem::new(StatusCode::UNAUTHORIZED, "the token is not known here".to_owned())),
@@ -106,8 +118,9 @@ impl Gate {
                 Some(Problem::new(StatusCode::UNAUTHORIZED, told))
             }
             // Only programs of this machine get here: a server for others has a token.
-            None if scope == Scope::Admin && is_from_elsewhere(headers) => {
-                Some(Problem::new(StatusCode::FORBIDDEN, "a page of another origin changes nothing here".to_owned()))
+            None if scope != Scope::Read && is_from_elsewhere(headers) => {
+                let told = "a page of another origin changes nothing here, and takes no place of those who listen";
+                Some(Problem::new(StatusCode::FORBIDDEN, told))
             }
             None => None,
         }
@@ -140,7 +153,7 @@ impl Players {
         let (request, has_ticket) = tickets.redeem(request)?;
         // A browser asks with OPTIONS before it sends the token.
         let is_open = !gate.is_for_others || has_ticket || request.method() == Method::OPTIONS;
-        let refusal = if is_open { None } else { gate.check(&request, &Method::GET) };
+        let refusal = if is_open { None } else { gate.check(&request, Scope::Read) };
         match refusal {
             Some(refusal) => Err(refusal),
             None => gate.with_body(request).await,
@@ -150,7 +163,7 @@ impl Players {
 
 /// Lets a request through, or says why not.
 pub(super) async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
-    if let Some(refusal) = gate.check(&request, request.method()) {
+    if let Some(refusal) = gate.check(&request, Scope::of(request.method())) {
         return refusal.into_response();
     }
     // Before a turn is taken: whoever sends slowly keeps nobody from one.
@@ -162,8 +175,24 @@ pub(super) async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: 
         let told = "too many requests of this kind are under way: try again".to_owned();
         return Problem::new(StatusCode::TOO_MANY_REQUESTS, told).into_response();
     };
-    let response = next.run(request).await;
-    // Until all is sent: an entry that is read slowly takes memory.
+    in_turn(turn, next.run(request).await)
+}
+
+/// Lets a request for an artifact through when its turn has come, or says why not. There are as many turns as for [`pass`],
+/// which are others: a page asks for many pictures at once, and keeps nobody from administration.
+pub(super) async fn pass_artifact(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+    if let Some(refusal) = gate.check(&request, Scope::of(request.method())) {
+        return refusal.into_response();
+    }
+    let Ok(Ok(turn)) = timeout(PATIENCE, gate.reads.clone().acquire_owned()).await else {
+        let told = "as many artifacts are read as may be at a time: try again";
+        return Problem::new(StatusCode::TOO_MANY_REQUESTS, told).into_response();
+    };
+    in_turn(turn, next.run(request).await)
+}
+
+/// `response`, which gives `turn` back when all is sent: an entry that is read slowly takes memory.
+fn in_turn(turn: OwnedSemaphorePermit, response: Response) -> Response {
     response.map(|body| {
         Body::new(body.map_err(move |error| {
             let _held = &turn;
@@ -172,9 +201,18 @@ pub(super) async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: 
     })
 }
 
-/// Lets a request that listens for long through, or says why not: it takes no turn.
+/// Lets a request that listens for long through, or says why not: it takes no turn. Pages of other origins could hold all
+/// places that there are, although they read nothing of what is told.
 pub(super) async fn pass_listener(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
-    match gate.check(&request, request.method()) {
+    match gate.check(&request, Scope::Listen) {
+        Some(refusal) => refusal.into_response(),
+        None => next.run(request).await,
+    }
+}
+
+/// Lets a request through that has to be answered when all turns are taken, or says why not.
+pub(super) async fn pass_reader(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+    match gate.check(&request, Scope::of(request.method())) {
         Some(refusal) => refusal.into_response(),
         None => next.run(request).await,
     }
@@ -228,13 +266,17 @@ mod tests {
     const READ: &str = "reader-reader-reader";
     const KEY: &str = "key-of-this-server";
 
-    fn answer(tokens: bool, method: &Method, headers: &[(&'static str, &str)]) -> Option<u16> {
+    fn answer_to(tokens: bool, scope: Scope, headers: &[(&'static str, &str)]) -> Option<u16> {
         let token = |text| tokens.then(|| Secret::new(text).unwrap());
         let serve = Serve { admin_token: token(ADMIN), read_token: token(READ), ..Serve::default() };
         let gate = Gate::new(&serve, Some(&Secret::new(KEY).unwrap()));
         let headers =
             headers.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_str(value).unwrap()));
-        gate.refusal(method, &headers.collect::<HeaderMap>()).map(|problem| problem.status)
+        gate.refusal(scope, &headers.collect::<HeaderMap>()).map(|problem| problem.status)
+    }
+
+    fn answer(tokens: bool, method: &Method, headers: &[(&'static str, &str)]) -> Option<u16> {
+        answer_to(tokens, Scope::of(method), headers)
     }
 
     fn with(tokens: bool, method: &Method, token: &str) -> Option<u16> {
@@ -268,9 +310,11 @@ mod tests {
         ] {
             let headers = [("host", "localhost:7878"), (name, value)];
             assert_eq!(answer(false, &Method::DELETE, &headers), Some(403), "{name}: {value}");
+            assert_eq!(answer_to(false, Scope::Listen, &headers), Some(403), "{name}: {value}");
         }
         let own = [("host", "localhost:7878"), ("origin", "http://localhost:7878"), ("sec-fetch-site", "same-origin")];
-        assert_eq!(answer(false, &Method::POST, &own), None);
+        assert_eq!((answer(false, &Method::POST, &own), answer_to(false, Scope::Listen, &own)), (None, None));
+        assert_eq!(answer_to(false, Scope::Listen, &[]), None);
         assert_eq!(with(false, &Method::POST, "a-token-nobody-set"), Some(401));
     }
 

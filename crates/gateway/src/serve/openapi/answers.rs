@@ -14,7 +14,8 @@ use utoipa::ToSchema;
 pub(in crate::serve) struct Figures {
     /// The kinds of the tiers, the nearest first, with commas between them.
     backend: String,
-    /// Entries in the deepest tier; null while it does not answer.
+    /// Entries in the deepest tier, with those that keep in mind what was removed and those that have expired and are not
+    /// dropped yet; null while it does not answer.
     size: Option<u64>,
     #[schema(rename = "maxSize")]
     max_size: Option<u64>,
@@ -46,7 +47,7 @@ pub(in crate::serve) struct Figures {
 #[derive(ToSchema)]
 pub(in crate::serve) struct Running {
     backend: String,
-    /// Null while the deepest tier does not answer.
+    /// As in the figures; null while the deepest tier does not answer.
     size: Option<u64>,
     #[schema(rename = "maxSize")]
     max_size: Option<u64>,

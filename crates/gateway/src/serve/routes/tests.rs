@@ -217,3 +217,38 @@ async fn every_failure_has_one_shape() {
         assert!(told["detail"].as_str().is_some_and(|detail| detail.len() > 10) && told["title"].is_string(), "{told}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn trust_24_as_many_artifacts_are_read_at_a_time_as_there_are_turns_and_others_wait_for_theirs() {
+    let routes = Routes::new("https://films.example/a.mp4", None).await;
+    let name = "/api/artifacts/0/frames/0.jpg";
+    let mut held = Vec::new();
+    for _ in 0..Serve::default().max_admin_requests {
+        // This server has none; what counts is that its answer is not sent yet.
+        held.push(routes.get(name, None).await);
+    }
+    assert!(held.iter().all(|answer| answer.status() == StatusCode::SERVICE_UNAVAILABLE), "{held:?}");
+    assert_eq!(routes.get(name, None).await.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(routes.get("/api/jobs", None).await.status(), StatusCode::OK, "administration goes on");
+    let leaves = async {
+        tokio::task::yield_now().await;
+        held.pop();
+    };
+    let (waited, ()) = tokio::join!(routes.get(name, None), leaves);
+    assert_eq!(waited.status(), StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn trust_28_pages_of_other_origins_take_no_place_of_those_who_listen() {
+    let routes = Routes::new("https://films.example/a.mp4", None).await;
+    let listen = async |name: &str, value: &str| {
+        let request = Request::get("/api/events").header("host", "localhost:7878").header(name, value);
+        routes.all.answer(request.body(Body::empty()).unwrap()).await
+    };
+    for (name, value) in [("origin", "https://films.example"), ("origin", "null"), ("sec-fetch-site", "cross-site")] {
+        assert_eq!(listen(name, value).await.status(), StatusCode::FORBIDDEN, "{name}: {value}");
+    }
+    for (name, value) in [("origin", "http://localhost:7878"), ("sec-fetch-site", "same-origin"), ("accept", "*/*")] {
+        assert_eq!(listen(name, value).await.status(), StatusCode::OK, "{name}: {value}");
+    }
+}
