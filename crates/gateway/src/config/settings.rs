@@ -355,17 +355,13 @@ impl Config {
     pub(super) fn contradiction(&self) -> Option<String> {
         let Self { cache, serve, torrents, .. } = self;
         let too_small = |name: &str, least: &str| Some(format!("{name} is too small: it is at least {least}"));
-        if !serve.listen.ip().is_loopback() && serve.admin_token.is_none() {
-            return Some(format!(
-                "serve.listen is {}, no loopback address, which needs an admin token: set serve.admin_token_file",
-                serve.listen
-            ));
-        }
         if serve.is_for_others() && serve.admin_token.is_none() {
-            return Some(
-                "serve.hosts names others than this machine, which needs an admin token: set serve.admin_token_file"
-                    .to_owned(),
-            );
+            let why = if serve.listen.ip().is_loopback() {
+                "serve.hosts or serve.public_url is for others than this machine".to_owned()
+            } else {
+                format!("serve.listen is {}, no loopback address", serve.listen)
+            };
+            return Some(format!("{why}, which needs an admin token: set serve.admin_token_file"));
         }
         if cache.cleanup_interval.on().is_some_and(|interval| !(SHORTEST_INTERVAL..=DAY).contains(&interval)) {
             return Some(

@@ -152,21 +152,26 @@ fn other_machines_need_a_token_for_everything_but_health() {
 #[test]
 fn who_comes_through_a_proxy_on_this_machine_needs_a_token_as_other_machines_do() {
     let home = Home::new();
-    let serve = || {
-        let mut command = home.reelcache();
-        command.args(["serve", "--listen", "127.0.0.1:0", "--hosts", "films.example"]);
-        command
-    };
-    let mut refused = serve().stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let (status_of, mut told) = (end_of(&mut refused), String::new());
-    refused.stderr.take().unwrap().read_to_string(&mut told).unwrap();
-    assert_eq!((status_of.code(), told.contains("serve.hosts")), (Some(2), true), "{told}");
-    let server = Server::start_command(serve().env("REELCACHE_ADMIN_TOKEN", ADMIN));
-    let named = "Host: films.example\r\n";
-    for target in ["/play?url=http://1.1.1.1/", "/search?query=a", "/get-videos?url=a", "/providers", "/plain"] {
-        assert_eq!(status(&server, "GET", target, named), 401, "{target}");
+    // Many proxies ask under the name of the address that they connect to.
+    for (flag, value, host) in
+        [("--hosts", "films.example", "films.example"), ("--public-url", "https://films.example", "127.0.0.1")]
+    {
+        let serve = || {
+            let mut command = home.reelcache();
+            command.args(["serve", "--listen", "127.0.0.1:0", flag, value]);
+            command
+        };
+        let mut refused = serve().stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let (ended, mut told) = (end_of(&mut refused), String::new());
+        refused.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+        assert_eq!((ended.code(), told.contains("serve.hosts or serve.public_url")), (Some(2), true), "{told}");
+        let server = Server::start_command(serve().env("REELCACHE_ADMIN_TOKEN", ADMIN));
+        let named = format!("Host: {host}\r\n");
+        for target in ["/play?url=http://1.1.1.1/", "/search?query=a", "/get-videos?url=a", "/providers", "/plain"] {
+            assert_eq!(status(&server, "GET", target, &named), 401, "{flag}: {target}");
+        }
+        assert_eq!(status(&server, "GET", "/providers", &format!("{}{named}", bearer(ADMIN))), 200);
     }
-    assert_eq!(status(&server, "GET", "/providers", &format!("{}{named}", bearer(ADMIN))), 200);
 }
 
 #[test]
