@@ -75,9 +75,10 @@ pub fn effective_configuration(
 }
 
 impl Serve {
-    /// Whether it is for others than this machine: it listens for them, or has a name for those who come through a proxy.
+    /// Whether others than this machine can ask, directly or through a proxy, for which there are names: then what is played
+    /// needs a token, too.
     pub(crate) fn is_for_others(&self) -> bool {
-        !self.listen.ip().is_loopback() || !self.hosts.is_empty()
+        !self.listen.ip().is_loopback() || !self.hosts.is_empty() || self.public_url.is_some()
     }
 }
 
