@@ -10,6 +10,7 @@ mod reply;
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cache_core::{Clock, Error, ErrorKind, Result, Timestamp};
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, LOCATION};
@@ -28,6 +29,9 @@ pub(crate) use ask::is_sendable;
 use crate::{Failure, Reason};
 use hosts::{Hosts, Seat};
 use options::Limits;
+
+/// How long a connection stays open for the next request: of hosts that strangers name there is no end.
+const IDLE: Duration = Duration::from_secs(5);
 
 /// Requests of HTTP, all within limits: of time, of bytes, of redirects, and of what one host is asked at once and in a
 /// second. Cloning shares connections and limits, so all providers of a process are best made with one.
@@ -83,6 +87,7 @@ impl Fetch {
             .user_agent(user_agent)
             .no_proxy()
             .http1_only()
+            .pool_idle_timeout(IDLE)
             .build();
         let invalid = |error| Error::new(ErrorKind::Invalid, "no HTTP client can be made so").with_source(error);
         let client = client.map_err(invalid)?;
