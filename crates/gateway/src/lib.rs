@@ -108,7 +108,7 @@ async fn run_on_cache(command: Command, effective: &Effective) -> Exit {
     let front = match command {
         Command::Process(_) => None,
         // First: whoever waits for the server hears that it starts.
-        _ => match Front::open(effective).await {
+        _ => match Front::open(effective) {
             Ok(front) => Some(front),
             Err(error) => {
                 report(&error);

@@ -24,13 +24,13 @@ mod stream;
 mod ticket;
 mod videos;
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use cache_core::{Backend, Error, ErrorKind, Result};
 use cache_tiered::Sweeper;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -50,6 +50,10 @@ use phase::{At, Phase};
 use play::Player;
 use routes::Parts;
 pub(crate) use stats::Snapshot;
+
+/// Connections that the system holds until they are accepted, if it holds so many: of a crowd that comes at once, it
+/// forgets those beyond, who believe to be connected.
+const WAITING: u32 = 16 << 10;
 
 /// A server that listens, and says that it starts until there is something to serve. Dropping it ends it at once.
 #[derive(Debug)]
@@ -76,12 +80,12 @@ impl Front {
     ///
     /// # Errors
     /// `Unavailable` when the address is taken.
-    pub(crate) async fn open(effective: &Effective) -> Result<Self> {
+    pub(crate) fn open(effective: &Effective) -> Result<Self> {
         let serve = effective.config.serve.clone();
         let recorder = Recorder::install()?;
         // Before the address is announced: whoever waits for that line may send a signal at once.
         let stop = Stop::listen()?;
-        let listener = TcpListener::bind(serve.listen).await.map_err(|error| cannot_listen(&serve, &error))?;
+        let listener = listen(serve.listen).map_err(|error| cannot_listen(&serve, &error))?;
         let address = listener.local_addr().map_err(|error| cannot_listen(&serve, &error))?;
         let phase = Phase::default();
         let waiting = Arc::new(routes::while_not_serving(&serve, &phase));
@@ -148,6 +152,14 @@ impl Front {
     }
 }
 
+/// Listens on `address`, which a server that has just ended may have had.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(WAITING)
+}
+
 /// The file by which commands find this server. They can be told where it is, too, so it is missed by few.
 fn beacon(config: &Config, address: SocketAddr, key: Option<&Secret>) -> Option<Beacon> {
     let (dir, key) = (config.cache.directory().ok()?, key?);
@@ -162,11 +174,11 @@ fn sweeper(stack: &Stack, config: &Config) -> Result<Option<Sweeper>> {
     config.cache.cleanup_interval.on().map(start).transpose()
 }
 
-fn cannot_listen(serve: &Serve, error: &std::io::Error) -> Error {
+fn cannot_listen(serve: &Serve, error: &io::Error) -> Error {
     Error::new(ErrorKind::Unavailable, format!("cannot listen on {}: {error}: choose another --listen", serve.listen))
 }
 
 /// A line on standard output. A reader that is gone is no reason to stop serving.
 fn announce(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
+    let _ = writeln!(io::stdout(), "{line}");
 }
