@@ -60,7 +60,7 @@ const WAITING: u32 = 16 << 10;
 pub(crate) struct Front {
     address: SocketAddr,
     phase: Phase,
-    answers: watch::Sender<Arc<Outer>>,
+    current: watch::Sender<Arc<Outer>>,
     connections: AbortOnDrop,
     recorder: Recorder,
     _upkeep: Upkeep,
@@ -89,11 +89,11 @@ impl Front {
         let address = listener.local_addr().map_err(|error| cannot_listen(&serve, &error))?;
         let phase = Phase::default();
         let waiting = Arc::new(routes::while_not_serving(&serve, &phase));
-        let answers = watch::Sender::new(waiting.clone());
-        let by = Answers { current: answers.subscribe(), waiting };
-        let connections = connections::serve(listener, by, serve, phase.clone(), stop);
+        let current = watch::Sender::new(waiting.clone());
+        let answers = Answers { current: current.subscribe(), waiting };
+        let connections = connections::serve(listener, answers, serve, phase.clone(), stop);
         let connections = AbortOnDrop(tokio::spawn(connections));
-        Ok(Self { address, phase, answers, connections, _upkeep: recorder.keep_up(), recorder })
+        Ok(Self { address, phase, current, connections, _upkeep: recorder.keep_up(), recorder })
     }
 
     /// Waits until a signal asks the server to end.
@@ -128,7 +128,7 @@ impl Front {
             .with_tickets(key.as_ref())
             .server();
         let popular = Keeper::start(server.popular.clone(), stack.tiers.clone());
-        drop(self.answers.send_replace(Arc::new(routes::all(server.clone(), key.as_ref()))));
+        drop(self.current.send_replace(Arc::new(routes::while_serving(server.clone(), key.as_ref()))));
         self.phase.enter(At::Serving);
         let beacon = beacon(config, self.address, key.as_ref());
         announce(&format!("serving http://{}/ from {}", self.address, stack.places.join(", ")));

@@ -32,7 +32,7 @@ use crate::processing::Processing;
 use crate::stack::Stack;
 
 /// What is answered by `server`; `key` allows everything.
-pub(super) fn all(server: Server, key: Option<&Secret>) -> Outer {
+pub(super) fn while_serving(server: Server, key: Option<&Secret>) -> Outer {
     let hosts = Hosts::new(&server.effective.config.serve);
     Outer::new(hosts, Some(server.recent.clone()), routes(server, key))
 }

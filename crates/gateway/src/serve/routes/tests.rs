@@ -71,7 +71,7 @@ impl Torrents for Swarm {
 }
 
 struct Routes {
-    all: Outer,
+    outer: Outer,
     loads: Arc<AtomicUsize>,
     /// The router as it shows itself.
     shown: String,
@@ -91,13 +91,13 @@ impl Routes {
         let effective = Effective { config, origins: BTreeMap::new(), file: None, has_secrets: false };
         let server = Parts::new(stack, player, media, effective).server();
         let shown = format!("{:?}", routes(server.clone(), None));
-        Self { all: all(server, None), loads, shown }
+        Self { outer: while_serving(server, None), loads, shown }
     }
 
     async fn get(&self, target: &str, range: Option<&str>) -> Response {
         let request = Request::get(target).header("host", "localhost");
         let request = range.into_iter().fold(request, |request, range| request.header("range", range));
-        self.all.answer(request.body(Body::empty()).unwrap()).await
+        self.outer.answer(request.body(Body::empty()).unwrap()).await
     }
 }
 
@@ -179,7 +179,7 @@ async fn every_route_is_in_the_description_of_the_interface_with_its_methods() {
         for method in ["GET", "POST", "PUT", "DELETE", "PATCH"] {
             let target = path.replace("{type}", "movie").replace(['{', '}'], "");
             let request = Request::builder().method(method).uri(&target).header("host", "localhost");
-            let answer = routes.all.answer(request.body(Body::empty()).unwrap()).await;
+            let answer = routes.outer.answer(request.body(Body::empty()).unwrap()).await;
             let is_known = answer.status() != StatusCode::METHOD_NOT_ALLOWED;
             assert_eq!(is_known, methods.contains(&method), "{method} {target}: {}", answer.status());
         }
@@ -191,7 +191,7 @@ async fn every_failure_has_one_shape() {
     let routes = Routes::new("https://films.example/a.mp4", None).await;
     let ask = async |method: &str, target: &str, host: &str| {
         let request = Request::builder().method(method).uri(target).header("host", host);
-        routes.all.answer(request.body(Body::empty()).unwrap()).await
+        routes.outer.answer(request.body(Body::empty()).unwrap()).await
     };
     for (method, target, host, status) in [
         ("GET", "/nowhere", "localhost", 404),
@@ -243,7 +243,7 @@ async fn trust_28_pages_of_other_origins_take_no_place_of_those_who_listen() {
     let routes = Routes::new("https://films.example/a.mp4", None).await;
     let listen = async |name: &str, value: &str| {
         let request = Request::get("/api/events").header("host", "localhost:7878").header(name, value);
-        routes.all.answer(request.body(Body::empty()).unwrap()).await
+        routes.outer.answer(request.body(Body::empty()).unwrap()).await
     };
     for (name, value) in [("origin", "https://films.example"), ("origin", "null"), ("sec-fetch-site", "cross-site")] {
         assert_eq!(listen(name, value).await.status(), StatusCode::FORBIDDEN, "{name}: {value}");
