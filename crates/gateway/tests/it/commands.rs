@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 
 use super::origin::Origin;
-use super::support::{Home, Server, end_of, origin, stderr, stdout};
+use super::support::{Home, Server, ends_at_a_signal_while_unread, origin, stderr, stdout};
 
 /// What the artifacts of a clip take: a program that made them, a probe, a part, its one frame, what is known, and what the file was seen
 /// to be.
@@ -293,13 +293,8 @@ fn a_reader_that_stops_reading_keeps_no_signal_from_ending_it() {
     let pictures = entries.iter().find(|entry| entry["content_type"] == "image/jpeg").expect("pictures");
     let mut command = home.reelcache();
     let mut child = command.args(["get", pictures["key"].as_str().unwrap()]).stdout(Stdio::piped()).spawn().unwrap();
-    let mut unread = child.stdout.take().unwrap();
-    std::io::Read::read_exact(&mut unread, &mut [0]).unwrap();
-    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
-    assert_eq!(end_of(&mut child).code(), Some(143));
-    let mut rest = Vec::new();
-    std::io::Read::read_to_end(&mut unread, &mut rest).unwrap();
-    assert!(rest.len() < 200_000, "it fits into a pipe: {}", rest.len());
+    let unread = child.stdout.take().unwrap();
+    ends_at_a_signal_while_unread(&mut child, unread);
 }
 
 fn watching(home: &Home) -> std::process::Child {

@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-use super::support::{Home, end_of, stderr, stdout};
+use super::support::{Home, end_of, ends_at_a_signal_while_unread, stderr, stdout};
 
 /// Videos that are as they should be.
 const GOOD: u32 = 14;
@@ -214,13 +214,8 @@ fn a_reader_of_complaints_that_stops_reading_keeps_no_signal_from_ending_it() {
     fs::write(home.path("list"), format!("{}.mp4\n", "long".repeat(100_000))).unwrap();
     let mut command = home.reelcache();
     let mut child = command.args(["process", "--from", "list"]).stderr(Stdio::piped()).spawn().unwrap();
-    let mut unread = child.stderr.take().unwrap();
-    std::io::Read::read_exact(&mut unread, &mut [0]).unwrap();
-    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
-    assert_eq!(end_of(&mut child).code(), Some(143));
-    let mut rest = Vec::new();
-    std::io::Read::read_to_end(&mut unread, &mut rest).unwrap();
-    assert!(rest.len() < 200_000, "it fits into a pipe: {}", rest.len());
+    let unread = child.stderr.take().unwrap();
+    ends_at_a_signal_while_unread(&mut child, unread);
 }
 
 #[test]

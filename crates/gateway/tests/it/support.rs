@@ -80,6 +80,16 @@ impl Home {
     }
 }
 
+/// Has `child` told to end when it has begun to write to `unread`, which takes no more than a pipe holds until it has ended.
+pub(crate) fn ends_at_a_signal_while_unread(child: &mut Child, mut unread: impl Read) {
+    unread.read_exact(&mut [0]).expect("a beginning");
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill").success());
+    assert_eq!(end_of(child).code(), Some(143));
+    let mut rest = Vec::new();
+    unread.read_to_end(&mut rest).expect("the rest");
+    assert!(rest.len() < 200_000, "it fits into a pipe: {}", rest.len());
+}
+
 /// How `child` ends, which it is to do soon.
 pub(crate) fn end_of(child: &mut Child) -> ExitStatus {
     let end = Instant::now() + Duration::from_secs(30);
